@@ -1,0 +1,1 @@
+"""The model: KGIF, its layers and the graph that it works on."""

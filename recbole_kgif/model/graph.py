@@ -1,0 +1,250 @@
+r"""
+recbole_kgif.model.graph
+########################
+
+The collaborative knowledge graph (CKG): users, items and entities joined by
+interactions and triples, each stored in both directions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class SparsePattern(nn.Module):
+    """Where a sparse matrix has entries, in row order and in column order.
+
+    The values are kept apart: one pattern serves every attention that is computed on
+    it, and the order of the transposed matrix is worked out once.
+
+    Args:
+        row (Tensor): row of each entry in ascending order, shape: [n_entries]
+        column (Tensor): column of each entry, shape: [n_entries]
+        n_rows (int): number of rows
+        n_columns (int): number of columns
+
+    Attributes:
+        row_pointer (Tensor): first entry of each row, shape: [n_rows + 1]
+        transposed_order (Tensor): the entries in column order, shape: [n_entries]
+        column_pointer (Tensor): first place of each column in ``transposed_order``,
+            shape: [n_columns + 1]
+        transposed_row (Tensor): ``row[transposed_order]``, shape: [n_entries]
+    """
+
+    row: Tensor
+    column: Tensor
+    row_pointer: Tensor
+    column_pointer: Tensor
+    transposed_order: Tensor
+    transposed_row: Tensor
+
+    def __init__(self, row: Tensor, column: Tensor, n_rows: int, n_columns: int):
+        super().__init__()
+        self.n_rows = n_rows
+        self.n_columns = n_columns
+        transposed_order = torch.argsort(column, stable=True)
+        # Rebuilt from the data set, so none of it belongs into a checkpoint.
+        for name, tensor in (
+            ("row", row),
+            ("column", column),
+            ("row_pointer", _pointer(row, n_rows)),
+            ("column_pointer", _pointer(column, n_columns)),
+            ("transposed_order", transposed_order),
+            ("transposed_row", row[transposed_order]),
+        ):
+            self.register_buffer(name, tensor, persistent=False)
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries, parallel ones counted each."""
+        return self.column.numel()
+
+    def matrix(self, values: Tensor) -> Tensor:
+        """The sparse matrix with these values, shape: [n_rows, n_columns]."""
+        return torch.sparse_csr_tensor(
+            self.row_pointer,
+            self.column,
+            values,
+            (self.n_rows, self.n_columns),
+            check_invariants=False,
+        )
+
+    def transposed_matrix(self, values: Tensor) -> Tensor:
+        """The transposed matrix with these values, shape: [n_columns, n_rows]."""
+        return torch.sparse_csr_tensor(
+            self.column_pointer,
+            self.transposed_row,
+            values[self.transposed_order],
+            (self.n_columns, self.n_rows),
+            check_invariants=False,
+        )
+
+    def entries_of_rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """All entries of the given rows.
+
+        Args:
+            rows (Tensor): row ids in any order, repeated ones too, shape: [n_asked]
+
+        Returns:
+            tuple: for each entry found the place of its row in ``rows``, and its
+            column, both of shape: [n_found]
+        """
+        start = self.row_pointer[rows]
+        count = self.row_pointer[rows + 1] - start
+        place = torch.repeat_interleave(count)
+        # Where the first entry of each asked row comes to lie among those found.
+        first = count.cumsum(0) - count
+        entry = torch.arange(len(place), device=rows.device) + (start - first)[place]
+        return place, self.column[entry]
+
+    def extra_repr(self) -> str:
+        """Size, for the printed model."""
+        return f"{self.n_rows} x {self.n_columns}, {self.n_entries} entries"
+
+
+class Triples(NamedTuple):
+    """Heads, relations and tails of equal length, ids as int64."""
+
+    head: Tensor
+    relation: Tensor
+    tail: Tensor
+
+
+class CollaborativeKnowledgeGraph(nn.Module):
+    """All edges of the CKG, sorted by head, relation and tail.
+
+    A fact ``(h, r, t)`` becomes the edges ``(h, r, t)`` and ``(t, r + R, h)``, with
+    ``R`` the number of relations of the facts: an inverse relation is a relation of its
+    own. Facts are a set: a repeated one counts once, while several relations between
+    one pair of nodes stay several edges, and a self loop becomes two.
+
+    A *pair* is a distinct (node, relation) of an edge's head. There are far fewer pairs
+    than edges; whatever depends on ``(h, r)`` alone is computed once for each.
+
+    Args:
+        facts (Triples): the facts in their own direction, node ids below ``n_nodes``
+            and relation ids below ``n_relations``
+        n_nodes (int): number of nodes, padding included
+        n_relations (int): number of relations of the facts, padding included
+
+    Raises:
+        ValueError: an id is out of range, or the graph is too large to be sorted by
+            64-bit keys
+
+    Attributes:
+        edges (SparsePattern): heads x tails, an entry for each edge
+        pair_tails (SparsePattern): pairs x tails, the same entries in the same order
+        node_relations (SparsePattern): nodes x relations, an entry for each pair
+        normalisation (Tensor): 1 / sqrt(D_h D_t) of each edge with D the number of
+            edges out of a node, shape: [n_edges]
+        pair_count (Tensor): edges of each pair, c_nr, shape: [n_pairs]
+    """
+
+    normalisation: Tensor
+    pair_count: Tensor
+
+    def __init__(self, facts: Triples, n_nodes: int, n_relations: int):
+        super().__init__()
+        self.n_nodes = n_nodes
+        self.n_relations = 2 * n_relations
+        _check_range("node", torch.cat([facts.head, facts.tail]), n_nodes)
+        _check_range("relation", facts.relation, n_relations)
+        head, relation, tail = _sorted_edges(facts, n_nodes, n_relations)
+
+        pair_key = head * self.n_relations + relation
+        pairs, edge_pair, pair_count = torch.unique_consecutive(
+            pair_key, return_inverse=True, return_counts=True
+        )
+        pair_head = torch.div(pairs, self.n_relations, rounding_mode="floor")
+        self.edges = SparsePattern(head, tail, n_nodes, n_nodes)
+        self.pair_tails = SparsePattern(edge_pair, tail, len(pairs), n_nodes)
+        self.node_relations = SparsePattern(
+            pair_head, pairs % self.n_relations, n_nodes, self.n_relations
+        )
+        # An edge is there in both directions: D is never zero at either end.
+        degree = torch.bincount(head, minlength=n_nodes).to(torch.get_default_dtype())
+        normalisation = (degree[head] * degree[tail]).rsqrt()
+        self.register_buffer("normalisation", normalisation, persistent=False)
+        self.register_buffer("pair_count", pair_count, persistent=False)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges, both directions counted."""
+        return self.edges.n_entries
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of distinct (node, relation) pairs."""
+        return self.node_relations.n_entries
+
+    @property
+    def edge_relation(self) -> Tensor:
+        """Relation of each edge, shape: [n_edges]."""
+        return self.node_relations.column[self.pair_tails.row]
+
+
+def join_interactions_and_triples(
+    interactions: tuple[Tensor, Tensor],
+    triples: Triples,
+    n_users: int,
+    interaction_relation: int,
+) -> Triples:
+    """The facts of a CKG: nodes are the users followed by the entities.
+
+    Args:
+        interactions (tuple): user and item ids of the *training* interactions, each of
+            shape: [n_interactions]; an item is the entity of the same id
+        triples (Triples): triples of the knowledge graph, entity ids
+        n_users (int): number of users, padding included
+        interaction_relation (int): id of the relation ``interact``
+
+    Returns:
+        Triples: ``(user, interact, item)`` for each interaction, then the triples, all
+        with node ids
+    """
+    user, item = interactions
+    return Triples(
+        head=torch.cat([user, triples.head + n_users]),
+        relation=torch.cat(
+            [torch.full_like(user, interaction_relation), triples.relation]
+        ),
+        tail=torch.cat([item, triples.tail]) + n_users,
+    )
+
+
+def _pointer(index: Tensor, size: int) -> Tensor:
+    """Start of each group of equal indices, once sorted, shape: [size + 1]."""
+    pointer = torch.zeros(size + 1, dtype=torch.int64)
+    torch.cumsum(torch.bincount(index, minlength=size), 0, out=pointer[1:])
+    return pointer
+
+
+def _check_range(name: str, ids: Tensor, size: int) -> None:
+    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= size):
+        raise ValueError(
+            f"{name} ids must lie in 0..{size - 1}, "
+            f"but they range from {int(ids.min())} to {int(ids.max())}"
+        )
+
+
+def _sorted_edges(
+    facts: Triples, n_nodes: int, n_relations: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Both directions of the distinct facts, sorted by head, relation and tail."""
+    if 2 * n_relations * n_nodes * n_nodes >= 2**63:
+        raise ValueError(
+            f"{n_nodes} nodes and {n_relations} relations are too many to sort"
+        )
+    head = torch.cat([facts.head, facts.tail])
+    relation = torch.cat([facts.relation, facts.relation + n_relations])
+    tail = torch.cat([facts.tail, facts.head])
+    key = torch.unique((head * 2 * n_relations + relation) * n_nodes + tail)
+    head_relation = torch.div(key, n_nodes, rounding_mode="floor")
+    return (
+        torch.div(head_relation, 2 * n_relations, rounding_mode="floor"),
+        head_relation % (2 * n_relations),
+        key % n_nodes,
+    )

@@ -1,0 +1,429 @@
+# -*- coding: utf-8 -*-
+# @Time   : 2026/11/22
+# @Author : The recbole_kgif authors
+
+r"""
+KGIF
+##################################################
+Reference:
+    "Optimizing Relation-Aware Recommendations with Knowledge Graph Information Fusion."
+    in IEEE BigData 2024 (arXiv 2501.04161).
+
+The paper describes four layers: initial embedding with dynamic projection vectors,
+information fusion by self-attention, attentive propagation, recommendation. Its text
+does not give every equation; those used here are our reading and stand in the docstrings
+of the layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional
+
+import torch
+import torch.nn.functional as F
+from recbole.model.abstract_recommender import KnowledgeRecommender
+from recbole.utils import InputType
+from torch import Tensor, nn
+
+from .graph import (
+    CollaborativeKnowledgeGraph,
+    Triples,
+    join_interactions_and_triples,
+)
+from .layers import DynamicProjection, EdgeAttention, InformationFusion, Propagation
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _one_of(*choices: Any) -> tuple[Callable[[Any], bool], str]:
+    # `1 == True` must not let a number pass for a switch, hence the types.
+    return (
+        lambda value: any(value == c and type(value) is type(c) for c in choices),
+        "one of " + ", ".join(map(str, choices)),
+    )
+
+
+# What each option of KGIF.yaml may be: a test, and the same in words.
+OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "embedding_size": (lambda v: _is_count(v) and v > 0, "an integer above 0"),
+    "n_layers": (lambda v: _is_count(v) and v >= 0, "an integer, 0 or above"),
+    "fusion": _one_of(True, False),
+    "dynamic_projection": _one_of(True, False),
+    "attention": _one_of("modulated", "softmax", "none"),
+    "attention_update": _one_of("step", "epoch"),
+    "propagation": _one_of("linear", "bi-interaction"),
+    "dropout": (lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
+    "loss": _one_of("softmax", "bpr"),
+    "n_negatives": (lambda v: _is_count(v) and v > 0, "an integer above 0"),
+    "temperature": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+    "knowledge_weight": (lambda v: _is_number(v) and v >= 0, "a number, 0 or above"),
+    "initial_std": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+}
+
+
+class _TripleBatch(NamedTuple):
+    """Node ids of true triples and of a false tail for each, shape: [batch_size]."""
+
+    head: Tensor
+    relation: Tensor
+    tail: Tensor
+    corrupted_tail: Tensor
+
+
+class KGIF(KnowledgeRecommender):
+    r"""KGIF joins users, items and entities into one collaborative knowledge graph
+    (CKG), fuses every node with its relations by self-attention, and propagates the
+    fused embeddings along edges that are weighted by relation-aware attention on
+    dynamically projected nodes. The propagation is linear for given weights, so a score
+    is a sum over walks of the graph.
+
+    The score of a user and an item is cos(z_u, z_i) / temperature + b_i, with z the
+    propagated embeddings and b_i a learned item bias.
+    """
+
+    input_type = InputType.PAIRWISE
+
+    def __init__(self, config: Any, dataset: Any):
+        """
+        Args:
+            config (Config): the options of ``KGIF.yaml``
+            dataset (Dataset): the *training* data set: its interactions and triples
+                make the CKG
+
+        Raises:
+            ValueError: an option has a value that KGIF does not take
+        """
+        super().__init__(config, dataset)
+        _check_options(config)
+
+        # load parameters info
+        self.embedding_size = config["embedding_size"]
+        self.n_layers = config["n_layers"]
+        self.attention_update = config["attention_update"]
+        self.loss = config["loss"]
+        self.n_negatives = config["n_negatives"]
+        self.temperature = config["temperature"]
+        self.knowledge_weight = config["knowledge_weight"]
+        self.initial_std = config["initial_std"]
+
+        # generate intermediate data
+        self.interaction_relation = self.n_relations - 1
+        self.graph = CollaborativeKnowledgeGraph(
+            join_interactions_and_triples(
+                (dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]),
+                Triples(
+                    dataset.kg_feat[self.HEAD_ENTITY_ID],
+                    dataset.kg_feat[self.RELATION_ID],
+                    dataset.kg_feat[self.TAIL_ENTITY_ID],
+                ),
+                self.n_users,
+                self.interaction_relation,
+            ),
+            self.n_users + self.n_entities,
+            self.n_relations,
+        )
+
+        # define layers and loss: a layer that is switched off has no parameters
+        n_nodes, n_relations = self.graph.n_nodes, self.graph.n_relations
+        self.uses_attention = config["attention"] != "none"
+        learns_relations = self.uses_attention or self.knowledge_weight > 0
+        self.node_embedding = nn.Embedding(n_nodes, self.embedding_size)
+        self.item_bias = nn.Embedding(self.n_items, 1)
+        self.relation_embedding: Optional[nn.Embedding] = None
+        if learns_relations or config["fusion"]:
+            self.relation_embedding = nn.Embedding(n_relations, self.embedding_size)
+        self.projection: Optional[DynamicProjection] = None
+        if learns_relations and config["dynamic_projection"]:
+            self.projection = DynamicProjection(
+                n_nodes, n_relations, self.embedding_size
+            )
+        self.fusion: Optional[InformationFusion] = None
+        if config["fusion"]:
+            self.fusion = InformationFusion(self.embedding_size)
+        self.attention: Optional[EdgeAttention] = None
+        if self.uses_attention:
+            self.attention = EdgeAttention(
+                config["attention"],
+                n_relations,
+                # Only the recommendation loss trains it, through the attention.
+                relation_bias=self.attention_update == "step",
+            )
+        self.dropout = nn.Dropout(config["dropout"])
+        self.propagation = Propagation(
+            self.n_layers, self.embedding_size, config["propagation"] == "bi-interaction"
+        )
+
+        # parameters initialization
+        self._initialise_parameters()
+
+        # storage: attention of the epoch while training, embeddings while evaluating
+        self.epoch_edge_weights: Optional[Tensor] = None
+        self.restore_user_e: Optional[Tensor] = None
+        self.restore_entity_e: Optional[Tensor] = None
+        self.register_load_state_dict_post_hook(_forget_stored_results)
+
+    def _initialise_parameters(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=self.initial_std)
+            elif isinstance(module, nn.Linear):
+                nn.init.xavier_normal_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        # Every item and every relation starts out equal.
+        nn.init.zeros_(self.item_bias.weight)
+        if self.attention is not None and self.attention.relation_bias is not None:
+            nn.init.zeros_(self.attention.relation_bias.weight)
+
+    def train(self, mode: bool = True) -> KGIF:
+        """Switch between training and evaluation; what was stored is forgotten."""
+        _forget_stored_results(self)
+        return super().train(mode)
+
+    def edge_weights(self) -> Tensor:
+        """Weight of each edge of the CKG from the present parameters.
+
+        Returns:
+            torch.Tensor: alpha in the order of ``graph.edges``, shape: [n_edges]
+        """
+        if self.attention is None:
+            return self.graph.normalisation
+        assert self.relation_embedding is not None
+        return self.attention(
+            self.graph,
+            self.node_embedding.weight,
+            self.relation_embedding.weight,
+            self.projection,
+        )
+
+    def _training_edge_weights(self) -> Tensor:
+        """Edge weights with their gradient, or those of the start of the epoch."""
+        if self.attention_update == "step":
+            return self.edge_weights()
+        if self.epoch_edge_weights is None:
+            with torch.no_grad():
+                self.epoch_edge_weights = self.edge_weights()
+        return self.epoch_edge_weights
+
+    def fused_embeddings(self) -> Tensor:
+        """Embeddings of all nodes, each fused with its relations.
+
+        Returns:
+            torch.Tensor: f, users first, shape: [n_users + n_entities, d]
+        """
+        if self.fusion is None:
+            return self.node_embedding.weight
+        assert self.relation_embedding is not None
+        return self.fusion(
+            self.graph, self.node_embedding.weight, self.relation_embedding.weight
+        )
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        """Propagated embeddings.
+
+        Returns:
+            tuple: z of the users, shape: [n_users, d], and of the entities, shape:
+            [n_entities, d]
+        """
+        edge_weights = (
+            self._training_edge_weights() if self.training else self.edge_weights()
+        )
+        fused = self.dropout(self.fused_embeddings())
+        propagated = self.propagation(self.graph, edge_weights, fused)
+        user_e, entity_e = torch.split(propagated, [self.n_users, self.n_entities])
+        return user_e, entity_e
+
+    def _stored_embeddings(self) -> tuple[Tensor, Tensor]:
+        """What `forward` returns, computed once an evaluation."""
+        if self.restore_user_e is None or self.restore_entity_e is None:
+            self.restore_user_e, self.restore_entity_e = self.forward()
+        return self.restore_user_e, self.restore_entity_e
+
+    def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
+        r"""Calculate the training loss for a batch data.
+
+        Args:
+            interaction (Interaction): users, items and negative items; with the fields
+                of a triple batch, its knowledge loss is added.
+
+        Returns:
+            tuple: recommendation loss and, where ``knowledge_weight`` is above zero,
+            weighted knowledge loss, each of shape: []
+        """
+        self.restore_user_e, self.restore_entity_e = None, None
+        user = interaction[self.USER_ID]
+        item = interaction[self.ITEM_ID]
+        negative_item = interaction[self.NEG_ITEM_ID]
+
+        user_all, entity_all = self.forward()
+        shared_item = negative_item
+        if self.loss == "softmax":
+            shared_item = _distinct(negative_item[: self.n_negatives], self.n_items)
+        user_e = F.normalize(user_all.index_select(0, user), dim=-1)
+        # One look-up for both kinds of items: each costs a gradient of all nodes.
+        item_e, negative_e = F.normalize(
+            entity_all.index_select(0, torch.cat([item, shared_item])), dim=-1
+        ).split([len(item), len(shared_item)])
+        item_bias, negative_bias = self.item_bias.weight.squeeze(-1)[
+            torch.cat([item, shared_item])
+        ].split([len(item), len(shared_item)])
+
+        score = (user_e * item_e).sum(-1) / self.temperature + item_bias
+        if self.loss == "softmax":
+            negative_score = user_e @ negative_e.t() / self.temperature + negative_bias
+            negative_score = negative_score.masked_fill(
+                self._is_known(user, shared_item), -torch.inf
+            )
+            all_scores = torch.cat([score.unsqueeze(1), negative_score], dim=1)
+            loss = (torch.logsumexp(all_scores, dim=1) - score).mean()
+        else:
+            negative_score = (user_e * negative_e).sum(-1) / self.temperature
+            loss = F.softplus(negative_score + negative_bias - score).mean()
+        if self.knowledge_weight == 0:
+            return (loss,)
+
+        # The interactions are triples too: their relation is trained like the others.
+        triples = _TripleBatch(
+            user,
+            torch.full_like(user, self.interaction_relation),
+            item + self.n_users,
+            negative_item + self.n_users,
+        )
+        if self.HEAD_ENTITY_ID in interaction:
+            entity_triples = self._entity_triples(interaction)
+            triples = _TripleBatch(*map(torch.cat, zip(triples, entity_triples)))
+        return loss, self.knowledge_weight * self._knowledge_loss(triples)
+
+    def _is_known(self, user: Tensor, item: Tensor) -> Tensor:
+        """Which of the items are training items of which of the users.
+
+        A negative is sampled for one user and may be a positive of another.
+
+        Args:
+            user (torch.Tensor): shape: [n_asked_users]
+            item (torch.Tensor): distinct items, shape: [n_asked_items]
+
+        Returns:
+            torch.Tensor: bool, shape: [n_asked_users, n_asked_items]
+        """
+        place = item.new_full((self.n_users + self.n_items,), -1)
+        place[item + self.n_users] = torch.arange(len(item), device=item.device)
+        # The edges out of a user lead to the user's training items and nowhere else.
+        row, neighbour = self.graph.edges.entries_of_rows(user)
+        column = place[neighbour]
+        asked = column >= 0
+        known = torch.zeros(len(user), len(item), dtype=torch.bool, device=item.device)
+        known[row[asked], column[asked]] = True
+        return known
+
+    def calculate_kg_loss(self, interaction: Any) -> Tensor:
+        r"""Calculate the training loss for a batch data of KG.
+
+        Args:
+            interaction (Interaction): heads, relations, tails and corrupted tails.
+
+        Returns:
+            torch.Tensor: weighted knowledge loss, shape: []
+        """
+        self.restore_user_e, self.restore_entity_e = None, None
+        triples = self._entity_triples(interaction)
+        return self.knowledge_weight * self._knowledge_loss(triples)
+
+    def _entity_triples(self, interaction: Any) -> _TripleBatch:
+        return _TripleBatch(
+            interaction[self.HEAD_ENTITY_ID] + self.n_users,
+            interaction[self.RELATION_ID],
+            interaction[self.TAIL_ENTITY_ID] + self.n_users,
+            interaction[self.NEG_TAIL_ENTITY_ID] + self.n_users,
+        )
+
+    def _knowledge_loss(self, triples: _TripleBatch) -> Tensor:
+        """-log sigmoid(distance(corrupted) - distance(true)), mean over the triples in
+        both directions, with the distance ||h^r + r - t^r||^2 of TransD.
+        """
+        assert self.relation_embedding is not None
+        node = torch.cat([triples.head, triples.tail, triples.corrupted_tail])
+        node_e = self.node_embedding(node).view(3, -1, self.embedding_size)
+        strength = None
+        if self.projection is not None:
+            strength = self.projection.strength(node, node_e.flatten(0, 1)).view(3, -1)
+        losses = []
+        # A corrupted tail stands for the head of the inverse triple: it is the same
+        # false fact, told by its other end.
+        for relation, sign in ((triples.relation, 1), (self._inverse(triples), -1)):
+            relation_e = self.relation_embedding(relation)
+            seen = node_e
+            if self.projection is not None and strength is not None:
+                seen = node_e + strength.unsqueeze(-1) * self.projection.relation_vector(
+                    relation
+                )
+            head, tail, corrupted_tail = seen
+            # h + r - t of a triple is -(t - r - h) of its inverse.
+            true = (sign * (head - tail) + relation_e).pow(2).sum(-1)
+            false = (sign * (head - corrupted_tail) + relation_e).pow(2).sum(-1)
+            losses.append(F.softplus(true - false).mean())
+        return (losses[0] + losses[1]) / 2
+
+    def _inverse(self, triples: _TripleBatch) -> Tensor:
+        return triples.relation + self.n_relations
+
+    def _pair_scores(
+        self, user_all: Tensor, entity_all: Tensor, user: Tensor, item: Tensor
+    ) -> Tensor:
+        cosine = F.cosine_similarity(user_all[user], entity_all[item], dim=-1)
+        return cosine / self.temperature + self.item_bias.weight[item].squeeze(-1)
+
+    def predict(self, interaction: Any) -> Tensor:
+        user = interaction[self.USER_ID]
+        item = interaction[self.ITEM_ID]
+        user_all, entity_all = self._stored_embeddings()
+        return self._pair_scores(user_all, entity_all, user, item)
+
+    def full_sort_predict(self, interaction: Any) -> Tensor:
+        user = interaction[self.USER_ID]
+        user_all, entity_all = self._stored_embeddings()
+        user_e = F.normalize(user_all[user], dim=-1)
+        item_e = F.normalize(entity_all[: self.n_items], dim=-1)
+        scores = user_e @ item_e.t() / self.temperature + self.item_bias.weight.t()
+        return scores.view(-1)
+
+
+def _distinct(ids: Tensor, size: int) -> Tensor:
+    """The ids without repetition, in the order of their last occurrence."""
+    order = torch.arange(len(ids), device=ids.device)
+    last = ids.new_zeros(size).scatter_reduce(0, ids, order, "amax")
+    return ids[last[ids] == order]
+
+
+def _forget_stored_results(model: KGIF, _incompatible_keys: Any = None) -> None:
+    model.epoch_edge_weights = None
+    model.restore_user_e, model.restore_entity_e = None, None
+
+
+def _check_options(config: Any) -> None:
+    for name, (is_valid, allowed) in OPTIONS.items():
+        value = config[name]
+        if not is_valid(value):
+            raise ValueError(f"{name}={value!r} is not allowed; it must be {allowed}")
+    if config["kg_reverse_r"]:
+        raise ValueError(
+            "kg_reverse_r=True is not allowed; it must be False, because KGIF stores "
+            "every triple in both directions itself"
+        )
+    if config["train_neg_sample_args"]["distribution"] == "none":
+        raise ValueError(
+            "train_neg_sample_args=None is not allowed; KGIF learns from sampled "
+            "negative items, so it must name a distribution"
+        )
+    if config["attention_update"] == "epoch" and config["attention"] != "none":
+        if config["knowledge_weight"] == 0:
+            raise ValueError(
+                "knowledge_weight=0 is not allowed with attention_update=epoch; it must "
+                "be above 0, because only the knowledge loss trains the attention then"
+            )

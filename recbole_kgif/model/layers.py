@@ -1,0 +1,479 @@
+r"""
+recbole_kgif.model.layers
+#########################
+
+The layers of KGIF as pure modules: tensors and a graph in, tensors out.
+
+Symbols, with ``d`` the embedding size: node ``n`` has an embedding ``e_n`` and a
+projection vector ``p_n``; relation ``r`` has an embedding, a projection vector ``w_r``
+and a bias ``b_r``. The paper (arXiv 2501.04161) describes the layers in words; the
+equations are our reading unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .graph import CollaborativeKnowledgeGraph, SparsePattern
+
+# Rows that the fallback of the sampled product gathers at once: two blocks of
+# 2^13 x 64 floats stay in the processor's cache.
+_BLOCK_SIZE = 8192
+
+
+def sparse_dense_product(
+    pattern: SparsePattern, values: Tensor, dense: Tensor
+) -> Tensor:
+    """Product of a sparse and a dense matrix, differentiable in both.
+
+    Args:
+        pattern (SparsePattern): entries of the sparse matrix
+        values (Tensor): their values, shape: [n_entries]
+        dense (Tensor): shape: [n_columns, d]
+
+    Returns:
+        Tensor: shape: [n_rows, d]
+    """
+    return _SparseDenseProduct.apply(_full(values), _full(dense), pattern)
+
+
+def sampled_dense_product(
+    pattern: SparsePattern, left: Tensor, right: Tensor
+) -> Tensor:
+    """Dot products ``left[row] . right[column]`` at the entries of a pattern alone.
+
+    No matrix of n_entries x d is made, in neither direction.
+
+    Args:
+        pattern (SparsePattern): the entries
+        left (Tensor): shape: [n_rows, d]
+        right (Tensor): shape: [n_columns, d]
+
+    Returns:
+        Tensor: shape: [n_entries]
+    """
+    return _SampledDenseProduct.apply(_full(left), _full(right), pattern)
+
+
+def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Softmax over the members of each segment, every member by itself.
+
+    Args:
+        logits (Tensor): shape: [n_members]
+        segment (Tensor): segment of each member, shape: [n_members]
+        n_segments (int): number of segments, empty ones included
+
+    Returns:
+        Tensor: positive weights that add up to one in each segment, shape: [n_members]
+    """
+    # The largest logit only keeps the exponential in range: it cancels out.
+    largest = logits.new_zeros(n_segments).scatter_reduce(
+        0, segment, logits.detach(), "amax", include_self=False
+    )
+    weight = (logits - largest[segment]).exp()
+    total = weight.new_zeros(n_segments).index_add(0, segment, weight)
+    return weight / total[segment]
+
+
+class DynamicProjection(nn.Module):
+    """Projection of a node into a relation: n^r = e_n + (p_n . e_n) w_r.
+
+    The form of TransD, which costs O(d) a triple where TransR's matrix costs O(d^2).
+    The paper names dynamic projection vectors; that they take this form is our reading.
+
+    Args:
+        n_nodes (int): number of nodes
+        n_relations (int): number of relations, inverse ones included
+        embedding_size (int): d
+    """
+
+    def __init__(self, n_nodes: int, n_relations: int, embedding_size: int):
+        super().__init__()
+        self.node_vector = nn.Embedding(n_nodes, embedding_size)
+        self.relation_vector = nn.Embedding(n_relations, embedding_size)
+
+    def strength(self, nodes: Tensor, embeddings: Tensor) -> Tensor:
+        """p_n . e_n of the given nodes, shape of ``nodes``."""
+        return (self.node_vector(nodes) * embeddings).sum(-1)
+
+    def forward(self, nodes: Tensor, embeddings: Tensor, relations: Tensor) -> Tensor:
+        """The nodes as the relations see them.
+
+        Args:
+            nodes (Tensor): node ids, shape: [batch_size]
+            embeddings (Tensor): e_n of these nodes, shape: [batch_size, d]
+            relations (Tensor): relation ids, shape: [batch_size]
+
+        Returns:
+            Tensor: n^r, shape: [batch_size, d]
+        """
+        strength = self.strength(nodes, embeddings)
+        return embeddings + strength.unsqueeze(-1) * self.relation_vector(relations)
+
+
+class InformationFusion(nn.Module):
+    """Explicit fusion of nodes and relations by self-attention.
+
+    The tokens of a node are itself and its distinct incident relations, a relation
+    weighing as often as it occurs (c_nr)::
+
+        a_nr ~ c_nr exp((W_Q e_n) . (W_K r) / sqrt d)
+        a_nn ~      exp((W_Q e_n) . (W_K e_n) / sqrt d)
+        f_n  = e_n + beta * sum_r a_nr W_V r
+
+    with one softmax over all tokens of a node and a learned gate beta that starts
+    small. That the layer fuses entities and relations explicitly by a tailored
+    self-attention is the paper's description; tokens, multiplicity and gate are our
+    choice.
+
+    Args:
+        embedding_size (int): d
+    """
+
+    initial_gate = 0.1
+
+    def __init__(self, embedding_size: int):
+        super().__init__()
+        self.query = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.key = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.value = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.gate = nn.Parameter(torch.tensor(self.initial_gate))
+
+    def attention(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        node_embeddings: Tensor,
+        relation_embeddings: Tensor,
+    ) -> Tensor:
+        """a_nr of each (node, relation) pair, shape: [n_pairs].
+
+        What is missing to one is the weight of the node's own token.
+        """
+        pattern = graph.node_relations
+        # (W_Q e) . (W_K k) = e . (W_Q^T W_K k): the few keys take both matrices.
+        key = self.key(relation_embeddings) @ self.query.weight
+        scale = 1 / math.sqrt(node_embeddings.shape[-1])
+        pair_logit = sampled_dense_product(pattern, node_embeddings, key) * scale
+        pair_logit = pair_logit + graph.pair_count.log()
+        own_key = node_embeddings @ (self.key.weight.t() @ self.query.weight)
+        own_logit = (node_embeddings * own_key).sum(-1) * scale
+        own_segment = torch.arange(pattern.n_rows, device=own_logit.device)
+        weight = segment_softmax(
+            torch.cat([pair_logit, own_logit]),
+            torch.cat([pattern.row, own_segment]),
+            pattern.n_rows,
+        )
+        return weight[: pattern.n_entries]
+
+    def forward(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        node_embeddings: Tensor,
+        relation_embeddings: Tensor,
+    ) -> Tensor:
+        """Fused embeddings of all nodes.
+
+        Args:
+            graph (CollaborativeKnowledgeGraph): the graph
+            node_embeddings (Tensor): e, shape: [n_nodes, d]
+            relation_embeddings (Tensor): shape: [n_relations, d]
+
+        Returns:
+            Tensor: f, shape: [n_nodes, d]
+        """
+        weight = self.attention(graph, node_embeddings, relation_embeddings)
+        relation_value = self.value(relation_embeddings)
+        return node_embeddings + self.gate * sparse_dense_product(
+            graph.node_relations, weight, relation_value
+        )
+
+
+class EdgeAttention(nn.Module):
+    """Weight of each edge in the propagation.
+
+    The attention logit is that of KGAT on projected nodes, with a bias a relation::
+
+        pi(h, r, t) = t^r . tanh(h^r + r) + b_r
+
+    ``modulated`` scales the symmetric normalisation by it: 2 sigmoid(pi) / sqrt(D_h
+    D_t), our choice; ``softmax`` normalises it over the edges out of h, as KGAT does.
+    tanh(h^r + r) is computed once a (node, relation) pair, after which an edge costs one
+    dot product.
+
+    Args:
+        kind (str): ``modulated`` or ``softmax``
+        n_relations (int): number of relations, inverse ones included
+        relation_bias (bool): whether there is a b_r
+    """
+
+    def __init__(self, kind: str, n_relations: int, relation_bias: bool = True):
+        super().__init__()
+        self.kind = kind
+        self.relation_bias: Optional[nn.Embedding] = None
+        if relation_bias:
+            self.relation_bias = nn.Embedding(n_relations, 1)
+
+    def logits(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        node_embeddings: Tensor,
+        relation_embeddings: Tensor,
+        projection: Optional[DynamicProjection],
+    ) -> Tensor:
+        """pi(h, r, t) of each edge, shape: [n_edges].
+
+        With s_n = p_n . e_n and q = tanh(h^r + r), the logit is
+        e_t . q + s_t (w_r . q) + b_r: one dot product of the columns (q, w_r . q, b_r)
+        and (e_t, s_t, 1).
+        """
+        pattern = graph.node_relations
+        query = gather_rows(pattern, node_embeddings) + gather_columns(
+            pattern, relation_embeddings
+        )
+        tail_parts, pair_parts = [node_embeddings], []
+        if projection is None:
+            query = torch.tanh(query)
+        else:
+            strength = (projection.node_vector.weight * node_embeddings).sum(
+                -1, keepdim=True
+            )
+            relation_vector = gather_columns(pattern, projection.relation_vector.weight)
+            query = torch.tanh(query + strength[pattern.row] * relation_vector)
+            tail_parts.append(strength)
+            pair_parts.append((relation_vector * query).sum(-1, keepdim=True))
+        if self.relation_bias is not None:
+            tail_parts.append(torch.ones_like(node_embeddings[:, :1]))
+            pair_parts.append(self.relation_bias.weight[pattern.column])
+        return sampled_dense_product(
+            graph.pair_tails,
+            torch.cat([query, *pair_parts], dim=-1),
+            torch.cat(tail_parts, dim=-1),
+        )
+
+    def forward(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        node_embeddings: Tensor,
+        relation_embeddings: Tensor,
+        projection: Optional[DynamicProjection],
+    ) -> Tensor:
+        """Weight alpha of each edge.
+
+        Args:
+            graph (CollaborativeKnowledgeGraph): the graph
+            node_embeddings (Tensor): e, shape: [n_nodes, d]
+            relation_embeddings (Tensor): shape: [n_relations, d]
+            projection (DynamicProjection): None leaves the nodes unprojected
+
+        Returns:
+            Tensor: shape: [n_edges]
+        """
+        logits = self.logits(graph, node_embeddings, relation_embeddings, projection)
+        if self.kind == "softmax":
+            return segment_softmax(logits, graph.edges.row, graph.n_nodes)
+        return 2 * torch.sigmoid(logits) * graph.normalisation
+
+
+class BiInteraction(nn.Module):
+    """KGAT's bi-interaction: LeakyReLU(W_1 (x + y)) + LeakyReLU(W_2 (x * y)).
+
+    Args:
+        embedding_size (int): d
+    """
+
+    def __init__(self, embedding_size: int):
+        super().__init__()
+        self.sum_transform = nn.Linear(embedding_size, embedding_size)
+        self.product_transform = nn.Linear(embedding_size, embedding_size)
+
+    def forward(self, node_embeddings: Tensor, neighbour_embeddings: Tensor) -> Tensor:
+        """Unit vectors of nodes and their neighbours joined, shape: [n_nodes, d]."""
+        total = self.sum_transform(node_embeddings + neighbour_embeddings)
+        product = self.product_transform(node_embeddings * neighbour_embeddings)
+        return F.normalize(F.leaky_relu(total) + F.leaky_relu(product), dim=-1)
+
+
+class Propagation(nn.Module):
+    """Propagation along the weighted edges; the mean over the layers is returned.
+
+    Linear: f^(l+1)_h = sum alpha_hrt f^(l)_t, with neither a transform nor a
+    non-linearity between the layers, so that for given weights the result is a sum over
+    walks. The attentive propagation is the paper's, its linear form our choice;
+    ``bi_interaction`` puts KGAT's aggregator between the layers.
+
+    Args:
+        n_layers (int): number of layers; 0 returns the embeddings as they are
+        embedding_size (int): d
+        bi_interaction (bool): whether KGAT's aggregator is used
+    """
+
+    def __init__(self, n_layers: int, embedding_size: int, bi_interaction: bool):
+        super().__init__()
+        self.n_layers = n_layers
+        self.aggregators = nn.ModuleList(
+            BiInteraction(embedding_size) for _ in range(n_layers if bi_interaction else 0)
+        )
+
+    def forward(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        edge_weights: Tensor,
+        node_embeddings: Tensor,
+    ) -> Tensor:
+        """Propagated embeddings of all nodes.
+
+        Args:
+            graph (CollaborativeKnowledgeGraph): the graph
+            edge_weights (Tensor): alpha, shape: [n_edges]
+            node_embeddings (Tensor): f^(0), shape: [n_nodes, d]
+
+        Returns:
+            Tensor: mean over f^(0) .. f^(n_layers), shape: [n_nodes, d]
+        """
+        current = total = node_embeddings
+        for layer in range(self.n_layers):
+            neighbours = sparse_dense_product(graph.edges, edge_weights, current)
+            if self.aggregators:
+                neighbours = self.aggregators[layer](current, neighbours)
+            current = neighbours
+            total = total + current
+        return total / (self.n_layers + 1)
+
+
+def gather_rows(pattern: SparsePattern, dense: Tensor) -> Tensor:
+    """``dense[row]`` of each entry; the gradient is added up row by row.
+
+    Args:
+        pattern (SparsePattern): the entries
+        dense (Tensor): shape: [n_rows, d]
+
+    Returns:
+        Tensor: shape: [n_entries, d]
+    """
+    return _Gather.apply(_full(dense), pattern, False)
+
+
+def gather_columns(pattern: SparsePattern, dense: Tensor) -> Tensor:
+    """``dense[column]`` of each entry; the gradient is added up column by column.
+
+    Args:
+        pattern (SparsePattern): the entries
+        dense (Tensor): shape: [n_columns, d]
+
+    Returns:
+        Tensor: shape: [n_entries, d]
+    """
+    return _Gather.apply(_full(dense), pattern, True)
+
+
+def _full(tensor: Tensor) -> Tensor:
+    """Half precision made float32: the sparse kernels know float32 and float64."""
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        return tensor.float()
+    return tensor
+
+
+def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
+    # Autocast would cast the operands to a precision without sparse kernels.
+    with torch.autocast(dense.device.type, enabled=False):
+        return matrix @ dense
+
+
+def _dot_at_entries(pattern: SparsePattern, left: Tensor, right: Tensor) -> Tensor:
+    if left.device.type in ("cpu", "cuda"):
+        zeros = left.new_zeros(pattern.n_entries)
+        with torch.autocast(left.device.type, enabled=False):
+            product = torch.sparse.sampled_addmm(
+                pattern.matrix(zeros), left, right.t(), beta=0.0
+            )
+        return product.values()
+    return _dot_at_entries_in_blocks(pattern, left, right)
+
+
+def _dot_at_entries_in_blocks(
+    pattern: SparsePattern, left: Tensor, right: Tensor
+) -> Tensor:
+    """The same for a device without a sampled product, at bounded memory."""
+    blocks = zip(pattern.row.split(_BLOCK_SIZE), pattern.column.split(_BLOCK_SIZE))
+    products = [(left[row] * right[column]).sum(-1) for row, column in blocks]
+    return torch.cat(products) if products else left.new_zeros(0)
+
+
+class _SparseDenseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern
+    ) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(values, dense)
+        return _multiply(pattern.matrix(values), dense)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
+        values, dense = ctx.saved_tensors
+        pattern: SparsePattern = ctx.pattern
+        gradient = gradient.contiguous()
+        for_values = for_dense = None
+        if ctx.needs_input_grad[0]:
+            for_values = _dot_at_entries(pattern, gradient, dense)
+        if ctx.needs_input_grad[1]:
+            for_dense = _multiply(pattern.transposed_matrix(values), gradient)
+        return for_values, for_dense, None
+
+
+class _SampledDenseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, left: Tensor, right: Tensor, pattern: SparsePattern
+    ) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(left, right)
+        return _dot_at_entries(pattern, left, right)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
+        left, right = ctx.saved_tensors
+        pattern: SparsePattern = ctx.pattern
+        gradient = gradient.contiguous()
+        for_left = for_right = None
+        if ctx.needs_input_grad[0]:
+            for_left = _multiply(pattern.matrix(gradient), right)
+        if ctx.needs_input_grad[1]:
+            for_right = _multiply(pattern.transposed_matrix(gradient), left)
+        return for_left, for_right, None
+
+
+class _Gather(torch.autograd.Function):
+    """Index by row or column, with a sparse product in place of a slow scatter."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, dense: Tensor, pattern: SparsePattern, by_column: bool
+    ) -> Tensor:
+        ctx.pattern = pattern
+        ctx.by_column = by_column
+        return dense.index_select(0, pattern.column if by_column else pattern.row)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
+        pattern: SparsePattern = ctx.pattern
+        gradient = gradient.contiguous()
+        if ctx.by_column:
+            pointer, order = pattern.column_pointer, pattern.transposed_order
+            n_groups = pattern.n_columns
+        else:
+            pointer, n_groups = pattern.row_pointer, pattern.n_rows
+            order = torch.arange(pattern.n_entries, device=gradient.device)
+        grouping = torch.sparse_csr_tensor(
+            pointer,
+            order,
+            gradient.new_ones(pattern.n_entries),
+            (n_groups, pattern.n_entries),
+            check_invariants=False,
+        )
+        return _multiply(grouping, gradient), None, None

@@ -1,0 +1,121 @@
+"""Makes KGIF known to RecBole, once.
+
+After it, RecBole's own entry points work with ``model="KGIF"``: ``run_recbole``,
+``load_data_and_model``, ``objective_function`` and ``Config`` with the model's name or
+class. Nothing is written into RecBole's folder.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Optional
+
+from recbole_kgif.resources import resource
+
+MODEL_NAME = "KGIF"
+_MODEL_FAMILY = "recbole.model.knowledge_aware_recommender"
+
+
+def register() -> None:
+    """Make KGIF known to RecBole and put the shims of `compat` in force; idempotent.
+
+    Four things are needed: RecBole finds a model by the module of its lower-cased name,
+    a trainer as an attribute of ``recbole.trainer``, and a model's defaults in a yaml
+    file of its own folder, where ours are not; and it has to run at all.
+    """
+    from recbole_kgif.compat import apply_shims
+
+    apply_shims()
+    _add_model_module()
+    _add_trainer()
+    _add_model_defaults()
+
+
+def register_once_recbole_is_imported() -> None:
+    """Call `register` now where RecBole is imported, else as soon as it is.
+
+    So ``import recbole_kgif`` is enough, before or after RecBole, and takes no time
+    where RecBole is not needed.
+    """
+    if "recbole" in sys.modules:
+        register()
+    elif not any(isinstance(finder, _RecBoleFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _RecBoleFinder())
+
+
+def _add_model_module() -> None:
+    # By import_module: it may be this very module whose import led here.
+    module = importlib.import_module("recbole_kgif.model.kgif")
+    sys.modules[f"{_MODEL_FAMILY}.{MODEL_NAME.lower()}"] = module
+
+
+def _add_trainer() -> None:
+    recbole_trainer = importlib.import_module("recbole.trainer")
+    trainer_name = f"{MODEL_NAME}Trainer"
+
+    def trainer_class(name: str) -> Any:
+        if name == trainer_name:
+            return getattr(importlib.import_module("recbole_kgif.trainer"), name)
+        raise AttributeError(f"module 'recbole.trainer' has no attribute {name!r}")
+
+    # A module's __getattr__ is asked for the names that the module lacks.
+    recbole_trainer.__getattr__ = trainer_class  # type: ignore[method-assign]
+
+
+def _add_model_defaults() -> None:
+    from recbole.config import Config
+
+    load_internal = Config._load_internal_config_dict
+    if getattr(load_internal, "knows_kgif", False):
+        return
+
+    @functools.wraps(load_internal)
+    def load_internal_with_kgif(
+        config: Any, model: str, model_class: Any, dataset: str
+    ) -> None:
+        load_internal(config, model, model_class, dataset)
+        if model == MODEL_NAME:
+            config._update_internal_config_dict(
+                str(resource(f"properties/model/{MODEL_NAME}.yaml"))
+            )
+
+    load_internal_with_kgif.knows_kgif = True  # type: ignore[attr-defined]
+    Config._load_internal_config_dict = load_internal_with_kgif
+
+
+class _RecBoleFinder(MetaPathFinder):
+    """Waits for the first import of RecBole."""
+
+    def find_spec(
+        self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
+    ) -> Optional[ModuleSpec]:
+        if fullname != "recbole":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RegisteringLoader(spec.loader)
+        return spec
+
+
+class _RegisteringLoader(Loader):
+    """Loads a module as its own loader does, then registers KGIF."""
+
+    def __init__(self, loader: Loader):
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        register()

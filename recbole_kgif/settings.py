@@ -1,0 +1,266 @@
+"""What a run is made with: known names, checked options, one merged configuration.
+
+Works on files and text alone, so that a mistake is told before PyTorch is loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_kgif.errors import UserError
+from recbole_kgif.resources import resource
+
+KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
+
+# Options that RecBole reads without listing them in a yaml file of its own.
+_UNLISTED_OPTIONS = frozenset(
+    {"encoding", "train_rec_step", "train_kg_step", "token_num_threshold", "tail_ratio"}
+)
+# Options of this package's own, for the check of the data.
+_OWN_OPTIONS = frozenset({"unlinked_items"})
+
+# Numbers that RecBole would take and then fail on, or never end with.
+_AT_LEAST: dict[str, float] = {
+    "epochs": 1,
+    "train_batch_size": 1,
+    "eval_batch_size": 1,
+    "eval_step": 1,
+    "stopping_step": 0,
+    "weight_decay": 0,
+    "learning_rate": 0,
+    "seed": 0,
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without tags, in which 1e-4 is a number as it is in RecBole's files."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: list(resolvers)
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def recbole_folder() -> Path:
+    """Folder of the installed RecBole, found without importing it.
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the package recbole is missing; run pip install recbole-kgif")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@lru_cache(maxsize=None)
+def known_models() -> Mapping[str, str]:
+    """Names of all models that can be run, each with its family in RecBole.
+
+    A model is a class in a module of its lower-cased name. Its spelling stands in the
+    module, so only the modules' syntax is read.
+    """
+    families = {"KGIF": KNOWLEDGE_FAMILY}
+    for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
+        names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
+        families.update(
+            (name, path.parent.name) for name in names if name.lower() == path.stem
+        )
+    return families
+
+
+def check_model(name: str) -> str:
+    """The name itself where such a model exists.
+
+    Raises:
+        UserError: there is none of that name; the nearest ones are named.
+    """
+    if name not in known_models():
+        raise UserError(
+            f"--model {name}: no such model; {suggest(name, known_models())}"
+        )
+    return name
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Words that point from a misspelt name to the nearest known ones."""
+    by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(by_lower[n] for n in near) + "?"
+    return "known are " + ", ".join(sorted(by_lower.values()))
+
+
+def default_options(model: str) -> dict[str, Any]:
+    """Options that a run of the model knows, with RecBole's and the model's defaults.
+
+    Args:
+        model: a name that `check_model` has passed.
+
+    Returns:
+        Name and default of each option, None where RecBole names no default.
+    """
+    properties = recbole_folder() / "properties"
+    options: dict[str, Any] = dict.fromkeys(
+        [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS | _OWN_OPTIONS)]
+    )
+    for path in (
+        properties / "overall.yaml",
+        properties / "dataset/sample.yaml",
+        properties / "quick_start_config/knowledge_base.yaml",
+        properties / f"model/{model}.yaml",
+    ):
+        if path.exists():
+            options.update(_read_yaml(path))
+    if model == "KGIF":
+        options.update(_read_yaml(resource("properties/model/KGIF.yaml")))
+    return options
+
+
+def _listed_arguments() -> list[str]:
+    """The argument lists of ``recbole/utils/argument_list.py``, read as syntax."""
+    source = (recbole_folder() / "utils/argument_list.py").read_text("utf-8")
+    lists = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+    ]
+    return [name for names in lists for name in names]
+
+
+def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
+    """RecBole's ``--key=value`` arguments as a checked dictionary.
+
+    Args:
+        arguments: what is left of the command line.
+        model: the model, whose options are known besides RecBole's.
+
+    Returns:
+        Option names with values read as YAML.
+
+    Raises:
+        UserError: an argument of another form, an unknown option, or a value of a type
+            that the option cannot have.
+    """
+    overrides: dict[str, Any] = {}
+    known = default_options(model)
+    for argument in arguments:
+        match = re.fullmatch(r"--([A-Za-z_][\w-]*)=(.*)", argument, re.DOTALL)
+        if match is None:
+            raise UserError(
+                f"{argument}: not understood; RecBole's options are given as "
+                "--key=value, and --help lists the others"
+            )
+        name, text = match.groups()
+        try:
+            value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        except yaml.YAMLError:
+            raise UserError(
+                f"--{name}={text}: the value is not valid YAML; quote it"
+            ) from None
+        check_option(f"--{name}={text}", name, value, known)
+        overrides[name] = value
+    return overrides
+
+
+def read_config_file(path: Path, model: str) -> dict[str, Any]:
+    """Options of a RecBole configuration file, checked as on the command line.
+
+    Raises:
+        UserError: the file cannot be read, is no YAML mapping, or holds an option that
+            is unknown or of a wrong type.
+    """
+    values = _read_yaml(path)
+    known = default_options(model)
+    for name, value in values.items():
+        check_option(f"{path}: {name}: {value}", str(name), value, known)
+    return values
+
+
+def check_option(
+    where: str, name: str, value: Any, known: Mapping[str, Any]
+) -> None:
+    """Compare an option's name and value with the known ones.
+
+    Args:
+        where: where it stands, with its value, for the message.
+        name: the option.
+        value: its value.
+        known: all options with their defaults.
+
+    Raises:
+        UserError: unknown option, or a value of a type that it cannot have.
+    """
+    if name not in known:
+        raise UserError(f"{where}: unknown option {name}; {suggest(name, known)}")
+    default = known[name]
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise UserError(f"{where}: {name} must be True or False")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        if not is_number:
+            raise UserError(f"{where}: {name} must be a number, as {default} is")
+        if name in _AT_LEAST and type(default) is int and type(value) is not int:
+            raise UserError(f"{where}: {name} must be a whole number")
+    if isinstance(default, (list, dict)) and not isinstance(value, (list, dict, str)):
+        if not (is_number and isinstance(default, list)):
+            raise UserError(f"{where}: {name} must be of the form {default}")
+    if name in _AT_LEAST and is_number and value < _AT_LEAST[name]:
+        raise UserError(f"{where}: {name} must be at least {_AT_LEAST[name]:g}")
+
+
+def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
+    """Protocol and data options of a data set.
+
+    Args:
+        dataset: its name.
+        folder: the folder that holds its files.
+
+    Returns:
+        The common protocol, overlaid by the data set's file of ``dataset_configs``. Of a
+        data set without such a file the pre-split parts are taken where there are only
+        these.
+    """
+    options = _read_yaml(resource("properties/protocol.yaml"))
+    own = resource("dataset_configs") / f"{dataset}.yaml"
+    if own.exists():
+        options.update(_read_yaml(own))
+    elif not (folder / f"{dataset}.inter").exists():
+        parts = ["train", "valid", "test"]
+        if all((folder / f"{dataset}.{part}.inter").exists() for part in parts):
+            options["benchmark_filename"] = parts
+    return options
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
+    try:
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f" line {mark.line + 1}:"
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UserError(f"{path}:{line} not valid YAML: {problem}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no `key: value` lines, so no options")
+    return values

@@ -1,0 +1,81 @@
+"""A tiny named data set that a person can check by hand, and ways to load it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TINY_FOLDER = Path(__file__).parent / "tiny"
+
+# What every run in the tests shares: quiet, small, in the tiny data set's split.
+TINY_OPTIONS: dict[str, Any] = {
+    "benchmark_filename": ["train", "valid", "test"],
+    "embedding_size": 8,
+    "train_batch_size": 16,
+    "eval_batch_size": 1000,
+    "epochs": 2,
+    "metrics": ["Recall", "NDCG", "MRR", "Hit", "Precision"],
+    "topk": [10, 20],
+    "valid_metric": "NDCG@20",
+    "show_progress": False,
+    "state": "ERROR",
+    "use_gpu": False,
+    "gpu_id": "",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration and what RecBole made of it."""
+
+    config: Any
+    dataset: Any
+    train_data: Any
+    valid_data: Any
+    test_data: Any
+
+
+@pytest.fixture
+def data_path(tmp_path: Path) -> Path:
+    """A data_path that holds a copy of the tiny data set."""
+    shutil.copytree(TINY_FOLDER, tmp_path / "dataset" / "tiny")
+    return tmp_path / "dataset"
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """RecBole writes into the current folder and reads the command line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    return tmp_path
+
+
+@pytest.fixture
+def load_tiny(data_path: Path, in_tmp_path: Path) -> Callable[..., Loaded]:
+    """Load the tiny data set for a model with some options."""
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+    from recbole.utils import init_seed
+
+    def load(model: Any = "KGIF", **options: Any) -> Loaded:
+        config = Config(
+            model=model,
+            dataset="tiny",
+            config_dict={
+                "data_path": str(data_path),
+                "checkpoint_dir": str(in_tmp_path / "saved"),
+                **TINY_OPTIONS,
+                **options,
+            },
+        )
+        init_seed(config["seed"], config["reproducibility"])
+        dataset = create_dataset(config)
+        return Loaded(config, dataset, *data_preparation(config, dataset))
+
+    return load

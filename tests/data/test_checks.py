@@ -1,0 +1,440 @@
+"""The checks of atomic files: what passes, what is refused, and how it is told."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recbole_kgif.data.checks import DatasetCounts, check_dataset
+from recbole_kgif.data.locate import locate_dataset
+from recbole_kgif.errors import UserError
+from tests.data.data_helpers import assert_one_line, shared_datasets_folder
+
+PARTS = ["train", "valid", "test"]
+INTER = (
+    "user_id:token\titem_id:token\trating:float\nu1\ta\t1\nu1\tb\t2.5\nu2\tc\t-3e1\n"
+)
+KG = "head_id:token\trelation_id:token\ttail_id:token\nA\tr\tx\nB\tr\tx\nC\ts\tA\n"
+LINK = "item_id:token\tentity_id:token\na\tA\nb\tB\nc\tC\n"
+GOOD_COUNTS = DatasetCounts(
+    users=2,
+    items=3,
+    interactions=3,
+    entities=4,
+    relations=2,
+    triples=3,
+    linked_items=3,
+    unlinked_items=0,
+    unlinked_interactions=0,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small valid data set named `tiny`."""
+    return write(tmp_path / "tiny", inter=INTER, kg=KG, link=LINK)
+
+
+@pytest.fixture
+def split_folder(tmp_path: Path) -> Path:
+    """The same data set, split already."""
+    header, *lines = INTER.splitlines(keepends=True)
+    folder = write(tmp_path / "tiny", kg=KG, link=LINK)
+    for part, line in zip(PARTS, lines):
+        (folder / f"tiny.{part}.inter").write_text(header + line)
+    return folder
+
+
+def write(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for suffix, content in files.items():
+        (folder / f"tiny.{suffix}").write_bytes(content.encode())
+    return folder
+
+
+def failure(folder: Path, **options: object) -> str:
+    with pytest.raises(UserError) as caught:
+        check_dataset(folder, "tiny", **options)  # type: ignore[arg-type]
+    assert_one_line(str(caught.value))
+    return str(caught.value)
+
+
+def replace(folder: Path, suffix: str, old: str, new: str) -> None:
+    path = folder / f"tiny.{suffix}"
+    content = path.read_bytes()
+    assert old.encode() in content
+    path.write_bytes(content.replace(old.encode(), new.encode("latin-1"), 1))
+
+
+def test_good(folder: Path, tmp_path: Path) -> None:
+    assert check_dataset(folder, "tiny") == GOOD_COUNTS
+    assert check_dataset(folder, "tiny", unlinked_items="drop") == GOOD_COUNTS
+
+
+def test_good_split(split_folder: Path) -> None:
+    counts = check_dataset(split_folder, "tiny", benchmark_filename=PARTS)
+    assert counts == GOOD_COUNTS
+
+
+def test_good_variants(folder: Path) -> None:
+    """CRLF, blank lines, no last line end, other columns, quotes inside, no harm."""
+    inter = (
+        "time:float_seq\titem_id:token\tnote:token_seq\tuser_id:token\r\n"
+        '1 2\ta\tsaid "so"\tu1\r\n\r\n\tb\t\tu1\n  \n3\tc\tNA\tu2'
+    )
+    write(folder, inter=inter)
+    assert check_dataset(folder, "tiny") == GOOD_COUNTS
+
+
+def test_good_separator(folder: Path) -> None:
+    for suffix, content in (("inter", INTER), ("kg", KG), ("link", LINK)):
+        write(folder, **{suffix: content.replace("\t", ",")})
+    assert check_dataset(folder, "tiny", field_separator=",") == GOOD_COUNTS
+
+
+def test_without_knowledge_graph(folder: Path) -> None:
+    (folder / "tiny.kg").unlink()
+    (folder / "tiny.link").unlink()
+    counts = check_dataset(folder, "tiny", needs_knowledge_graph=False)
+    assert counts == DatasetCounts(2, 3, 3, 0, 0, 0, 3, 0, 0)
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    assert_one_line(failure(tmp_path / "tiny"), str(tmp_path / "tiny"))
+
+
+@pytest.mark.parametrize("suffix", ["inter", "kg", "link"])
+def test_missing_file(folder: Path, suffix: str) -> None:
+    (folder / f"tiny.{suffix}").unlink()
+    assert_one_line(failure(folder), str(folder), f"lacks tiny.{suffix};")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_missing_part(split_folder: Path, part: str) -> None:
+    (split_folder / f"tiny.{part}.inter").unlink()
+    message = failure(split_folder, benchmark_filename=PARTS)
+    assert_one_line(message, f"lacks tiny.{part}.inter;")
+
+
+def test_all_missing_files_are_named(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    assert_one_line(failure(folder), "tiny.inter, tiny.kg, tiny.link")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("unlinked_items", "ignore"),
+        ("field_separator", ""),
+        ("field_separator", "::"),
+        ("field_separator", '"'),
+        ("field_separator", "\n"),
+        ("benchmark_filename", []),
+        ("benchmark_filename", ["train", "test"]),
+    ],
+)
+def test_wrong_option(folder: Path, option: str, value: object) -> None:
+    assert_one_line(failure(folder, **{option: value}), f"{option}=")
+
+
+@pytest.mark.parametrize("suffix", ["inter", "kg", "link"])
+@pytest.mark.parametrize("content", ["", "header"])
+def test_nothing_in_a_file(folder: Path, suffix: str, content: str) -> None:
+    path = folder / f"tiny.{suffix}"
+    header = path.read_text().splitlines()[0] + "\n"
+    path.write_text(header if content else "")
+    expected = "no line after its header" if content else "is empty"
+    assert_one_line(failure(folder), str(path), expected)
+
+
+def test_empty_part(split_folder: Path) -> None:
+    path = split_folder / "tiny.valid.inter"
+    path.write_text(INTER.splitlines()[0] + "\n")
+    message = failure(split_folder, benchmark_filename=PARTS)
+    assert_one_line(message, str(path), "no line after its header")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "shown"),
+    [
+        ("inter", "user_id:token", "user:token", "user_id:token but lacks it"),
+        ("inter", "item_id:token", "item_id:float", "has item_id:float"),
+        ("inter", "item_id:token", "item_id:token_seq", "has item_id:token_seq"),
+        ("inter", "rating:float", "rating:integer", "'rating:integer'"),
+        ("inter", "rating:float", "rating", "'rating'"),
+        ("inter", "rating:float", "rating:float:", "'rating:float:'"),
+        ("inter", "rating:float", "item_id:token", "'item_id' twice"),
+        ("inter", "\titem_id", ",item_id", "field_separator"),
+        ("inter", "user_id", '"user_id', "user_id"),
+        ("inter", "user_id", "\xef\xbb\xbfuser_id", "byte-order mark"),
+        ("kg", "tail_id", "tail", "tail_id:token but lacks it"),
+        ("kg", "relation_id:token", "relation_id:float", "has relation_id:float"),
+        ("link", "entity_id:token", "entity:token", "entity_id:token but lacks it"),
+    ],
+)
+def test_wrong_header(
+    folder: Path, suffix: str, old: str, new: str, shown: str
+) -> None:
+    replace(folder, suffix, old, new)
+    assert_one_line(failure(folder), f"{folder / f'tiny.{suffix}'}, line 1:", shown)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "old", "new", "line", "shown"),
+    [
+        ("inter", "u1\tb\t2.5", "u1\tb", 3, "2 fields, but the header names 3"),
+        ("inter", "u1\tb\t2.5", "u1\tb\t2.5\t", 3, "4 fields"),
+        ("inter", "u1\tb\t2.5", "u1 b 2.5", 3, "1 fields"),
+        ("inter", "u1\tb", "\tb", 3, "user_id is empty"),
+        ("inter", "u1\tb", "u1\t", 3, "item_id is empty"),
+        ("inter", "2.5", "", 3, "rating is '', not a finite number"),
+        ("inter", "2.5", "2,5", 3, "'2,5'"),
+        ("inter", "2.5", "nan", 3, "'nan'"),
+        ("inter", "2.5", "inf", 3, "'inf'"),
+        ("inter", "2.5", "1e400", 3, "'1e400'"),
+        ("inter", "u2", "u\xe9", 4, "0xe9"),
+        ("inter", "u1\tb", "u\r1\tb", 3, "carriage return"),
+        ("inter", "u1\tb", "u\0001\tb", 3, "NUL"),
+        ("inter", "u1\tb", '"u1\tb', 3, "quotation mark"),
+        ("inter", "u1\tb", '"u1"\tb', 3, "quotation mark"),
+        ("inter", "u1\tb", "NA\tb", 3, "user_id is 'NA'"),
+        ("inter", "u1\tb", "u1\tnull", 3, "item_id is 'null'"),
+        ("inter", "u1\tb", "u1\t[PAD]", 3, "item_id is '[PAD]'"),
+        ("kg", "B\tr\tx", "B\tr", 3, "2 fields, but the header names 3"),
+        ("kg", "B\tr\tx", "B\t\tx", 3, "relation_id is empty"),
+        ("kg", "B\tr\tx", '"B\tr\tx', 3, "head_id '\"B' begins with a quotation"),
+        ("kg", "B\tr\tx", "B\tr\tNone", 3, "tail_id is 'None'"),
+        ("kg", "B\tr\tx", "B\t[UI-Relation]\tx", 3, "relation_id is '[UI-Relation]'"),
+        ("link", "b\tB", "b\t", 3, "entity_id is empty"),
+        ("link", "b\tB", "a\tB", 3, "item 'a' is linked a second time, after line 2"),
+        ("link", "b\tB", "b\tA", 3, "entity 'A' is linked a second time"),
+    ],
+)
+def test_bad_line(
+    folder: Path, suffix: str, old: str, new: str, line: int, shown: str
+) -> None:
+    replace(folder, suffix, old, new)
+    message = failure(folder, unlinked_items="drop")
+    assert_one_line(message, f"{folder / f'tiny.{suffix}'}, line {line}:", shown)
+
+
+def test_bad_float_sequence(folder: Path) -> None:
+    header = "user_id:token\titem_id:token\ttimes:float_seq\n"
+    write(folder, inter=f"{header}u1\ta\t1 2\nu1\tb\t1 x\n")
+    assert_one_line(failure(folder), "tiny.inter, line 3:", "times is '1 x'")
+
+
+def test_long_values_are_cut(folder: Path) -> None:
+    replace(folder, "inter", "2.5", "9" * 5000 + "x")
+    assert len(failure(folder)) < 400
+
+
+def test_unlinked_item(folder: Path) -> None:
+    write(folder, inter=INTER + "u3\td\t1\nu3\te\t1\nu1\td\t1\n")
+    message = failure(folder)
+    assert_one_line(
+        message,
+        f"{folder / 'tiny.inter'}, line 5:",
+        "item 'd' is not in tiny.link",
+        "2 items with 3 interactions",
+        "--unlinked_items=drop",
+    )
+    counts = check_dataset(folder, "tiny", unlinked_items="drop")
+    assert (counts.users, counts.items, counts.interactions) == (3, 5, 6)
+    assert (counts.linked_items, counts.unlinked_items) == (3, 2)
+    assert counts.unlinked_interactions == 3
+
+
+def test_item_linked_to_an_unknown_entity(folder: Path) -> None:
+    replace(folder, "link", "b\tB", "b\tZ")
+    message = failure(folder)
+    assert_one_line(
+        message,
+        f"{folder / 'tiny.inter'}, line 3:",
+        "item 'b' is linked to entity 'Z' (line 3 of tiny.link)",
+        "tiny.kg",
+        "1 items with 1 interactions",
+    )
+    assert check_dataset(folder, "tiny", unlinked_items="drop").unlinked_items == 1
+
+
+def test_link_without_interactions_is_harmless(folder: Path) -> None:
+    write(folder, link=LINK + "d\tx\n")
+    assert check_dataset(folder, "tiny") == GOOD_COUNTS
+
+
+@pytest.mark.parametrize("unlinked_items", ["error", "drop"])
+def test_no_linked_item_at_all(folder: Path, unlinked_items: str) -> None:
+    write(folder, link="item_id:token\tentity_id:token\n1\tA\n2\tB\n")
+    message = failure(folder, unlinked_items=unlinked_items)
+    assert_one_line(
+        message, f"{folder / 'tiny.inter'}, line 2:", "none of the 3 interactions"
+    )
+
+
+@pytest.mark.parametrize("unlinked_items", ["error", "drop"])
+def test_unlinked_item_of_a_split(split_folder: Path, unlinked_items: str) -> None:
+    write(split_folder, link=LINK.replace("c\tC\n", ""))
+    message = failure(
+        split_folder, benchmark_filename=PARTS, unlinked_items=unlinked_items
+    )
+    assert_one_line(
+        message,
+        f"{split_folder / 'tiny.test.inter'}, line 2:",
+        "item 'c' is not in tiny.link",
+        "--unlinked_items=drop cannot help",
+    )
+
+
+@pytest.mark.parametrize("entity", ["x", "Z"])
+def test_useless_link_of_a_split(split_folder: Path, entity: str) -> None:
+    write(split_folder, link=LINK + f"d\t{entity}\n")
+    message = failure(split_folder, benchmark_filename=PARTS)
+    assert_one_line(
+        message, f"{split_folder / 'tiny.link'}, line 5:", "'d' is in no interaction"
+    )
+
+
+def test_unreadable_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    assert_one_line(failure(folder), str(folder / "tiny.link"), "Permission denied")
+
+
+FRAGMENTS = [
+    *("\t", "\n", "\r", "\r\n", '"', '""', "\0", ":", " ", "\ufeff", "\u2028", "é"),
+    *("NA", "None", "[PAD]", "inf", "nan", "1e999", "1_0", "_", "token", "float"),
+    *("a", "A", "u1", "x", "u9\ta\t1\n", "A\tr\tZ\n", "\n\n", ","),
+]
+MUTATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["inter", "kg", "link"]),
+        st.integers(0, 100),
+        st.integers(0, 6),
+        st.one_of(st.sampled_from(FRAGMENTS).map(str.encode), st.binary(max_size=3)),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutations=MUTATIONS, drop=st.booleans())
+def test_mutations_are_refused_or_read_alike(
+    mutations: list[tuple[str, int, int, bytes]], drop: bool
+) -> None:
+    """What passes, pandas reads as the checks do; all else is a UserError."""
+    contents = {"inter": INTER.encode(), "kg": KG.encode(), "link": LINK.encode()}
+    for suffix, position, removed, inserted in mutations:
+        content = contents[suffix]
+        contents[suffix] = content[:position] + inserted + content[position + removed :]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for suffix, content in contents.items():
+            (folder / f"tiny.{suffix}").write_bytes(content)
+        try:
+            counts = check_dataset(
+                folder, "tiny", unlinked_items="drop" if drop else "error"
+            )
+        except UserError as error:
+            assert_one_line(str(error))
+            return
+        interactions = read_as_recbole(folder / "tiny.inter")
+        triples = read_as_recbole(folder / "tiny.kg")
+        links = read_as_recbole(folder / "tiny.link")
+    entities = pd.concat([triples["head_id:token"], triples["tail_id:token"]])
+    linked = links[links["entity_id:token"].isin(entities)]["item_id:token"]
+    is_linked = interactions["item_id:token"].isin(linked)
+    assert counts == DatasetCounts(
+        users=interactions["user_id:token"].nunique(),
+        items=interactions["item_id:token"].nunique(),
+        interactions=len(interactions),
+        entities=entities.nunique(),
+        relations=triples["relation_id:token"].nunique(),
+        triples=len(triples),
+        linked_items=interactions[is_linked]["item_id:token"].nunique(),
+        unlinked_items=interactions[~is_linked]["item_id:token"].nunique(),
+        unlinked_interactions=int((~is_linked).sum()),
+    )
+    for frame in (interactions, triples, links):
+        ids = [column for column in frame if not column.startswith("rating")]
+        assert not frame[ids].isna().any(axis=None)
+
+
+def read_as_recbole(path: Path) -> pd.DataFrame:
+    header = path.read_text(encoding="utf-8").split("\n")[0]
+    types = {
+        column: float if column.endswith(":float") else str
+        for column in header.split("\t")
+    }
+    return pd.read_csv(
+        path,
+        delimiter="\t",
+        usecols=list(types),
+        dtype=types,
+        encoding="utf-8",
+        engine="python",
+    )
+
+
+def test_real_lastfm_split() -> None:
+    counts = check_dataset(
+        shared_datasets_folder("lastfm-split"), "lastfm-split", benchmark_filename=PARTS
+    )
+    assert counts == DatasetCounts(
+        users=1872,
+        items=3846,
+        interactions=21173,
+        entities=9366,
+        relations=60,
+        triples=15518,
+        linked_items=3846,
+        unlinked_items=0,
+        unlinked_interactions=0,
+    )
+
+
+def test_real_book_crossing_split() -> None:
+    counts = check_dataset(
+        shared_datasets_folder("book-crossing-split"),
+        "book-crossing-split",
+        benchmark_filename=PARTS,
+    )
+    assert counts == DatasetCounts(
+        users=11017,
+        items=9058,
+        interactions=24644,
+        entities=77903,
+        relations=25,
+        triples=151500,
+        linked_items=9058,
+        unlinked_items=0,
+        unlinked_interactions=0,
+    )
+
+
+def test_real_ml_100k(tmp_path: Path) -> None:
+    found = locate_dataset("ml-100k", data_path=tmp_path, source=None)
+    counts = check_dataset(found.folder, "ml-100k", unlinked_items="drop")
+    assert counts == DatasetCounts(
+        users=943,
+        items=1682,
+        interactions=100000,
+        entities=34628,
+        relations=24,
+        triples=91631,
+        linked_items=1598,
+        unlinked_items=84,
+        unlinked_interactions=2446,
+    )
+    with pytest.raises(UserError) as caught:
+        check_dataset(found.folder, "ml-100k")
+    assert_one_line(str(caught.value), "84 items with 2446 interactions")

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recbole_kgif.model.graph import (
+    CollaborativeKnowledgeGraph,
+    SparsePattern,
+    Triples,
+    join_interactions_and_triples,
+)
+
+N_NODES, N_RELATIONS = 6, 3
+
+# A repeated fact, two relations between one pair of nodes, a fact and its mirror image,
+# a self loop, and node 5 in none of them.
+FACTS = [(0, 1, 1), (0, 1, 1), (0, 2, 1), (1, 1, 0), (2, 1, 2), (0, 1, 3), (4, 0, 3)]
+
+
+def as_triples(facts: list[tuple[int, int, int]]) -> Triples:
+    columns = torch.tensor(facts, dtype=torch.int64).reshape(-1, 3).t()
+    return Triples(*columns.contiguous())
+
+
+def graph_of(facts: list[tuple[int, int, int]]) -> CollaborativeKnowledgeGraph:
+    return CollaborativeKnowledgeGraph(as_triples(facts), N_NODES, N_RELATIONS)
+
+
+def edges_by_hand(facts: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    edges = {(h, r, t) for h, r, t in facts}
+    edges |= {(t, r + N_RELATIONS, h) for h, r, t in facts}
+    return sorted(edges)
+
+
+def edges_of(graph: CollaborativeKnowledgeGraph) -> list[tuple[int, int, int]]:
+    columns = (graph.edges.row, graph.edge_relation, graph.edges.column)
+    return list(zip(*(column.tolist() for column in columns)))
+
+
+def test_edges_are_both_directions_of_the_distinct_facts() -> None:
+    assert edges_of(graph_of(FACTS)) == edges_by_hand(FACTS)
+    assert graph_of(FACTS).n_edges == 12
+
+
+def test_parallel_edges_stay_apart_and_self_loops_count_twice() -> None:
+    edges = edges_of(graph_of(FACTS))
+    assert [r for h, r, t in edges if (h, t) == (0, 1)] == [1, 2, 4]
+    assert [r for h, r, t in edges if (h, t) == (2, 2)] == [1, 4]
+
+
+def test_normalisation_takes_the_degree_at_both_ends() -> None:
+    graph = graph_of(FACTS)
+    # Edges out of each node: 0 has 1-1, 0-1 by 2 and by 4, 0-3.
+    degree = {0: 4, 1: 3, 2: 2, 3: 2, 4: 1}
+    expected = [(degree[h] * degree[t]) ** -0.5 for h, _, t in edges_of(graph)]
+    torch.testing.assert_close(graph.normalisation, torch.tensor(expected))
+
+
+def test_pairs_count_the_edges_of_a_node_by_relation() -> None:
+    graph = graph_of(FACTS)
+    pairs = zip(
+        graph.node_relations.row.tolist(),
+        graph.node_relations.column.tolist(),
+        graph.pair_count.tolist(),
+    )
+    by_hand: dict[tuple[int, int], int] = {}
+    for h, r, _ in edges_by_hand(FACTS):
+        by_hand[h, r] = by_hand.get((h, r), 0) + 1
+    assert {(h, r): count for h, r, count in pairs} == by_hand
+    assert graph.n_pairs == len(by_hand) < graph.n_edges
+
+
+def test_an_isolated_node_has_no_edges() -> None:
+    pointer = graph_of(FACTS).edges.row_pointer
+    assert pointer[5] == pointer[6] == graph_of(FACTS).n_edges
+
+
+@pytest.mark.parametrize("fact", [(6, 0, 0), (0, 0, -1), (0, 3, 0)])
+def test_ids_out_of_range_are_refused(fact: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match=r"ids must lie in 0\.\.\d"):
+        graph_of([fact])
+
+
+def test_a_graph_too_large_to_sort_is_refused() -> None:
+    with pytest.raises(ValueError, match="too many to sort"):
+        CollaborativeKnowledgeGraph(as_triples(FACTS), 2**31, N_RELATIONS)
+
+
+facts_strategy = st.lists(
+    st.tuples(
+        st.integers(0, N_NODES - 1),
+        st.integers(0, N_RELATIONS - 1),
+        st.integers(0, N_NODES - 1),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(facts_strategy)
+def test_any_facts_give_the_edges_by_hand(facts: list[tuple[int, int, int]]) -> None:
+    graph = graph_of(facts)
+    assert edges_of(graph) == edges_by_hand(facts)
+    assert torch.isfinite(graph.normalisation).all()
+    assert int(graph.pair_count.sum()) == graph.n_edges
+
+
+@given(facts_strategy)
+def test_the_transposed_order_is_that_of_the_columns(
+    facts: list[tuple[int, int, int]],
+) -> None:
+    pattern: SparsePattern = graph_of(facts).edges
+    values = torch.arange(1.0, pattern.n_entries + 1)
+    dense = torch.zeros(N_NODES, N_NODES)
+    dense.index_put_((pattern.row, pattern.column), values, accumulate=True)
+    identity = torch.eye(N_NODES)
+    torch.testing.assert_close(pattern.matrix(values) @ identity, dense)
+    torch.testing.assert_close(pattern.transposed_matrix(values) @ identity, dense.t())
+
+
+def test_users_come_before_entities() -> None:
+    facts = join_interactions_and_triples(
+        (torch.tensor([1, 2]), torch.tensor([3, 1])),
+        as_triples([(1, 1, 4)]),
+        n_users=10,
+        interaction_relation=2,
+    )
+    assert [column.tolist() for column in facts] == [[1, 2, 11], [2, 2, 1], [13, 11, 14]]
+
+
+@given(facts_strategy, st.lists(st.integers(0, N_NODES - 1), max_size=8))
+def test_entries_of_rows_are_the_neighbours_of_each_asked_row(
+    facts: list[tuple[int, int, int]], rows: list[int]
+) -> None:
+    graph = graph_of(facts)
+    asked = torch.tensor(rows, dtype=torch.int64)
+    place, column = graph.edges.entries_of_rows(asked)
+    expected = [
+        (place, tail)
+        for place, row in enumerate(rows)
+        for head, _, tail in edges_of(graph)
+        if head == row
+    ]
+    assert list(zip(place.tolist(), column.tolist())) == expected

@@ -1,0 +1,285 @@
+"""Each layer beside a loop over nodes and edges that follows its equation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from recbole_kgif.model import layers
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.layers import (
+    BiInteraction,
+    DynamicProjection,
+    EdgeAttention,
+    InformationFusion,
+    Propagation,
+    gather_columns,
+    gather_rows,
+    sampled_dense_product,
+    segment_softmax,
+    sparse_dense_product,
+)
+from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, edges_of, graph_of
+
+D = 4
+
+
+@pytest.fixture(autouse=True)
+def double_precision() -> Any:
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def graph() -> CollaborativeKnowledgeGraph:
+    return graph_of(FACTS)
+
+
+def values(*shape: int) -> Tensor:
+    return torch.randn(*shape, requires_grad=True)
+
+
+def randomised(module: Any) -> Any:
+    for parameter in module.parameters():
+        nn.init.normal_(parameter)
+    return module
+
+
+def dense_matrix(graph: CollaborativeKnowledgeGraph, weights: Tensor) -> Tensor:
+    matrix = torch.zeros(N_NODES, N_NODES)
+    for (head, _, tail), weight in zip(edges_of(graph), weights):
+        matrix[head, tail] = matrix[head, tail] + weight
+    return matrix
+
+
+def test_sparse_dense_product_adds_parallel_edges(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    weights, dense = values(graph.n_edges), values(N_NODES, D)
+    product = sparse_dense_product(graph.edges, weights, dense)
+    torch.testing.assert_close(product, dense_matrix(graph, weights) @ dense)
+
+
+@pytest.mark.parametrize("name", ["edges", "pair_tails", "node_relations"])
+def test_gradients_of_the_sparse_operators(
+    graph: CollaborativeKnowledgeGraph, name: str
+) -> None:
+    pattern = getattr(graph, name)
+    left, right = values(pattern.n_rows, D), values(pattern.n_columns, D)
+    weights = values(pattern.n_entries)
+    checks: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = [
+        (lambda w, x: sparse_dense_product(pattern, w, x), (weights, right)),
+        (lambda x, y: sampled_dense_product(pattern, x, y), (left, right)),
+        (lambda x: gather_rows(pattern, x), (left,)),
+        (lambda x: gather_columns(pattern, x), (right,)),
+        (lambda w: segment_softmax(w, pattern.row, pattern.n_rows), (weights,)),
+    ]
+    for function, inputs in checks:
+        assert torch.autograd.gradcheck(function, inputs)
+
+
+def test_sampled_dense_product_is_a_dot_product_an_edge(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    left, right = values(N_NODES, D), values(N_NODES, D)
+    expected = torch.stack([left[h] @ right[t] for h, _, t in edges_of(graph)])
+    torch.testing.assert_close(sampled_dense_product(graph.edges, left, right), expected)
+
+
+@pytest.mark.parametrize("block_size", [1, 5, 100])
+def test_the_sampled_product_in_blocks_is_the_same(
+    graph: CollaborativeKnowledgeGraph,
+    block_size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(layers, "_BLOCK_SIZE", block_size)
+    left, right = values(N_NODES, D), values(N_NODES, D)
+    torch.testing.assert_close(
+        layers._dot_at_entries_in_blocks(graph.edges, left, right),
+        sampled_dense_product(graph.edges, left, right),
+    )
+
+
+def test_gather_is_indexing(graph: CollaborativeKnowledgeGraph) -> None:
+    pattern = graph.node_relations
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    assert torch.equal(gather_rows(pattern, nodes), nodes[pattern.row])
+    assert torch.equal(gather_columns(pattern, relations), relations[pattern.column])
+
+
+def test_half_precision_is_computed_in_float32(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    weights = torch.rand(graph.n_edges, dtype=torch.bfloat16)
+    dense = torch.rand(N_NODES, D, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        product = sparse_dense_product(graph.edges, weights, dense)
+    assert product.dtype == torch.float32
+    expected = sparse_dense_product(graph.edges, weights.float(), dense.float())
+    assert torch.equal(product, expected)
+
+
+def test_segment_softmax_takes_every_member_by_itself() -> None:
+    logits = torch.tensor([1.0, 2.0, 5.0, -800.0, 900.0])
+    weights = segment_softmax(logits, torch.tensor([0, 0, 2, 3, 3]), 4)
+    first = torch.softmax(torch.tensor([1.0, 2.0]), 0)
+    expected = torch.cat([first, torch.tensor([1.0, 0.0, 1.0])])
+    torch.testing.assert_close(weights, expected)
+
+
+def test_dynamic_projection_follows_its_equation() -> None:
+    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    embeddings = values(N_NODES, D)
+    nodes, relations = torch.tensor([4, 0, 4]), torch.tensor([1, 5, 0])
+    projected = projection(nodes, embeddings[nodes], relations)
+    for row, (n, r) in enumerate(zip(nodes, relations)):
+        p, w = projection.node_vector.weight[n], projection.relation_vector.weight[r]
+        torch.testing.assert_close(
+            projected[row], embeddings[n] + (p @ embeddings[n]) * w
+        )
+
+
+def test_fusion_follows_its_equation(graph: CollaborativeKnowledgeGraph) -> None:
+    fusion = randomised(InformationFusion(D))
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    fused = fusion(graph, nodes, relations)
+    query, key, value = (
+        layer.weight for layer in (fusion.query, fusion.key, fusion.value)
+    )
+    for n in range(N_NODES):
+        incident = [r for h, r, _ in edges_of(graph) if h == n]
+        own = torch.exp((query @ nodes[n]) @ (key @ nodes[n]) / math.sqrt(D))
+        # One term an edge: a relation counts as often as it occurs.
+        terms = [
+            torch.exp((query @ nodes[n]) @ (key @ relations[r]) / math.sqrt(D))
+            for r in incident
+        ]
+        total = own + sum(terms)
+        message = sum(
+            (term / total * (value @ relations[r]) for term, r in zip(terms, incident)),
+            torch.zeros(D),
+        )
+        torch.testing.assert_close(fused[n], nodes[n] + fusion.gate * message)
+
+
+def test_fusion_starts_close_to_the_embeddings() -> None:
+    assert 0 < InformationFusion(D).gate.item() <= 0.1
+
+
+@pytest.mark.parametrize("projected", [True, False])
+@pytest.mark.parametrize("biased", [True, False])
+def test_attention_logits_follow_their_equation(
+    graph: CollaborativeKnowledgeGraph, projected: bool, biased: bool
+) -> None:
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    projection: Optional[DynamicProjection] = None
+    if projected:
+        projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS, biased))
+
+    def seen(n: int, r: int) -> Tensor:
+        if projection is None:
+            return nodes[n]
+        return projection(torch.tensor([n]), nodes[n : n + 1], torch.tensor([r]))[0]
+
+    expected = []
+    for h, r, t in edges_of(graph):
+        logit = seen(t, r) @ torch.tanh(seen(h, r) + relations[r])
+        if attention.relation_bias is not None:
+            logit = logit + attention.relation_bias.weight[r, 0]
+        expected.append(logit)
+    logits = attention.logits(graph, nodes, relations, projection)
+    torch.testing.assert_close(logits, torch.stack(expected))
+
+
+def test_modulated_attention_scales_the_symmetric_normalisation(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+    logits = attention.logits(graph, nodes, relations, None)
+    weights = attention(graph, nodes, relations, None)
+    expected = 2 / (1 + torch.exp(-logits)) * graph.normalisation
+    torch.testing.assert_close(weights, expected)
+
+
+def test_softmax_attention_adds_up_to_one_a_head(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    attention = randomised(EdgeAttention("softmax", 2 * N_RELATIONS))
+    weights = attention(graph, nodes, relations, None)
+    logits = attention.logits(graph, nodes, relations, None)
+    for head in range(N_NODES):
+        out = [e for e, (h, _, _) in enumerate(edges_of(graph)) if h == head]
+        torch.testing.assert_close(weights[out], torch.softmax(logits[out], 0))
+
+
+def test_attention_takes_the_tanh_once_a_pair(
+    graph: CollaborativeKnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = []
+    tanh = torch.tanh
+
+    def counting_tanh(x: Tensor) -> Tensor:
+        rows.append(len(x))
+        return tanh(x)
+
+    monkeypatch.setattr(torch, "tanh", counting_tanh)
+    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    attention(graph, values(N_NODES, D), values(2 * N_RELATIONS, D), projection)
+    assert rows == [graph.n_pairs]
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_linear_propagation_is_a_mean_of_matrix_powers(
+    graph: CollaborativeKnowledgeGraph, n_layers: int
+) -> None:
+    weights, nodes = values(graph.n_edges), values(N_NODES, D)
+    matrix = dense_matrix(graph, weights)
+    powers = [torch.linalg.matrix_power(matrix, n) @ nodes for n in range(n_layers + 1)]
+    propagated = Propagation(n_layers, D, False)(graph, weights, nodes)
+    torch.testing.assert_close(propagated, torch.stack(powers).mean(0))
+
+
+def test_bi_interaction_follows_its_equation(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    weights, nodes = values(graph.n_edges), values(N_NODES, D)
+    propagation = randomised(Propagation(2, D, True))
+    matrix = dense_matrix(graph, weights)
+    current, total = nodes, nodes
+    for layer in propagation.aggregators:
+        assert isinstance(layer, BiInteraction)
+        neighbours = matrix @ current
+        added = layer.sum_transform(current + neighbours)
+        joined = layer.product_transform(current * neighbours)
+        leaky = torch.where(added > 0, added, 0.01 * added)
+        leaky = leaky + torch.where(joined > 0, joined, 0.01 * joined)
+        current = leaky / leaky.norm(dim=1, keepdim=True)
+        total = total + current
+    propagated = propagation(graph, weights, nodes)
+    torch.testing.assert_close(propagated, total / 3)
+
+
+def test_the_whole_chain_of_layers_has_true_gradients(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    fusion = randomised(InformationFusion(D))
+    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+    propagation = Propagation(2, D, False)
+
+    def chain(nodes: Tensor, relations: Tensor) -> Tensor:
+        weights = attention(graph, nodes, relations, projection)
+        return propagation(graph, weights, fusion(graph, nodes, relations))
+
+    inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
+    assert torch.autograd.gradcheck(chain, inputs)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from recbole.trainer import Trainer
+from recbole.utils import KGDataLoaderState, get_trainer
+
+from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.trainer import KGIFTrainer
+from tests.conftest import Loaded
+
+
+def trainer_of(loaded: Loaded) -> KGIFTrainer:
+    torch.manual_seed(0)
+    model = KGIF(loaded.config, loaded.train_data._dataset)
+    return KGIFTrainer(loaded.config, model)
+
+
+def test_recbole_finds_the_trainer(load_tiny: Callable[..., Loaded]) -> None:
+    config = load_tiny().config
+    assert get_trainer(config["MODEL_TYPE"], "KGIF") is KGIFTrainer
+
+
+@pytest.mark.parametrize(
+    ("knowledge_weight", "state"),
+    [(0.1, KGDataLoaderState.RSKG), (0, KGDataLoaderState.RS)],
+)
+def test_triples_are_sampled_only_where_they_are_learned(
+    load_tiny: Callable[..., Loaded], knowledge_weight: float, state: KGDataLoaderState
+) -> None:
+    loaded = load_tiny(knowledge_weight=knowledge_weight)
+    trainer = trainer_of(loaded)
+    losses = trainer._train_epoch(loaded.train_data, 0)
+    assert loaded.train_data.state == state
+    assert isinstance(losses, tuple)
+    assert len(losses) == (2 if knowledge_weight else 1)
+
+
+@pytest.mark.parametrize("learner", ["adam", "adamw"])
+def test_the_fused_step_is_that_of_recboles_optimiser(
+    load_tiny: Callable[..., Loaded], learner: str
+) -> None:
+    loaded = load_tiny(learner=learner, weight_decay=0.01)
+    trainer = trainer_of(loaded)
+    assert trainer.optimizer.param_groups[0]["fused"] is True
+    plain_model = KGIF(loaded.config, loaded.train_data._dataset)
+    plain_model.load_state_dict(trainer.model.state_dict())
+    plain = Trainer(loaded.config, plain_model)
+    for _ in range(3):
+        for model, optimizer in (
+            (trainer.model, trainer.optimizer),
+            (plain_model, plain.optimizer),
+        ):
+            optimizer.zero_grad()
+            model.fused_embeddings().pow(3).sum().backward()
+            optimizer.step()
+    for name, parameter in trainer.model.named_parameters():
+        torch.testing.assert_close(parameter, plain_model.get_parameter(name))
+
+
+def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:
+    optimizer = trainer_of(load_tiny(learner="sgd")).optimizer
+    assert isinstance(optimizer, torch.optim.SGD)
