@@ -1,10 +1,10 @@
 """Shims that let stock RecBole 1.2.1 run on today's PyTorch, SciPy and DGL.
 
-RecBole 1.2.1 is from February 2025 and older than what ``pip`` installs beside it.
-Three things break between the first epoch and the final test; each has one
+RecBole 1.2.1 is older than what ``pip`` installs beside it, and four things break
+between the construction of a model and the test of a reloaded one. Each has one
 :class:`Shim` in :data:`SHIMS`, which says what breaks, asks whether it is broken
-*here*, and says when it can be deleted. :func:`apply_shims` puts in force the ones
-that are needed and leaves a healthy upstream alone.
+*here*, and says when it can be deleted. :func:`apply_shims` puts in force those that
+are needed and leaves a healthy upstream alone.
 
 What breaks already at ``import`` or at ``pip install`` (NumPy 2, pandas 3,
 setuptools without ``pkg_resources``) cannot be mended from here: the dependency
@@ -197,6 +197,39 @@ def _with_torch(
     return run
 
 
+# --- NumPy's removed aliases and a Config that is read back ---------------------
+
+
+def _read_config_lacks_aliases() -> bool:
+    """Gate: NumPy 1.24 or newer, and a ``Config`` without ``__setstate__``."""
+    import numpy as np
+    from recbole.config import Config
+
+    return _release(np.__version__) >= (1, 24) and not hasattr(Config, "__setstate__")
+
+
+def _restore_aliases_with_config() -> None:
+    """Let a ``Config`` read from a checkpoint prepare NumPy as a new one does.
+
+    Breaks: NumPy 1.24 removed ``np.float``, ``np.bool`` and others that RecBole's
+    metrics use. RecBole puts them back in the constructor of ``Config``
+    (``compatibility_settings``), which unpickling does not call. So in a process
+    that begins with ``load_data_and_model``, the reloaded model cannot be tested.
+
+    Repair: unpickling a ``Config`` calls that method, too. What it does to NumPy is
+    RecBole's own doing in every process that makes a ``Config``.
+
+    Removable when: RecBole uses none of the removed names.
+    """
+    from recbole.config import Config
+
+    def __setstate__(self: Any, state: Mapping[str, Any]) -> None:
+        vars(self).update(state)
+        self.compatibility_settings()
+
+    Config.__setstate__ = __setstate__
+
+
 # --- dok_matrix._update ---------------------------------------------------------
 
 
@@ -325,7 +358,7 @@ def _build_kgat_without_dgl() -> None:
     """Let KGAT build its initial attention matrix without DGL.
 
     Breaks: ``KGAT.__init__`` asks the dataset for a DGL graph and ``init_graph``
-    calls methods of it that DGL 1.0 removed; an older DGL has no build for Python
+    calls methods of it that DGL 1.0 changed; an older DGL has no build for Python
     3.11 (RecBole issues 1758, 1978 and 2201).
 
     Repair: the constructor sees the same graph as a COO matrix with relations, and
@@ -377,6 +410,17 @@ SHIMS: tuple[Shim, ...] = (
         removable_when="RecBole passes weights_only to torch.load itself",
         is_needed=_checkpoints_are_refused,
         apply=_read_whole_checkpoints,
+    ),
+    Shim(
+        name="numpy-aliases-on-load",
+        reason=(
+            "numpy >= 1.24 lacks np.float and others; RecBole puts them back when it "
+            "makes a Config, not when it reads one, so a model reloaded in a new "
+            "process cannot be tested"
+        ),
+        removable_when="RecBole uses none of the removed names",
+        is_needed=_read_config_lacks_aliases,
+        apply=_restore_aliases_with_config,
     ),
     Shim(
         name="scipy-dok-update",

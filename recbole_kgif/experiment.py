@@ -82,6 +82,11 @@ def _train_and_test(config: Config, size_evaluation_batches: bool) -> dict[str, 
     name = config["dataset"]
     dataset = _refused_as_user_error(f"data set {name}", create_dataset, config)
     logger.info(dataset)
+    if max(config["topk"]) >= dataset.item_num:
+        raise UserError(
+            f"topk={config['topk']}: data set {name} has only {dataset.item_num - 1} "
+            "items; give smaller ones, such as --topk=[1,3] with --valid_metric=NDCG@3"
+        )
     if size_evaluation_batches:
         # RecBole's unit is a user-item cell: its default can mean one user a batch.
         config["eval_batch_size"] = max(_EVALUATION_CELLS, dataset.item_num)

@@ -97,18 +97,21 @@ class _RecBoleFinder(MetaPathFinder):
     ) -> Optional[ModuleSpec]:
         if fullname != "recbole":
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        others = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((spec for spec in specs if spec is not None), None)
+        # It may only be asked where RecBole lies: the wait ends with the import.
         if spec is not None and spec.loader is not None:
-            spec.loader = _RegisteringLoader(spec.loader)
+            spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
     """Loads a module as its own loader does, then registers KGIF."""
 
-    def __init__(self, loader: Loader):
+    def __init__(self, loader: Loader, finder: _RecBoleFinder):
         self.loader = loader
+        self.finder = finder
 
     def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
         return self.loader.create_module(spec)
@@ -118,4 +121,5 @@ class _RegisteringLoader(Loader):
             module.__spec__.loader = self.loader
         module.__loader__ = self.loader
         self.loader.exec_module(module)
+        sys.meta_path.remove(self.finder)
         register()

@@ -138,6 +138,8 @@ class CollaborativeKnowledgeGraph(nn.Module):
         edges (SparsePattern): heads x tails, an entry for each edge
         pair_tails (SparsePattern): pairs x tails, the same entries in the same order
         node_relations (SparsePattern): nodes x relations, an entry for each pair
+        pair_heads (SparsePattern): pairs x nodes, the head of each pair
+        pair_relations (SparsePattern): pairs x relations, the relation of each pair
         normalisation (Tensor): 1 / sqrt(D_h D_t) of each edge with D the number of
             edges out of a node, shape: [n_edges]
         pair_count (Tensor): edges of each pair, c_nr, shape: [n_pairs]
@@ -163,6 +165,11 @@ class CollaborativeKnowledgeGraph(nn.Module):
         self.pair_tails = SparsePattern(edge_pair, tail, len(pairs), n_nodes)
         self.node_relations = SparsePattern(
             pair_head, pairs % self.n_relations, n_nodes, self.n_relations
+        )
+        pair = torch.arange(len(pairs))
+        self.pair_heads = SparsePattern(pair, pair_head, len(pairs), n_nodes)
+        self.pair_relations = SparsePattern(
+            pair, self.node_relations.column, len(pairs), self.n_relations
         )
         # An edge is there in both directions: D is never zero at either end.
         degree = torch.bincount(head, minlength=n_nodes).to(torch.get_default_dtype())
@@ -213,6 +220,39 @@ def join_interactions_and_triples(
         ),
         tail=torch.cat([item, triples.tail]) + n_users,
     )
+
+
+def drop_dangling_nodes(facts: Triples, n_fixed: int) -> tuple[Triples, Tensor]:
+    """Leave out nodes that link nothing, again and again until none is left.
+
+    A node with fewer than two distinct neighbours lies on no way from one node to
+    another; all that a walk can do there is to turn round. In public knowledge graphs
+    most entities are of this kind. The first ``n_fixed`` nodes always stay.
+
+    Args:
+        facts (Triples): facts with node ids
+        n_fixed (int): number of nodes, those of the smallest ids, that always stay
+
+    Returns:
+        tuple: the facts among the remaining nodes, which are numbered anew without
+        gaps, and the former ids of these nodes, ascending, shape: [n_nodes]
+    """
+    head, relation, tail = facts
+    while True:
+        is_link = head != tail
+        ends = torch.stack([head, tail])[:, is_link].sort(dim=0).values
+        neighbours = torch.unique(ends, dim=1).flatten()
+        n_nodes = int(torch.cat([head, tail]).max()) + 1 if len(head) else 0
+        dangling = torch.bincount(neighbours, minlength=n_nodes) < 2
+        dangling[:n_fixed] = False
+        stays = ~(dangling[head] | dangling[tail])
+        if bool(stays.all()):
+            break
+        head, relation, tail = head[stays], relation[stays], tail[stays]
+    linking = torch.unique(torch.cat([head, tail]))
+    nodes = torch.cat([torch.arange(n_fixed), linking[linking >= n_fixed]])
+    renumbered = torch.searchsorted(nodes, torch.stack([head, tail]))
+    return Triples(renumbered[0], relation, renumbered[1]), nodes
 
 
 def _pointer(index: Tensor, size: int) -> Tensor:

@@ -28,9 +28,16 @@ from torch import Tensor, nn
 from .graph import (
     CollaborativeKnowledgeGraph,
     Triples,
+    drop_dangling_nodes,
     join_interactions_and_triples,
 )
-from .layers import DynamicProjection, EdgeAttention, InformationFusion, Propagation
+from .layers import (
+    DynamicProjection,
+    EdgeAttention,
+    InformationFusion,
+    ProjectionVectors,
+    Propagation,
+)
 
 
 def _is_number(value: Any) -> bool:
@@ -114,7 +121,8 @@ class KGIF(KnowledgeRecommender):
 
         # generate intermediate data
         self.interaction_relation = self.n_relations - 1
-        self.graph = CollaborativeKnowledgeGraph(
+        n_nodes, n_relations = self.n_users + self.n_entities, 2 * self.n_relations
+        facts, graph_nodes = drop_dangling_nodes(
             join_interactions_and_triples(
                 (dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]),
                 Triples(
@@ -125,12 +133,15 @@ class KGIF(KnowledgeRecommender):
                 self.n_users,
                 self.interaction_relation,
             ),
-            self.n_users + self.n_entities,
-            self.n_relations,
+            n_fixed=self.n_users + self.n_items,
+        )
+        # Users and items come first among the nodes, whichever entities follow.
+        self.register_buffer("graph_nodes", graph_nodes, persistent=False)
+        self.graph = CollaborativeKnowledgeGraph(
+            facts, len(graph_nodes), self.n_relations
         )
 
         # define layers and loss: a layer that is switched off has no parameters
-        n_nodes, n_relations = self.graph.n_nodes, self.graph.n_relations
         self.uses_attention = config["attention"] != "none"
         learns_relations = self.uses_attention or self.knowledge_weight > 0
         self.node_embedding = nn.Embedding(n_nodes, self.embedding_size)
@@ -165,7 +176,7 @@ class KGIF(KnowledgeRecommender):
         # storage: attention of the epoch while training, embeddings while evaluating
         self.epoch_edge_weights: Optional[Tensor] = None
         self.restore_user_e: Optional[Tensor] = None
-        self.restore_entity_e: Optional[Tensor] = None
+        self.restore_item_e: Optional[Tensor] = None
         self.register_load_state_dict_post_hook(_forget_stored_results)
 
     def _initialise_parameters(self) -> None:
@@ -186,8 +197,16 @@ class KGIF(KnowledgeRecommender):
         _forget_stored_results(self)
         return super().train(mode)
 
-    def edge_weights(self) -> Tensor:
+    def _graph_embeddings(self) -> Tensor:
+        """e_n of the nodes of the graph, shape: [n_graph_nodes, d]."""
+        return self.node_embedding.weight.index_select(0, self.graph_nodes)
+
+    def edge_weights(self, node_embeddings: Optional[Tensor] = None) -> Tensor:
         """Weight of each edge of the CKG from the present parameters.
+
+        Args:
+            node_embeddings (torch.Tensor, optional): e_n of the nodes of the graph,
+                where they are at hand.
 
         Returns:
             torch.Tensor: alpha in the order of ``graph.edges``, shape: [n_edges]
@@ -195,55 +214,69 @@ class KGIF(KnowledgeRecommender):
         if self.attention is None:
             return self.graph.normalisation
         assert self.relation_embedding is not None
+        if node_embeddings is None:
+            node_embeddings = self._graph_embeddings()
+        projection = None
+        if self.projection is not None:
+            projection = ProjectionVectors(
+                self.projection.strength(self.graph_nodes, node_embeddings),
+                self.projection.relation_vector.weight,
+            )
         return self.attention(
-            self.graph,
-            self.node_embedding.weight,
-            self.relation_embedding.weight,
-            self.projection,
+            self.graph, node_embeddings, self.relation_embedding.weight, projection
         )
 
-    def _training_edge_weights(self) -> Tensor:
+    def _training_edge_weights(self, node_embeddings: Tensor) -> Tensor:
         """Edge weights with their gradient, or those of the start of the epoch."""
         if self.attention_update == "step":
-            return self.edge_weights()
+            return self.edge_weights(node_embeddings)
         if self.epoch_edge_weights is None:
             with torch.no_grad():
-                self.epoch_edge_weights = self.edge_weights()
+                self.epoch_edge_weights = self.edge_weights(node_embeddings)
         return self.epoch_edge_weights
 
-    def fused_embeddings(self) -> Tensor:
-        """Embeddings of all nodes, each fused with its relations.
+    def fused_embeddings(self, node_embeddings: Optional[Tensor] = None) -> Tensor:
+        """Embeddings of the nodes of the graph, each fused with its relations.
+
+        Args:
+            node_embeddings (torch.Tensor, optional): e_n of the nodes of the graph,
+                where they are at hand.
 
         Returns:
-            torch.Tensor: f, users first, shape: [n_users + n_entities, d]
+            torch.Tensor: f, users first, then items, shape: [n_graph_nodes, d]
         """
+        if node_embeddings is None:
+            node_embeddings = self._graph_embeddings()
         if self.fusion is None:
-            return self.node_embedding.weight
+            return node_embeddings
         assert self.relation_embedding is not None
         return self.fusion(
-            self.graph, self.node_embedding.weight, self.relation_embedding.weight
+            self.graph, node_embeddings, self.relation_embedding.weight
         )
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Propagated embeddings.
 
         Returns:
-            tuple: z of the users, shape: [n_users, d], and of the entities, shape:
-            [n_entities, d]
+            tuple: z of the users, shape: [n_users, d], and of the items, shape:
+            [n_items, d]
         """
-        edge_weights = (
-            self._training_edge_weights() if self.training else self.edge_weights()
-        )
-        fused = self.dropout(self.fused_embeddings())
+        node_embeddings = self._graph_embeddings()
+        if self.training:
+            edge_weights = self._training_edge_weights(node_embeddings)
+        else:
+            edge_weights = self.edge_weights(node_embeddings)
+        fused = self.dropout(self.fused_embeddings(node_embeddings))
         propagated = self.propagation(self.graph, edge_weights, fused)
-        user_e, entity_e = torch.split(propagated, [self.n_users, self.n_entities])
-        return user_e, entity_e
+        n_entities = len(propagated) - self.n_users - self.n_items
+        user_e, item_e, _ = propagated.split([self.n_users, self.n_items, n_entities])
+        return user_e, item_e
 
     def _stored_embeddings(self) -> tuple[Tensor, Tensor]:
         """What `forward` returns, computed once an evaluation."""
-        if self.restore_user_e is None or self.restore_entity_e is None:
-            self.restore_user_e, self.restore_entity_e = self.forward()
-        return self.restore_user_e, self.restore_entity_e
+        if self.restore_user_e is None or self.restore_item_e is None:
+            self.restore_user_e, self.restore_item_e = self.forward()
+        return self.restore_user_e, self.restore_item_e
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         r"""Calculate the training loss for a batch data.
@@ -256,35 +289,34 @@ class KGIF(KnowledgeRecommender):
             tuple: recommendation loss and, where ``knowledge_weight`` is above zero,
             weighted knowledge loss, each of shape: []
         """
-        self.restore_user_e, self.restore_entity_e = None, None
+        self.restore_user_e, self.restore_item_e = None, None
         user = interaction[self.USER_ID]
         item = interaction[self.ITEM_ID]
         negative_item = interaction[self.NEG_ITEM_ID]
 
-        user_all, entity_all = self.forward()
+        user_all, item_all = self.forward()
         shared_item = negative_item
         if self.loss == "softmax":
             shared_item = _distinct(negative_item[: self.n_negatives], self.n_items)
         user_e = F.normalize(user_all.index_select(0, user), dim=-1)
         # One look-up for both kinds of items: each costs a gradient of all nodes.
         item_e, negative_e = F.normalize(
-            entity_all.index_select(0, torch.cat([item, shared_item])), dim=-1
+            item_all.index_select(0, torch.cat([item, shared_item])), dim=-1
         ).split([len(item), len(shared_item)])
         item_bias, negative_bias = self.item_bias.weight.squeeze(-1)[
             torch.cat([item, shared_item])
         ].split([len(item), len(shared_item)])
 
-        score = (user_e * item_e).sum(-1) / self.temperature + item_bias
+        user_e = user_e / self.temperature
+        score = (user_e * item_e).sum(-1) + item_bias
         if self.loss == "softmax":
-            negative_score = user_e @ negative_e.t() / self.temperature + negative_bias
-            negative_score = negative_score.masked_fill(
-                self._is_known(user, shared_item), -torch.inf
-            )
-            all_scores = torch.cat([score.unsqueeze(1), negative_score], dim=1)
-            loss = (torch.logsumexp(all_scores, dim=1) - score).mean()
+            negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
+            negative_score.masked_fill_(self._is_known(user, shared_item), -torch.inf)
+            # -log softmax of the positive among itself and the negatives
+            loss = F.softplus(negative_score.logsumexp(dim=1) - score).mean()
         else:
-            negative_score = (user_e * negative_e).sum(-1) / self.temperature
-            loss = F.softplus(negative_score + negative_bias - score).mean()
+            negative_score = (user_e * negative_e).sum(-1) + negative_bias
+            loss = F.softplus(negative_score - score).mean()
         if self.knowledge_weight == 0:
             return (loss,)
 
@@ -312,7 +344,7 @@ class KGIF(KnowledgeRecommender):
         Returns:
             torch.Tensor: bool, shape: [n_asked_users, n_asked_items]
         """
-        place = item.new_full((self.n_users + self.n_items,), -1)
+        place = item.new_full((self.graph.n_nodes,), -1)
         place[item + self.n_users] = torch.arange(len(item), device=item.device)
         # The edges out of a user lead to the user's training items and nowhere else.
         row, neighbour = self.graph.edges.entries_of_rows(user)
@@ -331,7 +363,7 @@ class KGIF(KnowledgeRecommender):
         Returns:
             torch.Tensor: weighted knowledge loss, shape: []
         """
-        self.restore_user_e, self.restore_entity_e = None, None
+        self.restore_user_e, self.restore_item_e = None, None
         triples = self._entity_triples(interaction)
         return self.knowledge_weight * self._knowledge_loss(triples)
 
@@ -374,22 +406,22 @@ class KGIF(KnowledgeRecommender):
         return triples.relation + self.n_relations
 
     def _pair_scores(
-        self, user_all: Tensor, entity_all: Tensor, user: Tensor, item: Tensor
+        self, user_all: Tensor, item_all: Tensor, user: Tensor, item: Tensor
     ) -> Tensor:
-        cosine = F.cosine_similarity(user_all[user], entity_all[item], dim=-1)
+        cosine = F.cosine_similarity(user_all[user], item_all[item], dim=-1)
         return cosine / self.temperature + self.item_bias.weight[item].squeeze(-1)
 
     def predict(self, interaction: Any) -> Tensor:
         user = interaction[self.USER_ID]
         item = interaction[self.ITEM_ID]
-        user_all, entity_all = self._stored_embeddings()
-        return self._pair_scores(user_all, entity_all, user, item)
+        user_all, item_all = self._stored_embeddings()
+        return self._pair_scores(user_all, item_all, user, item)
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         user = interaction[self.USER_ID]
-        user_all, entity_all = self._stored_embeddings()
+        user_all, item_all = self._stored_embeddings()
         user_e = F.normalize(user_all[user], dim=-1)
-        item_e = F.normalize(entity_all[: self.n_items], dim=-1)
+        item_e = F.normalize(item_all, dim=-1)
         scores = user_e @ item_e.t() / self.temperature + self.item_bias.weight.t()
         return scores.view(-1)
 
@@ -403,7 +435,7 @@ def _distinct(ids: Tensor, size: int) -> Tensor:
 
 def _forget_stored_results(model: KGIF, _incompatible_keys: Any = None) -> None:
     model.epoch_edge_weights = None
-    model.restore_user_e, model.restore_entity_e = None, None
+    model.restore_user_e, model.restore_item_e = None, None
 
 
 def _check_options(config: Any) -> None:

@@ -13,7 +13,7 @@ equations are our reading unless a docstring says otherwise.
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -80,6 +80,17 @@ def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     return weight / total[segment]
 
 
+class ProjectionVectors(NamedTuple):
+    """What the projection of all nodes of a graph takes.
+
+    strength: p_n . e_n of each node, shape: [n_nodes]
+    relation_vector: w_r of each relation, shape: [n_relations, d]
+    """
+
+    strength: Tensor
+    relation_vector: Tensor
+
+
 class DynamicProjection(nn.Module):
     """Projection of a node into a relation: n^r = e_n + (p_n . e_n) w_r.
 
@@ -92,7 +103,7 @@ class DynamicProjection(nn.Module):
         embedding_size (int): d
     """
 
-    def __init__(self, n_nodes: int, n_relations: int, embedding_size: int):
+    def __init__(self, n_nodes: int, n_relations: int, embedding_size: int) -> None:
         super().__init__()
         self.node_vector = nn.Embedding(n_nodes, embedding_size)
         self.relation_vector = nn.Embedding(n_relations, embedding_size)
@@ -223,44 +234,35 @@ class EdgeAttention(nn.Module):
         graph: CollaborativeKnowledgeGraph,
         node_embeddings: Tensor,
         relation_embeddings: Tensor,
-        projection: Optional[DynamicProjection],
+        projection: Optional[ProjectionVectors],
     ) -> Tensor:
         """pi(h, r, t) of each edge, shape: [n_edges].
 
-        With s_n = p_n . e_n and q = tanh(h^r + r), the logit is
-        e_t . q + s_t (w_r . q) + b_r: one dot product of the columns (q, w_r . q, b_r)
-        and (e_t, s_t, 1).
+        With s_n = p_n . e_n and q_hr = tanh(h^r + r), the logit is
+        e_t . q_hr + s_t (w_r . q_hr) + b_r: one dot product an edge, the rest a number.
         """
-        pattern = graph.node_relations
-        query = gather_rows(pattern, node_embeddings) + gather_columns(
-            pattern, relation_embeddings
+        strength = relation_vector = None
+        if projection is not None:
+            strength = _full(projection.strength)
+            relation_vector = _full(projection.relation_vector)
+        logits = _PairAttention.apply(
+            _full(node_embeddings),
+            _full(relation_embeddings),
+            strength,
+            relation_vector,
+            graph,
         )
-        tail_parts, pair_parts = [node_embeddings], []
-        if projection is None:
-            query = torch.tanh(query)
-        else:
-            strength = (projection.node_vector.weight * node_embeddings).sum(
-                -1, keepdim=True
-            )
-            relation_vector = gather_columns(pattern, projection.relation_vector.weight)
-            query = torch.tanh(query + strength[pattern.row] * relation_vector)
-            tail_parts.append(strength)
-            pair_parts.append((relation_vector * query).sum(-1, keepdim=True))
         if self.relation_bias is not None:
-            tail_parts.append(torch.ones_like(node_embeddings[:, :1]))
-            pair_parts.append(self.relation_bias.weight[pattern.column])
-        return sampled_dense_product(
-            graph.pair_tails,
-            torch.cat([query, *pair_parts], dim=-1),
-            torch.cat(tail_parts, dim=-1),
-        )
+            bias = self.relation_bias.weight.squeeze(-1)
+            logits = logits + bias.index_select(0, graph.edge_relation)
+        return logits
 
     def forward(
         self,
         graph: CollaborativeKnowledgeGraph,
         node_embeddings: Tensor,
         relation_embeddings: Tensor,
-        projection: Optional[DynamicProjection],
+        projection: Optional[ProjectionVectors],
     ) -> Tensor:
         """Weight alpha of each edge.
 
@@ -268,7 +270,7 @@ class EdgeAttention(nn.Module):
             graph (CollaborativeKnowledgeGraph): the graph
             node_embeddings (Tensor): e, shape: [n_nodes, d]
             relation_embeddings (Tensor): shape: [n_relations, d]
-            projection (DynamicProjection): None leaves the nodes unprojected
+            projection (ProjectionVectors): None leaves the nodes unprojected
 
         Returns:
             Tensor: shape: [n_edges]
@@ -343,32 +345,6 @@ class Propagation(nn.Module):
             current = neighbours
             total = total + current
         return total / (self.n_layers + 1)
-
-
-def gather_rows(pattern: SparsePattern, dense: Tensor) -> Tensor:
-    """``dense[row]`` of each entry; the gradient is added up row by row.
-
-    Args:
-        pattern (SparsePattern): the entries
-        dense (Tensor): shape: [n_rows, d]
-
-    Returns:
-        Tensor: shape: [n_entries, d]
-    """
-    return _Gather.apply(_full(dense), pattern, False)
-
-
-def gather_columns(pattern: SparsePattern, dense: Tensor) -> Tensor:
-    """``dense[column]`` of each entry; the gradient is added up column by column.
-
-    Args:
-        pattern (SparsePattern): the entries
-        dense (Tensor): shape: [n_columns, d]
-
-    Returns:
-        Tensor: shape: [n_entries, d]
-    """
-    return _Gather.apply(_full(dense), pattern, True)
 
 
 def _full(tensor: Tensor) -> Tensor:
@@ -448,32 +424,85 @@ class _SampledDenseProduct(torch.autograd.Function):
         return for_left, for_right, None
 
 
-class _Gather(torch.autograd.Function):
-    """Index by row or column, with a sparse product in place of a slow scatter."""
+class _PairAttention(torch.autograd.Function):
+    """Attention logits of all edges without their biases.
+
+    With k_hr = e_h + s_h w_r + r and q_hr = tanh(k_hr) for each (node, relation) pair,
+    the logit of an edge is e_t . q_hr + s_t (w_r . q_hr). Written out, because
+    automatic differentiation would pass over matrices of n_pairs x d some twenty times,
+    and would keep several of them; here there are q and its gradient.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, dense: Tensor, pattern: SparsePattern, by_column: bool
+        ctx: Any,
+        node_embeddings: Tensor,
+        relation_embeddings: Tensor,
+        strength: Optional[Tensor],
+        relation_vector: Optional[Tensor],
+        graph: CollaborativeKnowledgeGraph,
     ) -> Tensor:
-        ctx.pattern = pattern
-        ctx.by_column = by_column
-        return dense.index_select(0, pattern.column if by_column else pattern.row)
+        relations = graph.pair_relations
+        ones = node_embeddings.new_ones(graph.n_pairs)
+        query = node_embeddings.index_select(0, graph.pair_heads.column)
+        _add_product(query, relations.matrix(ones), relation_embeddings)
+        if strength is not None and relation_vector is not None:
+            pair_strength = strength[graph.pair_heads.column]
+            _add_product(query, relations.matrix(pair_strength), relation_vector)
+        query.tanh_()
+        logits = _dot_at_entries(graph.pair_tails, query, node_embeddings)
+        if strength is not None and relation_vector is not None:
+            projected = _dot_at_entries(relations, query, relation_vector)
+            logits += strength[graph.pair_tails.column] * projected[graph.pair_tails.row]
+        ctx.graph = graph
+        ctx.save_for_backward(node_embeddings, query, strength, relation_vector)
+        return logits
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
-        pattern: SparsePattern = ctx.pattern
-        gradient = gradient.contiguous()
-        if ctx.by_column:
-            pointer, order = pattern.column_pointer, pattern.transposed_order
-            n_groups = pattern.n_columns
-        else:
-            pointer, n_groups = pattern.row_pointer, pattern.n_rows
-            order = torch.arange(pattern.n_entries, device=gradient.device)
-        grouping = torch.sparse_csr_tensor(
-            pointer,
-            order,
-            gradient.new_ones(pattern.n_entries),
-            (n_groups, pattern.n_entries),
-            check_invariants=False,
+        node_embeddings, query, strength, relation_vector = ctx.saved_tensors
+        graph: CollaborativeKnowledgeGraph = ctx.graph
+        relations, heads, tails = (
+            graph.pair_relations,
+            graph.pair_heads,
+            graph.pair_tails,
         )
-        return _multiply(grouping, gradient), None, None
+        gradient = gradient.contiguous()
+        ones = query.new_ones(graph.n_pairs)
+
+        # Through the dot products with the tails.
+        for_nodes = _multiply(tails.transposed_matrix(gradient), query)
+        for_query = _multiply(tails.matrix(gradient), node_embeddings)
+        for_strength = for_vector = None
+        if strength is not None and relation_vector is not None:
+            projected = _dot_at_entries(relations, query, relation_vector)
+            tail_strength = strength[tails.column]
+            for_projected = torch.zeros_like(ones).index_add_(
+                0, tails.row, gradient * tail_strength
+            )
+            for_strength = torch.zeros_like(strength).index_add_(
+                0, tails.column, gradient * projected[tails.row]
+            )
+            for_vector = _multiply(relations.transposed_matrix(for_projected), query)
+            _add_product(for_query, relations.matrix(for_projected), relation_vector)
+
+        # Through the tanh, then to the three parts of its argument.
+        for_query.addcmul_(for_query * query, query, value=-1)
+        for_nodes += _multiply(heads.transposed_matrix(ones), for_query)
+        for_relations = _multiply(relations.transposed_matrix(ones), for_query)
+        if strength is not None and relation_vector is not None:
+            assert for_strength is not None and for_vector is not None
+            for_strength.index_add_(
+                0, heads.column, _dot_at_entries(relations, for_query, relation_vector)
+            )
+            pair_strength = strength[heads.column]
+            for_vector += _multiply(
+                relations.transposed_matrix(pair_strength), for_query
+            )
+        return for_nodes, for_relations, for_strength, for_vector, None
+
+
+def _add_product(total: Tensor, matrix: Tensor, dense: Tensor) -> None:
+    """Add a sparse-dense product to a matrix in place."""
+    with torch.autocast(total.device.type, enabled=False):
+        torch.addmm(total, matrix, dense, out=total)

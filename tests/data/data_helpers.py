@@ -33,7 +33,7 @@ TINY_RAW_FILES = {
     "kgcn-music/item_index2entity_id.txt": b"51\t0\n52\t1\n54\t2\n60\t3\n",
 }
 
-Respond = Callable[[BaseHTTPRequestHandler], None]
+Respond = Callable[[BaseHTTPRequestHandler], object]
 
 
 def shared_datasets_folder(name: str) -> Path:

@@ -9,6 +9,7 @@ from recbole_kgif.model.graph import (
     CollaborativeKnowledgeGraph,
     SparsePattern,
     Triples,
+    drop_dangling_nodes,
     join_interactions_and_triples,
 )
 
@@ -144,3 +145,34 @@ def test_entries_of_rows_are_the_neighbours_of_each_asked_row(
         if head == row
     ]
     assert list(zip(place.tolist(), column.tolist())) == expected
+
+
+def test_dangling_nodes_are_dropped_until_none_is_left() -> None:
+    # 0 and 1 stay in any case. 5 hangs on 4 alone, by two relations; without it 4 hangs
+    # on 0; 6 has a self loop besides. 3 links 0 and 1, 7 links 1 and itself to nothing.
+    facts = [(0, 1, 3), (1, 1, 3), (0, 0, 4), (4, 1, 5), (5, 2, 4), (1, 0, 6), (6, 0, 6)]
+    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
+    assert nodes.tolist() == [0, 1, 3]
+    assert list(zip(*(c.tolist() for c in kept))) == [(0, 1, 2), (1, 1, 2)]
+
+
+def dangling_by_hand(facts: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    while True:
+        neighbours: dict[int, set[int]] = {}
+        for h, _, t in facts:
+            neighbours.setdefault(h, set()).add(t)
+            neighbours.setdefault(t, set()).add(h)
+        gone = {n for n, found in neighbours.items() if n >= 2 and len(found - {n}) < 2}
+        left = [(h, r, t) for h, r, t in facts if not {h, t} & gone]
+        if left == facts:
+            return facts
+        facts = left
+
+
+@given(facts_strategy)
+def test_any_dangling_nodes_are_dropped(facts: list[tuple[int, int, int]]) -> None:
+    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
+    found = zip(nodes[kept.head].tolist(), kept.relation.tolist(), nodes[kept.tail].tolist())
+    expected = dangling_by_hand(facts)
+    assert list(found) == expected
+    assert set(nodes.tolist()) == {0, 1} | {n for h, _, t in expected for n in (h, t)}

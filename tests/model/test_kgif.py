@@ -55,9 +55,17 @@ def interaction(**fields: list[int]) -> Any:
 
 
 def node(loaded: Loaded, field: str, token: str) -> int:
-    """Node of a user or an entity, by name."""
+    """Node of a user, item or entity, by name, before any node was dropped."""
     number = int(loaded.dataset.token2id(field, token))
     return number if field == "user_id" else number + loaded.dataset.user_num
+
+
+def named_edges(model: KGIF) -> set[tuple[int, int, int]]:
+    """Edges of the model's graph with the ids that nodes had before any was dropped."""
+    graph = model.graph
+    heads, tails = (model.graph_nodes[n] for n in (graph.edges.row, graph.edges.column))
+    columns = (heads, graph.edge_relation, tails)
+    return set(zip(*(column.tolist() for column in columns)))
 
 
 class RecordingConfig:
@@ -196,33 +204,37 @@ def test_the_graph_holds_the_training_interactions_and_no_other(
             data._dataset.inter_feat["item_id"].tolist(),
         )
     }
-    every_edge = set(zip(graph.edges.row.tolist(), graph.edges.column.tolist()))
+    every_edge = {(head, tail) for head, _, tail in named_edges(model)}
     assert held_out
     assert not held_out & every_edge
     assert not {(item, user) for user, item in held_out} & every_edge
 
 
-def test_the_graph_holds_every_triple_by_name(
+def test_the_graph_holds_the_triples_that_link_by_name(
     load_tiny: Callable[..., Loaded], data_path: Path
 ) -> None:
     loaded = load_tiny()
-    graph = build(loaded).graph
-    edges = set(
-        zip(
-            graph.edges.row.tolist(),
-            graph.edge_relation.tolist(),
-            graph.edges.column.tolist(),
-        )
-    )
+    model = build(loaded)
+    edges = named_edges(model)
     lines = (data_path / "tiny/tiny.kg").read_text("utf-8").splitlines()[1:]
+    # These entities touch one film each, if only by two relations or by themselves.
+    dangling = {"gilliam", "scorsese", "lynch", "coen"}
+    linking = [line for line in lines if not dangling & set(line.split("\t"))]
+    assert len(linking) == 9
     n_relations = loaded.dataset.relation_num
-    for head, relation, tail in (line.split("\t") for line in lines):
+    expected = set()
+    for head, relation, tail in (line.split("\t") for line in linking):
         h, t = (node(loaded, "entity_id", token) for token in (head, tail))
         r = int(loaded.dataset.token2id("relation_id", relation))
-        assert (h, r, t) in edges
-        assert (t, r + n_relations, h) in edges
+        expected |= {(h, r, t), (t, r + n_relations, h)}
+    interaction_relations = {
+        model.interaction_relation,
+        model.interaction_relation + n_relations,
+    }
+    assert {e for e in edges if e[1] not in interaction_relations} == expected
+    assert len(edges) == model.graph.n_edges
     n_interactions = len(loaded.train_data._dataset)
-    assert len(edges) == graph.n_edges == 2 * (len(lines) + n_interactions)
+    assert len(edges) == len(expected) + 2 * n_interactions
 
 
 # --- training -----------------------------------------------------------------------
@@ -387,12 +399,12 @@ def test_attention_of_an_epoch_is_refreshed_with_the_next(
     batch = one_batch(loaded)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     sum(model.calculate_loss(batch)).backward()
-    first = model._training_edge_weights()
+    first = model._training_edge_weights(model._graph_embeddings())
     assert not first.requires_grad
     optimizer.step()
-    assert torch.equal(model._training_edge_weights(), first)
+    assert torch.equal(model._training_edge_weights(model._graph_embeddings()), first)
     model.train()
-    refreshed = model._training_edge_weights()
+    refreshed = model._training_edge_weights(model._graph_embeddings())
     assert not torch.equal(refreshed, first)
     torch.testing.assert_close(refreshed, model.edge_weights().detach())
 

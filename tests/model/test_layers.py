@@ -16,9 +16,8 @@ from recbole_kgif.model.layers import (
     DynamicProjection,
     EdgeAttention,
     InformationFusion,
+    ProjectionVectors,
     Propagation,
-    gather_columns,
-    gather_rows,
     sampled_dense_product,
     segment_softmax,
     sparse_dense_product,
@@ -51,6 +50,17 @@ def randomised(module: Any) -> Any:
     return module
 
 
+def vectors(
+    projection: Optional[DynamicProjection], nodes: Tensor
+) -> Optional[ProjectionVectors]:
+    if projection is None:
+        return None
+    return ProjectionVectors(
+        projection.strength(torch.arange(N_NODES), nodes),
+        projection.relation_vector.weight,
+    )
+
+
 def dense_matrix(graph: CollaborativeKnowledgeGraph, weights: Tensor) -> Tensor:
     matrix = torch.zeros(N_NODES, N_NODES)
     for (head, _, tail), weight in zip(edges_of(graph), weights):
@@ -76,8 +86,6 @@ def test_gradients_of_the_sparse_operators(
     checks: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = [
         (lambda w, x: sparse_dense_product(pattern, w, x), (weights, right)),
         (lambda x, y: sampled_dense_product(pattern, x, y), (left, right)),
-        (lambda x: gather_rows(pattern, x), (left,)),
-        (lambda x: gather_columns(pattern, x), (right,)),
         (lambda w: segment_softmax(w, pattern.row, pattern.n_rows), (weights,)),
     ]
     for function, inputs in checks:
@@ -104,13 +112,6 @@ def test_the_sampled_product_in_blocks_is_the_same(
         layers._dot_at_entries_in_blocks(graph.edges, left, right),
         sampled_dense_product(graph.edges, left, right),
     )
-
-
-def test_gather_is_indexing(graph: CollaborativeKnowledgeGraph) -> None:
-    pattern = graph.node_relations
-    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
-    assert torch.equal(gather_rows(pattern, nodes), nodes[pattern.row])
-    assert torch.equal(gather_columns(pattern, relations), relations[pattern.column])
 
 
 def test_half_precision_is_computed_in_float32(
@@ -194,8 +195,26 @@ def test_attention_logits_follow_their_equation(
         if attention.relation_bias is not None:
             logit = logit + attention.relation_bias.weight[r, 0]
         expected.append(logit)
-    logits = attention.logits(graph, nodes, relations, projection)
+    logits = attention.logits(graph, nodes, relations, vectors(projection, nodes))
     torch.testing.assert_close(logits, torch.stack(expected))
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_attention_logits_have_true_gradients(
+    graph: CollaborativeKnowledgeGraph, projected: bool
+) -> None:
+    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+    projection = DynamicProjection(N_NODES, 2 * N_RELATIONS, D) if projected else None
+    parameters = [*attention.parameters()]
+    if projection is not None:
+        parameters += randomised(projection).parameters()
+
+    # The parameters are checked as well: they are inputs that the function ignores.
+    def logits(nodes: Tensor, relations: Tensor, *_parameters: Tensor) -> Tensor:
+        return attention.logits(graph, nodes, relations, vectors(projection, nodes))
+
+    inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D), *parameters)
+    assert torch.autograd.gradcheck(logits, inputs)
 
 
 def test_modulated_attention_scales_the_symmetric_normalisation(
@@ -225,16 +244,17 @@ def test_attention_takes_the_tanh_once_a_pair(
     graph: CollaborativeKnowledgeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = []
-    tanh = torch.tanh
+    tanh = torch.Tensor.tanh_
 
     def counting_tanh(x: Tensor) -> Tensor:
         rows.append(len(x))
         return tanh(x)
 
-    monkeypatch.setattr(torch, "tanh", counting_tanh)
+    monkeypatch.setattr(torch.Tensor, "tanh_", counting_tanh)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
-    attention(graph, values(N_NODES, D), values(2 * N_RELATIONS, D), projection)
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    attention(graph, nodes, relations, vectors(projection, nodes))
     assert rows == [graph.n_pairs]
 
 
@@ -278,7 +298,7 @@ def test_the_whole_chain_of_layers_has_true_gradients(
     propagation = Propagation(2, D, False)
 
     def chain(nodes: Tensor, relations: Tensor) -> Tensor:
-        weights = attention(graph, nodes, relations, projection)
+        weights = attention(graph, nodes, relations, vectors(projection, nodes))
         return propagation(graph, weights, fusion(graph, nodes, relations))
 
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
