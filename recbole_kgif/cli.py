@@ -134,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         "(default: $RECBOLE_KGIF_DATA)",
     )
     parser.add_argument("--seed", help="seed of split, initialisation and sampling")
-    parser.add_argument("--epochs", help="most epochs to train; fewer where it stops early")
+    parser.add_argument(
+        "--epochs", help="most epochs to train; fewer where it stops early"
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -151,7 +153,8 @@ def _output_folder(asked_for: Optional[Path], name: str) -> Path:
         asked_for = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
     if (asked_for / "result.json").exists():
         raise UserError(
-            f"--output {asked_for}: holds the result of a run already; name another folder"
+            f"--output {asked_for}: holds the result of a run already; "
+            "name another folder"
         )
     try:
         asked_for.mkdir(parents=True, exist_ok=True)

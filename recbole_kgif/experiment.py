@@ -22,12 +22,10 @@ import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import (
-    ModelType,
     get_model,
     get_trainer,
     init_logger,
     init_seed,
-    set_color,
 )
 
 from recbole_kgif.compat import active_shims
@@ -155,7 +153,11 @@ def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
         64 hexadecimal digits (SHA-256).
     """
     digest = hashlib.sha256()
-    for part, data in (("train", train_data), ("valid", valid_data), ("test", test_data)):
+    for part, data in (
+        ("train", train_data),
+        ("valid", valid_data),
+        ("test", test_data),
+    ):
         dataset = data._dataset
         users, items = (
             dataset.id2token(field, dataset.inter_feat[field])

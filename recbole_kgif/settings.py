@@ -10,7 +10,7 @@ import difflib
 import importlib.util
 import re
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def recbole_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def known_models() -> Mapping[str, str]:
     """Names of all models that can be run, each with its family in RecBole.
 
@@ -168,7 +168,7 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
             )
         name, text = match.groups()
         try:
-            value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+            value = yaml.load(text, Loader=_Loader)
         except yaml.YAMLError:
             raise UserError(
                 f"--{name}={text}: the value is not valid YAML; quote it"
@@ -192,9 +192,7 @@ def read_config_file(path: Path, model: str) -> dict[str, Any]:
     return values
 
 
-def check_option(
-    where: str, name: str, value: Any, known: Mapping[str, Any]
-) -> None:
+def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) -> None:
     """Compare an option's name and value with the known ones.
 
     Args:
@@ -217,9 +215,9 @@ def check_option(
             raise UserError(f"{where}: {name} must be a number, as {default} is")
         if name in _AT_LEAST and type(default) is int and type(value) is not int:
             raise UserError(f"{where}: {name} must be a whole number")
-    if isinstance(default, (list, dict)) and not isinstance(value, (list, dict, str)):
-        if not (is_number and isinstance(default, list)):
-            raise UserError(f"{where}: {name} must be of the form {default}")
+    forms = (list, dict, str, int, float) if isinstance(default, list) else (dict, str)
+    if isinstance(default, (list, dict)) and not isinstance(value, forms):
+        raise UserError(f"{where}: {name} must be of the form {default}")
     if name in _AT_LEAST and is_number and value < _AT_LEAST[name]:
         raise UserError(f"{where}: {name} must be at least {_AT_LEAST[name]:g}")
 
@@ -232,9 +230,9 @@ def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
         folder: the folder that holds its files.
 
     Returns:
-        The common protocol, overlaid by the data set's file of ``dataset_configs``. Of a
-        data set without such a file the pre-split parts are taken where there are only
-        these.
+        The common protocol, overlaid by the data set's file of ``dataset_configs``. Of
+        a data set without such a file the pre-split parts are taken where there are
+        only these.
     """
     options = _read_yaml(resource("properties/protocol.yaml"))
     own = resource("dataset_configs") / f"{dataset}.yaml"
@@ -253,7 +251,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
     try:
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        values = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f" line {mark.line + 1}:"

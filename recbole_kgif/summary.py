@@ -23,7 +23,8 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
     data, versions = record["data"], record["versions"]
     lines = [
         f"{record['model']} on {record['dataset']}",
-        "  data        " + ", ".join(
+        "  data        "
+        + ", ".join(
             f"{count:,} {name.replace('_', ' ')}" for name, count in data.items()
         ),
         "",
@@ -45,7 +46,8 @@ def _metric_table(record: Mapping[str, Any]) -> list[str]:
     width = max(len(_title(key)) for key in keys)
     rows = [f"  {'':{width}}  validation    test"]
     rows += [
-        f"  {_title(key):{width}}  {record['valid'][key]:10.4f}  {record['test'][key]:6.4f}"
+        f"  {_title(key):{width}}"
+        f"  {record['valid'][key]:10.4f}  {record['test'][key]:6.4f}"
         for key in keys
     ]
     return rows
@@ -91,6 +93,8 @@ def _one_line(record: Mapping[str, Any]) -> str:
         _cost(record),
         f"seed {record['seed']}",
         f"split {record['split_hash']}",
-        " ".join(f"{name} {versions[name]}" for name in ("recbole_kgif", "recbole", "torch")),
+        " ".join(
+            f"{name} {versions[name]}" for name in ("recbole_kgif", "recbole", "torch")
+        ),
     ]
     return " | ".join(parts)

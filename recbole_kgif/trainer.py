@@ -12,8 +12,8 @@ from recbole.utils import KGDataLoaderState
 class KGIFTrainer(Trainer):
     """Trains both losses of KGIF in one step, and samples no triples in vain.
 
-    RecBole's `KGTrainer` would do too: the model asks for nothing that only this trainer
-    gives.
+    RecBole's `KGTrainer` would do too: the model asks for nothing that only this
+    trainer gives.
     """
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
@@ -35,7 +35,7 @@ class KGIFTrainer(Trainer):
         loss_func: Optional[Callable[[Any], Any]] = None,
         show_progress: bool = False,
     ) -> Union[float, tuple[float, ...]]:
-        """Train one epoch on batches of interactions, joined by triples where needed."""
+        """Train one epoch on interactions, joined by triples where they are learned."""
         if not self.config["single_spec"]:
             train_data.knowledge_shuffle(epoch_idx)
         train_data.set_mode(

@@ -725,6 +725,11 @@ SEEN = (
         "Please use torch.sparse_coo_tensor(indices, values, shape, dtype=, device=).",
         "recbole.model.general_recommender.lightgcn",
     ),
+    (
+        "Sparse CSR tensor support is in beta state. If you miss a functionality in "
+        "the sparse tensor support, please submit a feature request.",
+        "recbole_kgif.model.graph",
+    ),
 )
 
 

@@ -44,7 +44,9 @@ def test_the_fused_step_is_that_of_recboles_optimiser(
 ) -> None:
     loaded = load_tiny(learner=learner, weight_decay=0.01)
     trainer = trainer_of(loaded)
-    assert trainer.optimizer.param_groups[0]["fused"] is True
+    # PyTorch has the fused step on a CPU since 2.4.
+    has_fused = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 4)
+    assert bool(trainer.optimizer.param_groups[0]["fused"]) == has_fused
     plain_model = KGIF(loaded.config, loaded.train_data._dataset)
     plain_model.load_state_dict(trainer.model.state_dict())
     plain = Trainer(loaded.config, plain_model)

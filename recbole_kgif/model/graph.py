@@ -1,6 +1,4 @@
-r"""
-recbole_kgif.model.graph
-########################
+r"""The graph of KGIF.
 
 The collaborative knowledge graph (CKG): users, items and entities joined by
 interactions and triples, each stored in both directions.

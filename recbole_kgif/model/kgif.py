@@ -6,13 +6,13 @@ r"""
 KGIF
 ##################################################
 Reference:
-    "Optimizing Relation-Aware Recommendations with Knowledge Graph Information Fusion."
-    in IEEE BigData 2024 (arXiv 2501.04161).
+    Dong Hyun Jeon et al. "KGIF: Optimizing Relation-Aware Recommendations with
+    Knowledge Graph Information Fusion." in IEEE BigData 2024.
 
 The paper describes four layers: initial embedding with dynamic projection vectors,
 information fusion by self-attention, attentive propagation, recommendation. Its text
-does not give every equation; those used here are our reading and stand in the docstrings
-of the layers.
+does not give every equation; those used here are our reading, and stand in the
+docstrings of the layers.
 """
 
 from __future__ import annotations
@@ -167,7 +167,9 @@ class KGIF(KnowledgeRecommender):
             )
         self.dropout = nn.Dropout(config["dropout"])
         self.propagation = Propagation(
-            self.n_layers, self.embedding_size, config["propagation"] == "bi-interaction"
+            self.n_layers,
+            self.embedding_size,
+            config["propagation"] == "bi-interaction",
         )
 
         # parameters initialization
@@ -250,9 +252,7 @@ class KGIF(KnowledgeRecommender):
         if self.fusion is None:
             return node_embeddings
         assert self.relation_embedding is not None
-        return self.fusion(
-            self.graph, node_embeddings, self.relation_embedding.weight
-        )
+        return self.fusion(self.graph, node_embeddings, self.relation_embedding.weight)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Propagated embeddings.
@@ -392,9 +392,9 @@ class KGIF(KnowledgeRecommender):
             relation_e = self.relation_embedding(relation)
             seen = node_e
             if self.projection is not None and strength is not None:
-                seen = node_e + strength.unsqueeze(-1) * self.projection.relation_vector(
-                    relation
-                )
+                seen = node_e + strength.unsqueeze(
+                    -1
+                ) * self.projection.relation_vector(relation)
             head, tail, corrupted_tail = seen
             # h + r - t of a triple is -(t - r - h) of its inverse.
             true = (sign * (head - tail) + relation_e).pow(2).sum(-1)
@@ -412,12 +412,14 @@ class KGIF(KnowledgeRecommender):
         return cosine / self.temperature + self.item_bias.weight[item].squeeze(-1)
 
     def predict(self, interaction: Any) -> Tensor:
+        """Scores of the given pairs of users and items, shape: [batch_size]."""
         user = interaction[self.USER_ID]
         item = interaction[self.ITEM_ID]
         user_all, item_all = self._stored_embeddings()
         return self._pair_scores(user_all, item_all, user, item)
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
+        """Scores of all items for the given users, shape: [batch_size * n_items]."""
         user = interaction[self.USER_ID]
         user_all, item_all = self._stored_embeddings()
         user_e = F.normalize(user_all[user], dim=-1)
@@ -453,9 +455,11 @@ def _check_options(config: Any) -> None:
             "train_neg_sample_args=None is not allowed; KGIF learns from sampled "
             "negative items, so it must name a distribution"
         )
-    if config["attention_update"] == "epoch" and config["attention"] != "none":
-        if config["knowledge_weight"] == 0:
-            raise ValueError(
-                "knowledge_weight=0 is not allowed with attention_update=epoch; it must "
-                "be above 0, because only the knowledge loss trains the attention then"
-            )
+    is_fixed_in_epoch = (
+        config["attention_update"] == "epoch" and config["attention"] != "none"
+    )
+    if is_fixed_in_epoch and config["knowledge_weight"] == 0:
+        raise ValueError(
+            "knowledge_weight=0 is not allowed with attention_update=epoch; it must be "
+            "above 0, because only the knowledge loss trains the attention then"
+        )

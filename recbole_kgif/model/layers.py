@@ -1,8 +1,4 @@
-r"""
-recbole_kgif.model.layers
-#########################
-
-The layers of KGIF as pure modules: tensors and a graph in, tensors out.
+r"""The layers of KGIF as pure modules: tensors and a graph in, tensors out.
 
 Symbols, with ``d`` the embedding size: node ``n`` has an embedding ``e_n`` and a
 projection vector ``p_n``; relation ``r`` has an embedding, a projection vector ``w_r``
@@ -213,8 +209,8 @@ class EdgeAttention(nn.Module):
 
     ``modulated`` scales the symmetric normalisation by it: 2 sigmoid(pi) / sqrt(D_h
     D_t), our choice; ``softmax`` normalises it over the edges out of h, as KGAT does.
-    tanh(h^r + r) is computed once a (node, relation) pair, after which an edge costs one
-    dot product.
+    tanh(h^r + r) is computed once a (node, relation) pair, after which an edge costs
+    one dot product.
 
     Args:
         kind (str): ``modulated`` or ``softmax``
@@ -318,7 +314,8 @@ class Propagation(nn.Module):
         super().__init__()
         self.n_layers = n_layers
         self.aggregators = nn.ModuleList(
-            BiInteraction(embedding_size) for _ in range(n_layers if bi_interaction else 0)
+            BiInteraction(embedding_size)
+            for _ in range(n_layers if bi_interaction else 0)
         )
 
     def forward(
@@ -453,7 +450,9 @@ class _PairAttention(torch.autograd.Function):
         logits = _dot_at_entries(graph.pair_tails, query, node_embeddings)
         if strength is not None and relation_vector is not None:
             projected = _dot_at_entries(relations, query, relation_vector)
-            logits += strength[graph.pair_tails.column] * projected[graph.pair_tails.row]
+            logits += (
+                strength[graph.pair_tails.column] * projected[graph.pair_tails.row]
+            )
         ctx.graph = graph
         ctx.save_for_backward(node_embeddings, query, strength, relation_vector)
         return logits

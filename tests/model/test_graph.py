@@ -128,7 +128,11 @@ def test_users_come_before_entities() -> None:
         n_users=10,
         interaction_relation=2,
     )
-    assert [column.tolist() for column in facts] == [[1, 2, 11], [2, 2, 1], [13, 11, 14]]
+    assert [column.tolist() for column in facts] == [
+        [1, 2, 11],
+        [2, 2, 1],
+        [13, 11, 14],
+    ]
 
 
 @given(facts_strategy, st.lists(st.integers(0, N_NODES - 1), max_size=8))
@@ -150,7 +154,15 @@ def test_entries_of_rows_are_the_neighbours_of_each_asked_row(
 def test_dangling_nodes_are_dropped_until_none_is_left() -> None:
     # 0 and 1 stay in any case. 5 hangs on 4 alone, by two relations; without it 4 hangs
     # on 0; 6 has a self loop besides. 3 links 0 and 1, 7 links 1 and itself to nothing.
-    facts = [(0, 1, 3), (1, 1, 3), (0, 0, 4), (4, 1, 5), (5, 2, 4), (1, 0, 6), (6, 0, 6)]
+    facts = [
+        (0, 1, 3),
+        (1, 1, 3),
+        (0, 0, 4),
+        (4, 1, 5),
+        (5, 2, 4),
+        (1, 0, 6),
+        (6, 0, 6),
+    ]
     kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
     assert nodes.tolist() == [0, 1, 3]
     assert list(zip(*(c.tolist() for c in kept))) == [(0, 1, 2), (1, 1, 2)]
@@ -172,7 +184,9 @@ def dangling_by_hand(facts: list[tuple[int, int, int]]) -> list[tuple[int, int, 
 @given(facts_strategy)
 def test_any_dangling_nodes_are_dropped(facts: list[tuple[int, int, int]]) -> None:
     kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
-    found = zip(nodes[kept.head].tolist(), kept.relation.tolist(), nodes[kept.tail].tolist())
+    found = zip(
+        nodes[kept.head].tolist(), kept.relation.tolist(), nodes[kept.tail].tolist()
+    )
     expected = dangling_by_hand(facts)
     assert list(found) == expected
     assert set(nodes.tolist()) == {0, 1} | {n for h, _, t in expected for n in (h, t)}

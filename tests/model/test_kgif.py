@@ -112,7 +112,9 @@ def test_options_of_the_yaml_file_name_every_choice() -> None:
         line.split(":")[0]: line for line in KGIF_YAML.read_text("utf-8").splitlines()
     }
     for name, (_, allowed) in OPTIONS.items():
-        choices = allowed.partition("one of ")[2].split(", ") if "one of" in allowed else []
+        choices = (
+            allowed.partition("one of ")[2].split(", ") if "one of" in allowed else []
+        )
         if choices != ["True", "False"]:
             assert all(f"'{choice}'" in lines[name] for choice in choices if choice)
 
@@ -280,7 +282,9 @@ def test_one_batch_can_be_overfitted(
     with torch.no_grad():
         positive = model.predict(batch)
         negative = model.predict(
-            interaction(user_id=batch["user_id"].tolist(), item_id=batch["neg_item_id"].tolist())
+            interaction(
+                user_id=batch["user_id"].tolist(), item_id=batch["neg_item_id"].tolist()
+            )
         )
     assert (positive > negative).all()
 
@@ -299,7 +303,9 @@ def test_the_knowledge_loss_alone_tells_true_from_false_triples(
     assert model.calculate_kg_loss(batch).item() < 0.1
 
 
-def score_by_hand(model: KGIF, z: tuple[Tensor, Tensor], user: int, item: int) -> Tensor:
+def score_by_hand(
+    model: KGIF, z: tuple[Tensor, Tensor], user: int, item: int
+) -> Tensor:
     u, i = z[0][user], z[1][item]
     cosine = (u @ i) / (u.norm() * i.norm())
     return cosine / model.temperature + model.item_bias.weight[item, 0]
@@ -335,7 +341,8 @@ def test_the_bpr_loss_follows_its_definition(load_tiny: Callable[..., Loaded]) -
     losses = [
         -torch.log(
             torch.sigmoid(
-                score_by_hand(model, z, user, item) - score_by_hand(model, z, user, other)
+                score_by_hand(model, z, user, item)
+                - score_by_hand(model, z, user, other)
             )
         )
         for user, item, other in zip(
@@ -497,10 +504,13 @@ def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None
 
     user = node(loaded, "user_id", "bob")
     item = node(loaded, "item_id", "alien")
-    total = sum(
-        v * w * float(fused[m] @ fused[n])
-        for (m, v), (n, w) in itertools.product(walks(user), walks(item))
-    ) / (model.n_layers + 1) ** 2
+    total = (
+        sum(
+            v * w * float(fused[m] @ fused[n])
+            for (m, v), (n, w) in itertools.product(walks(user), walks(item))
+        )
+        / (model.n_layers + 1) ** 2
+    )
     with torch.no_grad():
         user_all, entity_all = model.forward()
         u, i = user_all[user], entity_all[item - model.n_users]

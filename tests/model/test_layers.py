@@ -97,7 +97,9 @@ def test_sampled_dense_product_is_a_dot_product_an_edge(
 ) -> None:
     left, right = values(N_NODES, D), values(N_NODES, D)
     expected = torch.stack([left[h] @ right[t] for h, _, t in edges_of(graph)])
-    torch.testing.assert_close(sampled_dense_product(graph.edges, left, right), expected)
+    torch.testing.assert_close(
+        sampled_dense_product(graph.edges, left, right), expected
+    )
 
 
 @pytest.mark.parametrize("block_size", [1, 5, 100])

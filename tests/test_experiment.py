@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_kgif.errors import UserError
+from recbole_kgif.experiment import run_experiment, split_hash, write_json
+from recbole_kgif.summary import summarise
+from tests.conftest import TINY_OPTIONS, Loaded
+
+METRICS = {
+    f"{metric}@{k}"
+    for metric in ("recall", "ndcg", "mrr", "hit", "precision")
+    for k in (2, 3)
+}
+
+
+@pytest.fixture
+def run_tiny(data_path: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run a model on the tiny data set into a folder of the test's."""
+
+    def run(model: str = "KGIF", folder: str = "run", **options: Any) -> dict[str, Any]:
+        output = tmp_path / folder
+        output.mkdir()
+        options = {**TINY_OPTIONS, "data_path": str(data_path), **options}
+        return run_experiment(model, "tiny", options, output)
+
+    return run
+
+
+def test_the_record_holds_all_that_a_table_needs(
+    run_tiny: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    record = run_tiny(epochs=3)
+    assert set(record["valid"]) == set(record["test"]) == METRICS
+    assert record["model"] == "KGIF"
+    assert record["seed"] == 2020
+    assert len(record["epochs"]) == 3
+    assert record["best_epoch"] in range(3)
+    assert record["epochs"][record["best_epoch"]]["valid"] == record["valid"]
+    assert record["training_seconds_per_epoch"] > 0
+    # The process holds PyTorch, which takes more than 50 MiB and less than 24 GiB.
+    assert 50 * 2**20 < record["peak_memory_bytes"] < 24 * 2**30
+    assert record["data"] == {
+        "users": 4,
+        "items": 6,
+        "training_interactions": 11,
+        "validation_interactions": 3,
+        "test_interactions": 4,
+        "entities": 14,
+        "triples": 16,
+        "relations": 4,
+    }
+    assert {"recbole", "recbole_kgif", "torch", "python"} <= set(record["versions"])
+    assert record["configuration"]["embedding_size"] == TINY_OPTIONS["embedding_size"]
+    written = json.loads((tmp_path / "run/result.json").read_text("utf-8"))
+    assert written == json.loads(json.dumps(record))
+
+
+def test_the_count_of_parameters_is_that_of_the_tables(
+    run_tiny: Callable[..., dict[str, Any]],
+) -> None:
+    record = run_tiny(fusion=False, attention="none", knowledge_weight=0, epochs=1)
+    n_nodes = 5 + 15  # users and entities, each with its padding
+    assert record["parameters"] == n_nodes * TINY_OPTIONS["embedding_size"] + 7
+
+
+def test_equal_seeds_give_equal_metrics_and_others_do_not(
+    run_tiny: Callable[..., dict[str, Any]],
+) -> None:
+    def losses(record: dict[str, Any]) -> list[Any]:
+        return [epoch["loss"] for epoch in record["epochs"]]
+
+    first, second = run_tiny(folder="first"), run_tiny(folder="second")
+    assert losses(first) == losses(second)
+    assert [e["valid"] for e in first["epochs"]] == [
+        e["valid"] for e in second["epochs"]
+    ]
+    assert first["test"] == second["test"]
+    other = run_tiny(folder="other", seed=7)
+    assert losses(other) != losses(first)
+
+
+def test_another_process_tests_the_checkpoint_alike(
+    run_tiny: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    record = run_tiny()
+    code = """
+import json, sys
+import recbole_kgif
+from recbole.quick_start import load_data_and_model
+from recbole.utils import get_trainer
+config, model, dataset, train, valid, test = load_data_and_model("run/model.pth")
+trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+trainer.eval_collector.data_collect(train)
+print(json.dumps(trainer.evaluate(test, load_best_model=False)))
+"""
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(process.stdout.splitlines()[-1]) == record["test"]
+
+
+@pytest.mark.parametrize("model", ["BPR", "LightGCN", "CKE", "KGAT"])
+def test_models_of_recbole_run_too(
+    run_tiny: Callable[..., dict[str, Any]], model: str
+) -> None:
+    options = {key: TINY_OPTIONS[key] for key in ("embedding_size",)}
+    record = run_tiny(model, **options, epochs=1)
+    assert set(record["test"]) == METRICS
+
+
+def test_nothing_is_left_behind_in_the_process_or_outside_the_folder(
+    run_tiny: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    argv, folder = sys.argv, Path.cwd()
+    handlers = list(logging.getLogger().handlers)
+    before = set(tmp_path.rglob("*"))
+    run_tiny()
+    assert sys.argv is argv
+    assert Path.cwd() == folder
+    assert logging.getLogger().handlers == handlers
+    new = {path for path in tmp_path.rglob("*") if path not in before}
+    assert all(path.is_relative_to(tmp_path / "run") for path in new)
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"result.json", "model.pth", "log", "log_tensorboard"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embedding_size": -4}, "KGIF: embedding_size=-4 is not allowed; it must be"),
+        (
+            {"attention": "kgat"},
+            "KGIF: attention='kgat' is not allowed; it must be one",
+        ),
+        ({"metrics": ["Recal"]}, "configuration: There is no metric named 'Recal'"),
+        ({"topk": [0]}, "configuration: topk must be a positive integer"),
+        ({"topk": [7]}, r"topk=\[7\]: data set tiny has only 6 items"),
+        ({"learning_rate": 1e38}, "KGIF: Training loss is nan"),
+    ],
+)
+def test_what_recbole_refuses_is_told_in_one_line(
+    run_tiny: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    options: dict[str, Any],
+    message: str,
+) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        run_tiny(**options)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "run/result.json").exists()
+
+
+def test_a_fault_of_a_librarys_keeps_its_traceback(
+    run_tiny: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recbole_kgif.model.kgif import KGIF
+
+    def broken(self: KGIF) -> None:
+        json.loads("{")
+
+    monkeypatch.setattr(KGIF, "_initialise_parameters", broken)
+    with pytest.raises(json.JSONDecodeError):
+        run_tiny()
+
+
+# --- split hash ---------------------------------------------------------------------
+
+
+def hash_of(loaded: Loaded) -> str:
+    return split_hash(loaded.train_data, loaded.valid_data, loaded.test_data)
+
+
+def test_the_split_hash_is_equal_for_models_that_number_items_otherwise(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    assert hash_of(load_tiny("KGIF")) == hash_of(load_tiny("BPR"))
+
+
+def test_the_split_hash_ignores_order_and_sees_every_change(
+    load_tiny: Callable[..., Loaded], data_path: Path
+) -> None:
+    first = hash_of(load_tiny())
+    train, test = (data_path / f"tiny/tiny.{part}.inter" for part in ("train", "test"))
+    header, *lines = train.read_text("utf-8").splitlines()
+    train.write_text("\n".join([header, *reversed(lines)]) + "\n", "utf-8")
+    assert hash_of(load_tiny()) == first
+
+    moved, *rest = lines
+    train.write_text("\n".join([header, *rest]) + "\n", "utf-8")
+    test.write_text(test.read_text("utf-8") + moved + "\n", "utf-8")
+    assert hash_of(load_tiny()) != first
+
+
+# --- files --------------------------------------------------------------------------
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text("utf-8")) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+# --- summary ------------------------------------------------------------------------
+
+
+def test_the_summary_tells_every_figure_of_the_record(
+    run_tiny: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    record = run_tiny()
+    text = summarise(record, tmp_path / "run")
+    last = text.splitlines()[-1]
+    for name, title in (
+        ("recall@2", "Recall@2"),
+        ("ndcg@3", "NDCG@3"),
+        ("mrr@3", "MRR@3"),
+    ):
+        row = next(line for line in text.splitlines() if line.strip().startswith(title))
+        assert [float(n) for n in row.split()[1:]] == [
+            pytest.approx(record[part][name], abs=1e-4) for part in ("valid", "test")
+        ]
+        assert f"{title} {record['valid'][name]:.4f}" in last
+        assert f"{title} {record['test'][name]:.4f}" in last
+    for figure in (
+        f"{record['parameters']:,} parameters",
+        f"{record['training_seconds_per_epoch']:.2f} s/epoch training",
+        "MiB peak memory",
+        "seed 2020",
+        record["split_hash"],
+        f"torch {record['versions']['torch']}",
+    ):
+        assert figure in last
+    assert str(tmp_path / "run") in text
+
+
+def test_data_sets_of_another_split_give_another_hash(
+    run_tiny: Callable[..., dict[str, Any]], data_path: Path
+) -> None:
+    shutil.copy(data_path / "tiny/tiny.valid.inter", data_path / "tiny/tiny.test.inter")
+    changed = run_tiny(folder="changed")
+    assert changed["data"]["test_interactions"] == 3
