@@ -294,29 +294,7 @@ class KGIF(KnowledgeRecommender):
         item = interaction[self.ITEM_ID]
         negative_item = interaction[self.NEG_ITEM_ID]
 
-        user_all, item_all = self.forward()
-        shared_item = negative_item
-        if self.loss == "softmax":
-            shared_item = _distinct(negative_item[: self.n_negatives], self.n_items)
-        user_e = F.normalize(user_all.index_select(0, user), dim=-1)
-        # One look-up for both kinds of items: each costs a gradient of all nodes.
-        item_e, negative_e = F.normalize(
-            item_all.index_select(0, torch.cat([item, shared_item])), dim=-1
-        ).split([len(item), len(shared_item)])
-        item_bias, negative_bias = self.item_bias.weight.squeeze(-1)[
-            torch.cat([item, shared_item])
-        ].split([len(item), len(shared_item)])
-
-        user_e = user_e / self.temperature
-        score = (user_e * item_e).sum(-1) + item_bias
-        if self.loss == "softmax":
-            negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
-            negative_score.masked_fill_(self._is_known(user, shared_item), -torch.inf)
-            # -log softmax of the positive among itself and the negatives
-            loss = F.softplus(negative_score.logsumexp(dim=1) - score).mean()
-        else:
-            negative_score = (user_e * negative_e).sum(-1) + negative_bias
-            loss = F.softplus(negative_score - score).mean()
+        loss = self._recommendation_loss(user, item, negative_item)
         if self.knowledge_weight == 0:
             return (loss,)
 
@@ -331,6 +309,34 @@ class KGIF(KnowledgeRecommender):
             entity_triples = self._entity_triples(interaction)
             triples = _TripleBatch(*map(torch.cat, zip(triples, entity_triples)))
         return loss, self.knowledge_weight * self._knowledge_loss(triples)
+
+    def _recommendation_loss(
+        self, user: Tensor, item: Tensor, negative_item: Tensor
+    ) -> Tensor:
+        """-log softmax of each positive among itself and the negatives that the batch
+        shares, or -log sigmoid of its lead over its own negative; mean over the batch.
+        """
+        user_all, item_all = self.forward()
+        if self.loss == "softmax":
+            negative_item = _distinct(negative_item[: self.n_negatives], self.n_items)
+        # One look-up for both kinds of items: each costs a gradient of all nodes.
+        both, sizes = torch.cat([item, negative_item]), [len(item), len(negative_item)]
+        item_e, negative_e = F.normalize(item_all.index_select(0, both), dim=-1).split(
+            sizes
+        )
+        bias, negative_bias = self.item_bias(both).squeeze(-1).split(sizes)
+        user_e = F.normalize(user_all.index_select(0, user), dim=-1) / self.temperature
+
+        score = (user_e * item_e).sum(-1) + bias
+        if self.loss == "bpr":
+            negative_score = (user_e * negative_e).sum(-1) + negative_bias
+            return F.softplus(negative_score - score).mean()
+        negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
+        # Not minus infinity: where all negatives are left out, that has no gradient.
+        negative_score.masked_fill_(
+            self._is_known(user, negative_item), torch.finfo(negative_score.dtype).min
+        )
+        return F.softplus(negative_score.logsumexp(dim=1) - score).mean()
 
     def _is_known(self, user: Tensor, item: Tensor) -> Tensor:
         """Which of the items are training items of which of the users.
@@ -388,7 +394,10 @@ class KGIF(KnowledgeRecommender):
         losses = []
         # A corrupted tail stands for the head of the inverse triple: it is the same
         # false fact, told by its other end.
-        for relation, sign in ((triples.relation, 1), (self._inverse(triples), -1)):
+        for relation, sign in (
+            (triples.relation, 1),
+            (triples.relation + self.n_relations, -1),
+        ):
             relation_e = self.relation_embedding(relation)
             seen = node_e
             if self.projection is not None and strength is not None:
@@ -401,9 +410,6 @@ class KGIF(KnowledgeRecommender):
             false = (sign * (head - corrupted_tail) + relation_e).pow(2).sum(-1)
             losses.append(F.softplus(true - false).mean())
         return (losses[0] + losses[1]) / 2
-
-    def _inverse(self, triples: _TripleBatch) -> Tensor:
-        return triples.relation + self.n_relations
 
     def _pair_scores(
         self, user_all: Tensor, item_all: Tensor, user: Tensor, item: Tensor

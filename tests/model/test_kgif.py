@@ -332,6 +332,28 @@ def test_the_softmax_loss_follows_its_definition(
     torch.testing.assert_close(loss, torch.stack(losses).mean())
 
 
+def test_a_user_who_knows_every_shared_negative_does_no_harm(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    loaded = load_tiny(knowledge_weight=0)
+    model = build(loaded).train()
+    ann, alien, dune = (
+        int(loaded.dataset.token2id(field, token))
+        for field, token in (
+            ("user_id", "ann"),
+            ("item_id", "alien"),
+            ("item_id", "dune"),
+        )
+    )
+    batch = interaction(user_id=[ann], item_id=[alien], neg_item_id=[dune])
+    (loss,) = model.calculate_loss(batch)
+    assert loss.item() == 0
+    loss.backward()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            assert torch.isfinite(parameter.grad).all()
+
+
 def test_the_bpr_loss_follows_its_definition(load_tiny: Callable[..., Loaded]) -> None:
     loaded = load_tiny(knowledge_weight=0, loss="bpr")
     model = build(loaded).train()
