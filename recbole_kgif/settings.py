@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from recbole_kgif.data.checks import FieldNames
 from recbole_kgif.errors import UserError
 from recbole_kgif.resources import resource
 
@@ -243,6 +244,21 @@ def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
         if all((folder / f"{dataset}.{part}.inter").exists() for part in parts):
             options["benchmark_filename"] = parts
     return options
+
+
+def field_names(options: Mapping[str, Any]) -> FieldNames:
+    """Names of the id columns that RecBole's options ask for, else RecBole's own."""
+    named = {
+        "user": "USER_ID_FIELD",
+        "item": "ITEM_ID_FIELD",
+        "entity": "ENTITY_ID_FIELD",
+        "head": "HEAD_ENTITY_ID_FIELD",
+        "relation": "RELATION_ID_FIELD",
+        "tail": "TAIL_ENTITY_ID_FIELD",
+    }
+    return FieldNames(
+        **{field: options[name] for field, name in named.items() if options.get(name)}
+    )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from recbole_kgif.data.checks import FieldNames
 from recbole_kgif.errors import UserError
 from recbole_kgif.resources import resource
 from recbole_kgif.settings import (
@@ -12,6 +13,7 @@ from recbole_kgif.settings import (
     check_model,
     dataset_options,
     default_options,
+    field_names,
     known_models,
     parse_overrides,
     read_config_file,
@@ -183,3 +185,10 @@ def test_a_split_data_set_of_ones_own_is_recognised(tmp_path: Path) -> None:
     assert options["benchmark_filename"] == ["train", "valid", "test"]
     (tmp_path / "own.inter").touch()
     assert "benchmark_filename" not in dataset_options("own", tmp_path)
+
+
+def test_column_names_are_those_of_recboles_options() -> None:
+    defaults = field_names(default_options("KGIF"))
+    assert defaults == FieldNames()
+    renamed = field_names({"ITEM_ID_FIELD": "iid", "TAIL_ENTITY_ID_FIELD": "t"})
+    assert renamed == FieldNames(item="iid", tail="t")

@@ -20,10 +20,6 @@ from typing import Optional
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 
-INTERACTION_FIELDS = ("user_id", "item_id")
-TRIPLE_FIELDS = ("head_id", "relation_id", "tail_id")
-LINK_FIELDS = ("item_id", "entity_id")
-
 _FIELD_TYPES = ("token", "token_seq", "float", "float_seq")
 _BENCHMARK_PARTS = 3
 _UNUSABLE_SEPARATORS = '"\r\n\0:'
@@ -36,6 +32,18 @@ _READ_AS_MISSING = frozenset(
 )
 _RECBOLE_OWN_TOKENS = frozenset(("[PAD]", "[UI-Relation]"))
 _REFUSED_IDS = _READ_AS_MISSING | _RECBOLE_OWN_TOKENS | {""}
+
+
+@dataclass(frozen=True)
+class FieldNames:
+    """Names of the id columns, as RecBole's options of the same kind give them."""
+
+    user: str = "user_id"
+    item: str = "item_id"
+    entity: str = "entity_id"
+    head: str = "head_id"
+    relation: str = "relation_id"
+    tail: str = "tail_id"
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,7 @@ def check_dataset(
     *,
     benchmark_filename: Optional[list[str]] = None,
     field_separator: str = "\t",
+    field_names: FieldNames = FieldNames(),
     unlinked_items: str = "error",
     needs_knowledge_graph: bool = True,
 ) -> DatasetCounts:
@@ -111,6 +120,7 @@ def check_dataset(
         benchmark_filename: For a data set that is split already, the parts' names in
             RecBole's order (train, valid, test); None for one `.inter` file.
         field_separator: The character between two fields of a line.
+        field_names: Names of the id columns.
         unlinked_items: What to do about items without an entity in the knowledge graph:
             "error" refuses them, "drop" counts them, as RecBole leaves them out. A
             split data set cannot drop them, because RecBole does not filter one.
@@ -131,13 +141,17 @@ def check_dataset(
     _require_files(folder, [*inter_paths, *graph_paths])
 
     if not needs_knowledge_graph:
-        interactions = _read_interactions(inter_paths, field_separator, linked=None)
+        interactions = _read_interactions(
+            inter_paths, field_separator, field_names, linked=None
+        )
         return _counts(interactions, _Graph())
 
-    links = _read_links(link_path, field_separator)
-    graph = _read_graph(graph_path, field_separator)
+    links = _read_links(link_path, field_separator, field_names)
+    graph = _read_graph(graph_path, field_separator, field_names)
     linked = {item for item, link in links.items() if link.entity in graph.entities}
-    interactions = _read_interactions(inter_paths, field_separator, linked=linked)
+    interactions = _read_interactions(
+        inter_paths, field_separator, field_names, linked=linked
+    )
     is_split = benchmark_filename is not None
     _judge_unlinked(
         interactions,
@@ -195,10 +209,10 @@ def _require_files(folder: Path, paths: Sequence[Path]) -> None:
         )
 
 
-def _read_links(path: Path, separator: str) -> dict[str, _Link]:
+def _read_links(path: Path, separator: str, names: FieldNames) -> dict[str, _Link]:
     links: dict[str, _Link] = {}
     entity_lines: dict[str, int] = {}
-    for number, (item, entity) in _rows(path, LINK_FIELDS, separator):
+    for number, (item, entity) in _rows(path, (names.item, names.entity), separator):
         if item in links:
             raise UserError(
                 f"{path}, line {number}: item {shown(item)} is linked a second time, "
@@ -214,9 +228,10 @@ def _read_links(path: Path, separator: str) -> dict[str, _Link]:
     return links
 
 
-def _read_graph(path: Path, separator: str) -> _Graph:
+def _read_graph(path: Path, separator: str, names: FieldNames) -> _Graph:
     graph = _Graph()
-    for _, (head, relation, tail) in _rows(path, TRIPLE_FIELDS, separator):
+    wanted = (names.head, names.relation, names.tail)
+    for _, (head, relation, tail) in _rows(path, wanted, separator):
         graph.entities.add(head)
         graph.entities.add(tail)
         graph.relations.add(relation)
@@ -225,12 +240,16 @@ def _read_graph(path: Path, separator: str) -> _Graph:
 
 
 def _read_interactions(
-    paths: Sequence[Path], separator: str, *, linked: Optional[Collection[str]]
+    paths: Sequence[Path],
+    separator: str,
+    names: FieldNames,
+    *,
+    linked: Optional[Collection[str]],
 ) -> _Interactions:
     """Read the files; with `linked` None every item counts as linked."""
     seen = _Interactions()
     for path in paths:
-        for number, (user, item) in _rows(path, INTERACTION_FIELDS, separator):
+        for number, (user, item) in _rows(path, (names.user, names.item), separator):
             seen.users.add(user)
             seen.items.add(item)
             seen.lines += 1

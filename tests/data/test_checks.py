@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_kgif.data.checks import DatasetCounts, check_dataset
+from recbole_kgif.data.checks import DatasetCounts, FieldNames, check_dataset
 from recbole_kgif.data.locate import locate_dataset
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import assert_one_line, shared_datasets_folder
@@ -465,3 +465,14 @@ def test_real_ml_100k(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         check_dataset(found.folder, "ml-100k")
     assert_one_line(str(caught.value), "84 items with 2446 interactions")
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    (tmp_path / "own.inter").write_text("uid:token\tiid:token\nann\talien\n", "utf-8")
+    (tmp_path / "own.link").write_text("iid:token\teid:token\nalien\tm1\n", "utf-8")
+    (tmp_path / "own.kg").write_text("h:token\tr:token\tt:token\nm1\tby\tm2\n", "utf-8")
+    names = FieldNames("uid", "iid", "eid", "h", "r", "t")
+    counts = check_dataset(tmp_path, "own", field_names=names)
+    assert (counts.users, counts.linked_items, counts.triples) == (1, 1, 1)
+    with pytest.raises(UserError, match=r"own\.link, line 1: the header needs item_id"):
+        check_dataset(tmp_path, "own")
