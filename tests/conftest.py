@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Before PyTorch is loaded, and for the processes that tests start: where something else
+# is running, threads that spin while they wait make small operations many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 TINY_FOLDER = Path(__file__).parent / "tiny"
 
