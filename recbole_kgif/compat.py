@@ -1,6 +1,6 @@
-"""Shims that let stock RecBole 1.2.1 run on today's PyTorch, SciPy and DGL.
+"""Shims that let stock RecBole 1.2.1 run on today's PyTorch and SciPy, without DGL.
 
-RecBole 1.2.1 is older than what ``pip`` installs beside it, and four things break
+RecBole 1.2.1 is older than what ``pip`` installs beside it, and five things break
 between the construction of a model and the test of a reloaded one. Each has one
 :class:`Shim` in :data:`SHIMS`, which says what breaks, asks whether it is broken
 *here*, and says when it can be deleted. :func:`apply_shims` puts in force those that
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy.typing as npt
     from scipy.sparse import coo_matrix
+    from torch import Tensor
 
 __all__ = [
     "QUIETED",
@@ -39,6 +40,8 @@ __all__ = [
     "active_shims",
     "apply_shims",
     "kgat_initial_attention",
+    "scatter_mean",
+    "scatter_softmax",
     "silence_known_warnings",
 ]
 
@@ -153,27 +156,29 @@ def _read_whole_checkpoints() -> None:
 
     checkpoint_torch = _CheckpointTorch()
     trainer.torch = checkpoint_torch
-    repaired = _with_torch(quick_start_module.load_data_and_model, checkpoint_torch)
+    repaired = _with_module(
+        quick_start_module.load_data_and_model, "torch", checkpoint_torch
+    )
     quick_start_module.load_data_and_model = repaired
     quick_start.load_data_and_model = repaired
 
 
-def _with_torch(
-    function: Callable[..., Any], torch_module: types.ModuleType
+def _with_module(
+    function: Callable[..., Any], name: str, module: types.ModuleType
 ) -> Callable[..., Any]:
-    """A function that runs ``function`` with ``torch`` meaning ``torch_module``.
+    """A function that runs ``function`` with the module ``name`` being ``module``.
 
-    ``load_data_and_model`` imports PyTorch in its body, so no name outside it can
-    be replaced. An import statement calls the ``__import__`` of the namespace that
-    its function was made in: the same code in a namespace of its own is reached
-    without touching PyTorch, ``sys.modules`` or any other function.
+    Some of RecBole's functions import a module in their body, so no name outside
+    them can be replaced. An import statement calls the ``__import__`` of the
+    namespace that its function was made in: the same code in a namespace of its own
+    is reached without touching the module, ``sys.modules`` or any other function.
     """
     original = inspect.unwrap(function)
 
-    def import_module(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "torch":
-            return torch_module
-        return builtins.__import__(name, *args, **kwargs)
+    def import_module(imported: str, *args: Any, **kwargs: Any) -> Any:
+        if imported == name:
+            return module
+        return builtins.__import__(imported, *args, **kwargs)
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -181,7 +186,7 @@ def _with_torch(
         # module in the meantime is seen as it would be by the original.
         namespace = {
             **original.__globals__,
-            "torch": torch_module,
+            name: module,
             "__builtins__": {**vars(builtins), "__import__": import_module},
         }
         inner = types.FunctionType(
@@ -398,6 +403,121 @@ def _build_kgat_without_dgl() -> None:
     KGAT.init_graph = init_graph
 
 
+# --- KGIN and MCCLK without torch_scatter ---------------------------------------
+
+
+def _torch_scatter_is_missing() -> bool:
+    """Gate: ``torch_scatter`` is not installed, or does not import."""
+    try:
+        importlib.import_module("torch_scatter")
+    except (ImportError, OSError, RuntimeError):
+        # The last two: it was built for another PyTorch or CUDA. Whether the import
+        # works is the very question, so the failure is the answer.
+        return True
+    return False
+
+
+def _zeros_for_groups(
+    src: Tensor, index: Tensor, dim: int, dim_size: int | None
+) -> Tensor:
+    """Zeros, of the shape of ``src`` but for one place a group along ``dim``."""
+    if dim_size is None:
+        dim_size = int(index.max()) + 1 if index.numel() else 0
+    shape = list(src.shape)
+    shape[dim] = dim_size
+    return src.new_zeros(shape)
+
+
+def _along(numbers: Tensor, src: Tensor, dim: int) -> Tensor:
+    """One number for each place along ``dim``, to be broadcast against ``src``."""
+    shape = [1] * src.dim()
+    shape[dim] = -1
+    return numbers.view(shape)
+
+
+def scatter_mean(
+    src: Tensor, index: Tensor, dim: int = -1, dim_size: int | None = None
+) -> Tensor:
+    """Average the elements of each group along a dimension.
+
+    What the function of that name in ``torch_scatter`` documents, for floating-point
+    numbers and an index of one dimension.
+
+    Args:
+        src: What to average, of any shape.
+        index: The group of each place along ``dim``.
+        dim: The dimension to group along.
+        dim_size: Number of groups; the largest of ``index`` and one where None.
+
+    Returns:
+        The shape of ``src`` with ``dim_size`` places along ``dim``. A group without
+        elements has zeros.
+    """
+    import torch
+
+    zeros = _zeros_for_groups(src, index, dim, dim_size)
+    # With the gradient, index_add takes a fifth of the time of scatter_reduce.
+    total = zeros.index_add(dim, index, src)
+    count = torch.bincount(index, minlength=zeros.shape[dim]).clamp(min=1)
+    return total / _along(count, src, dim)
+
+
+def scatter_softmax(
+    src: Tensor, index: Tensor, dim: int = -1, dim_size: int | None = None
+) -> Tensor:
+    """Take the softmax over the elements of each group along a dimension.
+
+    What the function of that name in ``torch_scatter`` documents, for an index of one
+    dimension.
+
+    Args:
+        src: The logits, floating-point numbers of any shape.
+        index: The group of each place along ``dim``.
+        dim: The dimension to group along.
+        dim_size: Number of groups; the largest of ``index`` and one where None.
+
+    Returns:
+        The shape of ``src``. The elements of a group add up to one.
+    """
+    zeros = _zeros_for_groups(src, index, dim, dim_size)
+    # Any constant of a group's leaves its softmax and the gradient as they are; with
+    # the largest logit for it no exponential overflows, and not all underflow.
+    largest = zeros.scatter_reduce(
+        dim,
+        _along(index, src, dim).expand_as(src),
+        src.detach(),
+        reduce="amax",
+        include_self=False,
+    )
+    weight = (src - largest.index_select(dim, index)).exp()
+    total = zeros.index_add(dim, index, weight)
+    return weight / total.index_select(dim, index)
+
+
+def _aggregate_without_torch_scatter() -> None:
+    """Let KGIN and MCCLK aggregate over the knowledge graph with PyTorch alone.
+
+    Breaks: the method ``Aggregator.forward`` of both imports ``torch_scatter``, a
+    compiled extension that has to be built for the very PyTorch beside it and that
+    RecBole does not ask for. So the first batch fails.
+
+    Repair: in these two methods alone, ``torch_scatter`` stands for a module with
+    :func:`scatter_mean` and :func:`scatter_softmax`, the two functions that they
+    use. No other code can import that module. The rest of both models stays
+    RecBole's, its weak points included: both drop edges at random while evaluating,
+    too, and test their last epoch where the best one is asked for.
+
+    Removable when: RecBole's KGIN and MCCLK no longer import ``torch_scatter``.
+    """
+    from recbole.model.knowledge_aware_recommender import kgin, mcclk
+
+    stand_in = types.ModuleType("torch_scatter", "Two functions of torch_scatter's.")
+    vars(stand_in).update(scatter_mean=scatter_mean, scatter_softmax=scatter_softmax)
+    for module in (kgin, mcclk):
+        aggregator = module.Aggregator
+        aggregator.forward = _with_module(aggregator.forward, "torch_scatter", stand_in)
+
+
 # --- putting them in force ------------------------------------------------------
 
 SHIMS: tuple[Shim, ...] = (
@@ -441,6 +561,16 @@ SHIMS: tuple[Shim, ...] = (
         removable_when="RecBole's KGAT no longer imports DGL",
         is_needed=_dgl_is_unusable,
         apply=_build_kgat_without_dgl,
+    ),
+    Shim(
+        name="aggregate-without-torch-scatter",
+        reason=(
+            "KGIN and MCCLK import torch_scatter, which RecBole does not ask for and "
+            "which has to be built for the very torch beside it"
+        ),
+        removable_when="RecBole's KGIN and MCCLK no longer import torch_scatter",
+        is_needed=_torch_scatter_is_missing,
+        apply=_aggregate_without_torch_scatter,
     ),
 )
 
@@ -522,11 +652,19 @@ QUIETED: tuple[QuietedWarning, ...] = (
         "RecBole's graph models use the older of two constructors for one thing.",
     ),
     QuietedWarning(
+        RuntimeWarning,
+        r"divide by zero encountered in power",
+        r"recbole\.model\.",
+        "RecBole's KGIN and MCCLK divide by the number of a node's interactions, and "
+        "put a zero for the infinity of a node without any in the next line.",
+    ),
+    QuietedWarning(
         UserWarning,
         r"Sparse CSR tensor support is in beta state",
-        r"recbole_kgif\.model\.",
+        r"recbole(_kgif)?\.model\.",
         "PyTorch says so at the first use of the format, whatever is done with it; "
-        "what KGIF does with it is compared with dense matrices by the tests.",
+        "what KGIF does with it is compared with dense matrices by the tests, and "
+        "MCCLK leads PyTorch to it by a product of two sparse matrices.",
     ),
 )
 
