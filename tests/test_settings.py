@@ -110,7 +110,7 @@ def test_overrides_are_read_as_yaml() -> None:
     [
         ("--embeding_size=3", "unknown option embeding_size; did you mean embedding_"),
         ("--fusion=1", "--fusion=1: fusion must be True or False"),
-        ("--learning_rate=fast", "learning_rate must be a number, as 0.001 is"),
+        ("--learning_rate=fast", "learning_rate must be a number, as 0.002 is"),
         ("--learning_rate=-1", "learning_rate must be at least 0"),
         ("--epochs=0", "epochs must be at least 1"),
         ("--epochs=2.5", "epochs must be a whole number"),
