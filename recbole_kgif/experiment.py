@@ -12,16 +12,19 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
+from recbole.data.dataset import KnowledgeBasedDataset
+from recbole.evaluator.base_metric import TopkMetric
 from recbole.utils import (
+    ModelType,
     get_model,
     get_trainer,
     init_logger,
@@ -38,8 +41,18 @@ CHECKPOINT_FILE = "model.pth"
 _EVALUATION_CELLS = 2**22
 
 
+# Six digits keep a mean over users exact well beyond the four that RecBole reports.
+_PER_USER_DIGITS = 6
+
+
 def run_experiment(
-    model: str, dataset: str, options: dict[str, Any], output: Path
+    model: str,
+    dataset: str,
+    options: dict[str, Any],
+    output: Path,
+    *,
+    split_seed: Optional[int] = None,
+    linked_items_only: bool = False,
 ) -> dict[str, Any]:
     """Train a model, test its best epoch and write the record of the run.
 
@@ -49,6 +62,12 @@ def run_experiment(
         options: RecBole's configuration; what it leaves out has RecBole's defaults.
         output: existing folder that receives the checkpoint, the record
             ``result.json`` and RecBole's logs.
+        split_seed: seed of a random split. None takes the run's own seed, as RecBole
+            does; a number gives runs of several seeds one and the same split, so that
+            the seed varies initialisation, order and sampling alone.
+        linked_items_only: whether a model that knows no knowledge graph is given the
+            very interactions that a knowledge-aware one gets. Otherwise RecBole keeps
+            the items without an entity for the former and drops them for the latter.
 
     Returns:
         The record, as it is written.
@@ -66,19 +85,30 @@ def run_experiment(
         config = _refused_as_user_error(
             "configuration", Config, model, dataset, None, options
         )
-        init_seed(config["seed"], config["reproducibility"])
+        if split_seed is None:
+            split_seed = config["seed"]
+        # Loading and splitting draw from this one; the model begins with its own.
+        init_seed(split_seed, config["reproducibility"])
         with _logging_as_recbole_does(config):
-            record = _train_and_test(config, "eval_batch_size" not in options)
+            record = _train_and_test(
+                config,
+                _linked_dataset if linked_items_only else create_dataset,
+                size_evaluation_batches="eval_batch_size" not in options,
+            )
+    record["split_seed"] = split_seed
+    record["linked_items_only"] = linked_items_only
     record["started"] = started.isoformat(timespec="seconds")
     record["checkpoint"] = CHECKPOINT_FILE
     write_json(output / RESULT_FILE, record)
     return record
 
 
-def _train_and_test(config: Config, size_evaluation_batches: bool) -> dict[str, Any]:
+def _train_and_test(
+    config: Config, load: Callable[[Config], Any], *, size_evaluation_batches: bool
+) -> dict[str, Any]:
     logger = logging.getLogger()
     name = config["dataset"]
-    dataset = _refused_as_user_error(f"data set {name}", create_dataset, config)
+    dataset = _refused_as_user_error(f"data set {name}", load, config)
     logger.info(dataset)
     if max(config["topk"]) >= dataset.item_num:
         raise UserError(
@@ -109,9 +139,10 @@ def _train_and_test(config: Config, size_evaluation_batches: bool) -> dict[str, 
         valid_data,
         show_progress=config["show_progress"],
     )
-    test_result = trainer.evaluate(
-        test_data, load_best_model=True, show_progress=config["show_progress"]
-    )
+    with _values_per_user(trainer.evaluator) as per_user:
+        test_result = trainer.evaluate(
+            test_data, load_best_model=True, show_progress=config["show_progress"]
+        )
     validated = [epoch for epoch in epochs if "valid" in epoch]
     seconds = [epoch["training_seconds"] for epoch in epochs]
     return {
@@ -119,8 +150,9 @@ def _train_and_test(config: Config, size_evaluation_batches: bool) -> dict[str, 
         "dataset": name,
         "seed": config["seed"],
         "split_hash": split_hash(train_data, valid_data, test_data),
-        "valid": dict(valid_result),
-        "test": dict(test_result),
+        "valid": _floats(valid_result),
+        "test": _floats(test_result),
+        "test_per_user": {"users": _evaluated_users(test_data), "metrics": per_user},
         "best_epoch": _best_epoch(validated, valid_result),
         "epochs": epochs,
         "training_seconds_per_epoch": statistics.median(seconds),
@@ -136,6 +168,54 @@ def _train_and_test(config: Config, size_evaluation_batches: bool) -> dict[str, 
         "shims": list(active_shims()),
         "configuration": _plain(config.final_config_dict),
     }
+
+
+def _linked_dataset(config: Config) -> Any:
+    """The data set as RecBole loads it for knowledge-aware models, for any model.
+
+    The same class filters the same interactions in the same order, so that equal seeds
+    give equal splits; a general model does not look at the triples that come along.
+    """
+    if config["MODEL_TYPE"] == ModelType.KNOWLEDGE:
+        return create_dataset(config)
+    return KnowledgeBasedDataset(config)
+
+
+@contextlib.contextmanager
+def _values_per_user(evaluator: Any) -> Iterator[dict[str, list[float]]]:
+    """Keep what RecBole's top-k metrics take their means of.
+
+    Yields:
+        A dictionary that holds, after an evaluation, the values of each metric at each
+        k, one a user, in the order of the evaluated users.
+    """
+    values: dict[str, list[float]] = {}
+    metrics = [m for m in evaluator.metric_class.values() if isinstance(m, TopkMetric)]
+    for metric in metrics:
+        metric.topk_result = _keeping(values, metric)
+    try:
+        yield values
+    finally:
+        for metric in metrics:
+            del metric.topk_result  # uncovers the class's own
+
+
+def _keeping(values: dict[str, list[float]], metric: Any) -> Callable[..., Any]:
+    take_means = metric.topk_result
+
+    def topk_result(name: str, value: Any) -> Any:
+        for k in metric.topk:
+            column = value[:, k - 1].astype(float).round(_PER_USER_DIGITS)
+            values[f"{name}@{k}"] = column.tolist()
+        return take_means(name, value)
+
+    return topk_result
+
+
+def _evaluated_users(loader: Any) -> list[str]:
+    """Original ids of the users, in the order in which they are evaluated."""
+    dataset = loader._dataset
+    return [str(user) for user in dataset.id2token(dataset.uid_field, loader.uid_list)]
 
 
 def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
@@ -173,10 +253,30 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is there whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+        temporary.write_text(_laid_out(value) + "\n", "utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _laid_out(value: Any, indent: str = "") -> str:
+    """JSON with a line for each entry of an object, and for each object of a list.
+
+    Thousands of values, one a user, would otherwise take a line each.
+    """
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        entries = (
+            f"{json.dumps(str(k))}: {_laid_out(v, inner)}" for k, v in value.items()
+        )
+        opening, closing = "{", "}"
+    elif isinstance(value, (list, tuple)) and any(isinstance(v, dict) for v in value):
+        entries = (json.dumps(item) for item in value)
+        opening, closing = "[", "]"
+    else:
+        return json.dumps(value)
+    lines = f",\n{inner}".join(entries)
+    return f"{opening}\n{inner}{lines}\n{indent}{closing}"
 
 
 def _refused_as_user_error(what: str, function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -224,7 +324,7 @@ def _record_epochs(trainer: Any) -> list[dict[str, Any]]:
         start = time.perf_counter()
         score, result = valid_epoch(*args, **kwargs)
         epochs[-1]["validation_seconds"] = time.perf_counter() - start
-        epochs[-1]["valid"] = dict(result)
+        epochs[-1]["valid"] = _floats(result)
         return score, result
 
     trainer._train_epoch = timed_train_epoch
@@ -232,9 +332,14 @@ def _record_epochs(trainer: Any) -> list[dict[str, Any]]:
     return epochs
 
 
+def _floats(result: Mapping[str, Any]) -> dict[str, float]:
+    """A result as JSON knows it: some metrics of RecBole's are NumPy's float32."""
+    return {name: float(value) for name, value in result.items()}
+
+
 def _best_epoch(validated: list[dict[str, Any]], valid_result: Any) -> int:
     """The last epoch with the best validation result: RecBole keeps that one."""
-    return max(e["epoch"] for e in validated if e["valid"] == dict(valid_result))
+    return max(e["epoch"] for e in validated if e["valid"] == _floats(valid_result))
 
 
 @contextlib.contextmanager

@@ -100,6 +100,28 @@ def test_help_answers_in_under_a_second_without_torch(run: Run) -> None:
     assert modules.stdout.splitlines()[-1] == "set()"
 
 
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (
+            "compare",
+            ["--models", "--seeds", "--jobs", "--time-limit", "--options-from"],
+        ),
+        ("report", ["DIR", "--output"]),
+    ],
+)
+def test_help_of_a_command_answers_in_under_a_second(
+    run: Run, command: str, options: list[str]
+) -> None:
+    run(command, "--help")
+    start = time.perf_counter()
+    process = run(command, "--help")
+    assert time.perf_counter() - start < 1
+    assert process.returncode == 0
+    assert all(option in process.stdout for option in options)
+    assert command in run("--help").stdout
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--version"])
@@ -234,6 +256,44 @@ def test_a_bad_argument_is_told_in_one_line(
     left = {path for path in Path().rglob("*") if path not in before}
     assert not {path for path in left if path.name in ("result.json", "model.pth")}
     assert Path("done/result.json").read_text("utf-8") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare"], "the following arguments are required: --models"),
+        (["compare", "--models=KGTA"], "did you mean KGAT"),
+        (
+            ["compare", "--models=BPR", "--seeds=0"],
+            "argument --seeds: 0 is not a whole",
+        ),
+        (["compare", "--models=BPR", "--jobs=x"], "argument --jobs: x is not a whole"),
+        (["compare", "--models=BPR", "--time-limit=0"], "--time-limit: 0 is not a num"),
+        (["compare", "--models=BPR", "--seed=3"], "seed: a comparison sets it itself"),
+        (["compare", "--models=BPR", "--epochs=0"], "epochs must be at least 1"),
+        (["compare", "--models=BPR,CKE", "--reg_weights=[1]"], "--options-from DIR"),
+        (["compare", "--models=BPR", "--dataset=none"], "none"),
+        (["compare", "--models=BPR", "--output=words.yaml/x"], "cannot be written to"),
+        (["report"], "the following arguments are required: DIR"),
+        (["report", "nowhere"], "nowhere: holds neither"),
+        (["report", ".", "--epochs=3"], "--epochs=3"),
+    ],
+)
+def test_a_bad_argument_of_a_command_is_told_in_one_line(
+    in_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    Path("words.yaml").write_text("just words", "utf-8")
+    before = set(Path().rglob("*"))
+    if arguments[0] == "compare" and "--dataset" not in " ".join(arguments):
+        arguments = [
+            *arguments,
+            *("--dataset=tiny", "--benchmark_filename=[train,valid,test]"),
+        ]
+    assert message in error_of(arguments, capsys)
+    assert set(Path().rglob("*")) == before
 
 
 def replace(file: str, old: str, new: str) -> Callable[[Path], None]:

@@ -179,6 +179,129 @@ def test_a_fault_of_a_librarys_keeps_its_traceback(
         run_tiny()
 
 
+# --- values per user ----------------------------------------------------------------
+
+
+def test_the_means_over_users_are_those_that_recbole_reports(
+    run_tiny: Callable[..., dict[str, Any]],
+) -> None:
+    record = run_tiny()
+    per_user = record["test_per_user"]
+    assert sorted(per_user["users"]) == ["bob", "cy", "dee"]
+    assert set(per_user["metrics"]) == METRICS
+    for name, values in per_user["metrics"].items():
+        assert len(values) == 3
+        mean = sum(values) / 3
+        # Half of RecBole's last digit, and what six digits a user leave out.
+        assert abs(mean - record["test"][name]) <= 0.5e-4 + 1e-6
+    # dee has two test items and the others one: a hit among two gives dee a half.
+    recall = dict(zip(per_user["users"], per_user["metrics"]["recall@3"]))
+    hits = dict(zip(per_user["users"], per_user["metrics"]["precision@3"]))
+    for user, items in (("bob", 1), ("cy", 1), ("dee", 2)):
+        assert recall[user] * items == pytest.approx(hits[user] * 3, abs=1e-5)
+
+
+def test_metrics_without_values_per_user_are_left_out_of_them(
+    run_tiny: Callable[..., dict[str, Any]],
+) -> None:
+    metrics = ["Recall", "GAUC", "MAP", "NDCG"]
+    record = run_tiny("BPR", epochs=1, metrics=metrics)
+    assert "gauc" in record["test"]
+    assert set(record["test_per_user"]["metrics"]) == {
+        f"{name}@{k}" for name in ("recall", "map", "ndcg") for k in (2, 3)
+    }
+
+
+# --- split --------------------------------------------------------------------------
+
+
+def unsplit_with_an_unlinked_item(data_path: Path) -> dict[str, Any]:
+    """Merge the parts of the tiny data set, and unlink an item."""
+    folder = data_path / "tiny"
+    lines = [
+        line
+        for part in ("train", "valid", "test")
+        for line in (folder / f"tiny.{part}.inter").read_text("utf-8").splitlines()[1:]
+    ]
+    text = "\n".join(["user_id:token\titem_id:token", *lines]) + "\n"
+    (folder / "tiny.inter").write_text(text, "utf-8")
+    links = (folder / "tiny.link").read_text("utf-8")
+    assert "brazil\tm_brazil\n" in links
+    (folder / "tiny.link").write_text(links.replace("brazil\tm_brazil\n", ""), "utf-8")
+    return {
+        "benchmark_filename": None,
+        "load_col": {
+            "inter": ["user_id", "item_id"],
+            "kg": ["head_id", "relation_id", "tail_id"],
+            "link": ["item_id", "entity_id"],
+        },
+        "eval_args": {
+            "split": {"RS": [0.5, 0.25, 0.25]},
+            "group_by": "user",
+            "order": "RO",
+            "mode": "full",
+        },
+        "epochs": 1,
+    }
+
+
+def test_general_models_can_be_given_the_interactions_of_knowledge_aware_ones(
+    run_tiny: Callable[..., dict[str, Any]], data_path: Path
+) -> None:
+    options = unsplit_with_an_unlinked_item(data_path)
+    aware = run_tiny("KGIF", "aware", **options)
+    stock = run_tiny("BPR", "stock", **options)
+    alike = {}
+    for model in ("BPR", "LightGCN"):
+        output = data_path.parent / model
+        output.mkdir()
+        alike[model] = run_experiment(
+            model,
+            "tiny",
+            {**TINY_OPTIONS, "data_path": str(data_path), **options},
+            output,
+            linked_items_only=True,
+        )
+    # RecBole itself shows BPR the item that KGIF never sees.
+    assert stock["data"]["items"] == 6
+    assert stock["split_hash"] != aware["split_hash"]
+    for record in alike.values():
+        assert record["data"] == aware["data"]
+        assert record["data"]["items"] == 5
+        assert record["split_hash"] == aware["split_hash"]
+        assert record["linked_items_only"]
+        assert set(record["test_per_user"]["users"]) == set(
+            aware["test_per_user"]["users"]
+        )
+
+
+def test_a_split_seed_fixes_the_split_alone(
+    run_tiny: Callable[..., dict[str, Any]], data_path: Path
+) -> None:
+    options = unsplit_with_an_unlinked_item(data_path)
+
+    def run(seed: int, split_seed: int | None) -> dict[str, Any]:
+        output = data_path.parent / f"{seed}-{split_seed}"
+        output.mkdir()
+        options_of_run = {
+            **TINY_OPTIONS,
+            "data_path": str(data_path),
+            "seed": seed,
+            **options,
+        }
+        return run_experiment(
+            "BPR", "tiny", options_of_run, output, split_seed=split_seed
+        )
+
+    usual, other = run(2020, None), run(7, None)
+    assert (usual["split_seed"], other["split_seed"]) == (2020, 7)
+    assert usual["split_hash"] != other["split_hash"]
+    fixed, explicit = run(7, 2020), run(2020, 2020)
+    assert fixed["split_hash"] == usual["split_hash"] == explicit["split_hash"]
+    losses = [record["epochs"][0]["loss"] for record in (usual, explicit, fixed)]
+    assert losses[0] == losses[1] != losses[2]
+
+
 # --- split hash ---------------------------------------------------------------------
 
 
@@ -217,6 +340,15 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_json(path, {"a": object()})
     assert json.loads(path.read_text("utf-8")) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_value_a_user_takes_no_line_each(tmp_path: Path) -> None:
+    value = {"a": {"b": [1.5, 2]}, "c": [{"d": [1]}, {"d": (2, 3)}], "e": [], "f": {}}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text("utf-8")
+    assert json.loads(text) == json.loads(json.dumps(value))
+    assert '    "b": [1.5, 2]\n' in text
+    assert '    {"d": [1]},\n    {"d": [2, 3]}\n' in text
 
 
 # --- summary ------------------------------------------------------------------------

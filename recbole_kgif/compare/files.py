@@ -1,0 +1,46 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from recbole_kgif.errors import UserError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file under another name beside it, then give it its own.
+
+    Args:
+        path: the file; replaced where it exists.
+        content: bytes, or text to be encoded as UTF-8.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object.
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not valid JSON ({error}); remove its folder to run it anew"
+        ) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: holds no JSON object; remove its folder")
+    return value

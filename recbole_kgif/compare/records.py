@@ -1,0 +1,266 @@
+"""Reading the records of runs, and refusing those that cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from recbole_kgif.compare.files import read_object
+from recbole_kgif.compare.store import (
+    FAILURE_FILE,
+    LOG_FILE,
+    REQUEST_FILE,
+    RESULT_FILE,
+    all_run_folders,
+    read_request,
+)
+from recbole_kgif.errors import UserError
+
+_SHOWN_HASH_DIGITS = 12
+_SHOWN_RUNS = 3
+
+# What may differ between two seeds of one model.
+_OF_THE_RUN = frozenset(
+    (
+        *("seed", "data_path", "checkpoint_dir", "device", "gpu_id", "use_gpu"),
+        *("show_progress", "state", "worker", "log_wandb", "eval_batch_size"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: The file that holds the record.
+        record: What `experiment.run_experiment` has written.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return str(self.record["model"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.record["seed"])
+
+    @property
+    def name(self) -> str:
+        """Model and seed."""
+        return f"{self.model}-{self.seed}"
+
+    @property
+    def test(self) -> Mapping[str, float]:
+        """Test metrics, means over users, as RecBole reports them."""
+        metrics: Mapping[str, float] = self.record["test"]
+        return metrics
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """RecBole's resolved configuration."""
+        options: Mapping[str, Any] = self.record["configuration"]
+        return options
+
+    def per_user(self, metric: str) -> Optional[dict[str, float]]:
+        """Test values of a metric by user; None where the record has none."""
+        values = self.record.get("test_per_user")
+        if values is None or metric not in values["metrics"]:
+            return None
+        return dict(zip(values["users"], values["metrics"][metric]))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run without a result.
+
+    Attributes:
+        model: Name of the model.
+        seed: Seed of the run.
+        reason: Why there is none, in one line.
+    """
+
+    model: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs that may stand in one table, at least one, and the failed ones."""
+
+    runs: Sequence[Run]
+    failures: Sequence[Failure]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.runs[0].record["dataset"])
+
+
+# The parts of a record that every report needs, with the type that JSON gives them.
+_NEEDED: Mapping[str, type | tuple[type, ...]] = {
+    "model": str,
+    "dataset": str,
+    "seed": int,
+    "split_hash": str,
+    "valid": dict,
+    "test": dict,
+    "best_epoch": int,
+    "epochs": list,
+    "training_seconds_per_epoch": (int, float),
+    "validation_seconds_per_epoch": (int, float),
+    "peak_memory_bytes": int,
+    "parameters": int,
+    "data": dict,
+    "device": str,
+    "threads": int,
+    "versions": dict,
+    "shims": list,
+    "configuration": dict,
+}
+
+
+def read_comparison(folders: Iterable[Path]) -> Comparison:
+    """Read all runs of some folders.
+
+    Args:
+        folders: each one written by ``compare``, or with the record of a single run.
+
+    Returns:
+        The runs, in the order of model and seed.
+
+    Raises:
+        UserError: a folder holds no runs, a record is damaged, none has finished, or
+            the runs cannot stand in one table.
+    """
+    runs: list[Run] = []
+    failures: list[Failure] = []
+    for folder in folders:
+        found = all_run_folders(folder)
+        if (folder / RESULT_FILE).exists():
+            runs.append(_read_run(folder / RESULT_FILE))
+        elif not found:
+            raise UserError(
+                f"{folder}: holds neither runs/MODEL-SEED/{REQUEST_FILE} nor "
+                f"{RESULT_FILE}; give a folder that compare or a run has written"
+            )
+        for own in found:
+            if (own / RESULT_FILE).exists():
+                runs.append(_read_run(own / RESULT_FILE))
+            else:
+                failures.append(_read_failure(own))
+    if not runs:
+        first = failures[0]
+        raise UserError(
+            f"no run has finished, so there is nothing to report: {first.model}-"
+            f"{first.seed} {first.reason}; its {LOG_FILE} says more"
+        )
+    runs.sort(key=lambda run: (run.model, run.seed))
+    failures.sort(key=lambda failure: (failure.model, failure.seed))
+    _check_comparable(runs)
+    return Comparison(runs, failures)
+
+
+def _read_run(path: Path) -> Run:
+    record = read_object(path)
+    for name, kind in _NEEDED.items():
+        # An empty list or object tells as little as a missing one, but for shims.
+        empty = record.get(name) in ({}, []) and name != "shims"
+        if empty or not isinstance(record.get(name), kind):
+            raise UserError(
+                f"{path}: is no record of a run, as its {name!r} is missing, empty "
+                "or of another type; remove its folder"
+            )
+    return Run(path, record)
+
+
+def _read_failure(folder: Path) -> Failure:
+    request = read_request(folder)
+    if (folder / FAILURE_FILE).exists():
+        reason = str(read_object(folder / FAILURE_FILE).get("reason"))
+    else:
+        reason = "not finished"
+    return Failure(str(request["model"]), int(request["seed"]), reason)
+
+
+def _check_comparable(runs: Sequence[Run]) -> None:
+    _check_alike(
+        runs,
+        "splits",
+        lambda run: f"split {run.record['split_hash'][:_SHOWN_HASH_DIGITS]}",
+    )
+    _check_alike(
+        runs,
+        "candidate items",
+        lambda run: f"mode {run.configuration.get('eval_args', {}).get('mode')}",
+    )
+    _check_users(runs)
+    seen: dict[str, Run] = {}
+    settings: dict[str, Run] = {}
+    for run in runs:
+        if run.name in seen:
+            raise UserError(
+                f"{seen[run.name].path} and {run.path}: are both runs of {run.model} "
+                f"with seed {run.seed}; report one of them"
+            )
+        seen[run.name] = run
+        other = settings.setdefault(run.model, run)
+        name = _differing_option(other.configuration, run.configuration)
+        if name:
+            raise UserError(
+                f"{other.path} and {run.path}: {run.model} was run with {name}="
+                f"{other.configuration.get(name)} and {run.configuration.get(name)}; "
+                "no mean is taken over different settings, report them apart"
+            )
+
+
+def _check_users(runs: Sequence[Run]) -> None:
+    """Equal splits have equal users, so that anything else is a damaged record."""
+    first: Optional[Run] = None
+    for run in runs:
+        values = run.record.get("test_per_user")
+        if values is None:
+            continue
+        first = first or run
+        users = values["users"]
+        complete = all(
+            len(column) == len(users) for column in values["metrics"].values()
+        )
+        if not complete or set(users) != set(first.record["test_per_user"]["users"]):
+            raise UserError(
+                f"{run.path}: its values per user are not those of the users of "
+                f"{first.path}; remove its folder"
+            )
+
+
+def _check_alike(runs: Sequence[Run], what: str, key: Any) -> None:
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run.name)
+    if len(groups) > 1:
+        told = "; ".join(f"{name}: {_few(members)}" for name, members in groups.items())
+        raise UserError(
+            f"runs with different {what} cannot stand in one table ({told}); report "
+            "them apart"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_RUNS
+    shown = ", ".join(names[:_SHOWN_RUNS])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _differing_option(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    for name in sorted({*first, *second} - _OF_THE_RUN):
+        if first.get(name) != second.get(name):
+            return name
+    return ""

@@ -1,0 +1,55 @@
+"""Writes a report in all its formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recbole_kgif.compare import html, latex, markdown, spreadsheet
+from recbole_kgif.compare.content import build_document, main_metric, sorted_models
+from recbole_kgif.compare.files import write_whole
+from recbole_kgif.compare.plots import draw_plots
+from recbole_kgif.compare.records import read_comparison
+from recbole_kgif.errors import UserError
+
+PLOTS_FOLDER = "plots"
+
+
+def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
+    """Read the records of some folders and write the report of them.
+
+    Args:
+        folders: each written by ``compare``, or with the record of a single run.
+        output: folder that receives ``report.md``, ``.csv``, ``.tex`` and ``.html``
+            and the folder ``plots``; made where it does not exist.
+
+    Returns:
+        The files written, the plots left out.
+
+    Raises:
+        UserError: the records cannot be read or compared, or the files not be written.
+    """
+    comparison = read_comparison(folders)
+    models = sorted_models(comparison)
+    document = build_document(comparison)
+    plots = draw_plots(models, main_metric(comparison))
+    drawings = {name: files["svg"] for name, files in plots.items()}
+    texts = {
+        "report.md": markdown.render(document),
+        "report.csv": spreadsheet.render(comparison, models),
+        "report.tex": latex.render(document),
+        "report.html": html.render(document, drawings),
+    }
+    try:
+        (output / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
+        for name, files in plots.items():
+            for kind, content in files.items():
+                write_whole(output / PLOTS_FOLDER / f"{name}.{kind}", content)
+        for name, text in texts.items():
+            write_whole(output / name, text)
+    except OSError as error:
+        raise UserError(
+            f"{output}: the report cannot be written there ({error.strerror}); give "
+            "another --output"
+        ) from None
+    return [output / name for name in texts]

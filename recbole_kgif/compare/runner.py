@@ -1,0 +1,214 @@
+"""Runs requested runs, each in a process of its own, several at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from recbole_kgif.compare.plan import RunRequest
+from recbole_kgif.compare.store import (
+    LOG_FILE,
+    RESULT_FILE,
+    check_agreement,
+    note_failure,
+    remove_leftovers,
+    remove_work,
+    start_anew,
+    unfinished,
+)
+from recbole_kgif.errors import UserError
+from recbole_kgif.resources import PACKAGE_FOLDER
+
+_POLL_SECONDS = 0.1
+_LONGEST_REASON = 300
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run that ended without a result, and why, in one line."""
+
+    name: str
+    reason: str
+
+
+def run_all(
+    requests: Sequence[RunRequest],
+    folder: Path,
+    data_path: Path,
+    *,
+    jobs: int,
+    time_limit: Optional[float],
+) -> list[Failed]:
+    """Do those of the requested runs that have no result yet.
+
+    Every run writes into a folder of its own. However this process ends, the processes
+    that it started end with it; the next call goes on with what has no result.
+
+    Args:
+        requests: what is asked for.
+        folder: the comparison's folder; need not exist.
+        data_path: parent of the data set's folder.
+        jobs: how many runs at a time.
+        time_limit: seconds after which a run is ended; None for no limit.
+
+    Returns:
+        The runs that failed.
+
+    Raises:
+        UserError: the folder cannot be used, is in use, or holds runs of other
+            settings.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"--output {folder}: another comparison works in it; wait for it, or give "
+            "another folder"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: cannot be written to ({error.strerror}); name a "
+            "folder of your own"
+        ) from None
+    try:
+        check_agreement(folder, requests)
+        remove_leftovers(folder)
+        missing = unfinished(folder, requests)
+        if len(missing) < len(requests):
+            print(f"{len(requests) - len(missing)} runs are finished already")
+        return _run_missing(missing, folder, data_path, jobs, time_limit)
+    finally:
+        lock.release()
+
+
+class _Run:
+    """A run in progress."""
+
+    def __init__(self, request: RunRequest, folder: Path, data_path: Path, jobs: int):
+        self.name = request.name
+        self.folder = start_anew(folder, request)
+        self.started = time.monotonic()
+        with (self.folder / LOG_FILE).open("wb") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "recbole_kgif.compare.worker"),
+                    *(str(self.folder.resolve()), str(data_path.resolve()), str(jobs)),
+                ],
+                stdin=subprocess.PIPE,  # never written to: see worker
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(jobs),
+                # So that Ctrl-C reaches this process alone, which ends the others.
+                start_new_session=True,
+            )
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def end(self) -> None:
+        """Kill the process and those that it started."""
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            self.process.kill()
+        self.process.wait()
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop what an ended run needs no more."""
+        remove_work(self.folder)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+    def failure(self) -> Optional[str]:
+        """Why the ended process has left no result; None where it has."""
+        if (self.folder / RESULT_FILE).exists():
+            return None
+        code = self.process.returncode
+        if code < 0:
+            return f"killed by signal {-code} ({signal.Signals(-code).name})"
+        return last_line(self.folder / LOG_FILE) or f"ended with exit code {code}"
+
+
+def _run_missing(
+    missing: Sequence[RunRequest],
+    folder: Path,
+    data_path: Path,
+    jobs: int,
+    time_limit: Optional[float],
+) -> list[Failed]:
+    waiting = deque(missing)
+    running: list[_Run] = []
+    failed: list[Failed] = []
+    # disable=None: no bar where nobody watches, as in a file.
+    with tqdm(total=len(missing), unit="run", disable=None) as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    running.append(_Run(waiting.popleft(), folder, data_path, jobs))
+                    bar.set_postfix_str(", ".join(run.name for run in running))
+                time.sleep(_POLL_SECONDS)
+                for run in list(running):
+                    reason = _end_of(run, time_limit)
+                    if reason is None:
+                        continue
+                    running.remove(run)
+                    if reason:
+                        note_failure(run.folder, reason, run.seconds)
+                        failed.append(Failed(run.name, reason))
+                    outcome = f"failed: {reason}" if reason else "finished"
+                    bar.write(f"{run.name} {outcome} ({run.seconds:.0f} s)")
+                    bar.update()
+                bar.refresh()
+        finally:
+            for run in running:
+                run.end()
+    return failed
+
+
+def _end_of(run: _Run, time_limit: Optional[float]) -> Optional[str]:
+    """None while it runs; then the reason of its failure, empty where it succeeded."""
+    if run.process.poll() is not None:
+        run.clear()
+        return run.failure() or ""
+    if time_limit is not None and run.seconds > time_limit:
+        run.end()
+        # It may have finished in the moment before.
+        return run.failure() and f"exceeded the time limit of {time_limit:g} s"
+    return None
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says anything, without colours, cut when long."""
+    text = _COLOUR.sub("", path.read_text("utf-8", errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:_LONGEST_REASON] if lines else ""
+
+
+def _environment(jobs: int) -> dict[str, str]:
+    """Where the package lies, and a fair share of the cores for each run."""
+    environment = dict(os.environ)
+    paths = [str(PACKAGE_FOLDER.parent), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    if jobs > 1:
+        share = max(1, (os.cpu_count() or 1) // jobs)
+        environment.setdefault("OMP_NUM_THREADS", str(share))
+    return environment

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from recbole_kgif.compare.aggregate import (
+    against_best,
+    figure,
+    metric_figures,
+    ranks,
+    runs_by_model,
+    values_per_user,
+)
+from recbole_kgif.compare.significance import paired_test
+from tests.compare.helpers import USERS, comparison, record
+
+
+def test_mean_and_sample_deviation() -> None:
+    two = figure([1.0, 3.0])
+    assert (two.mean, two.values) == (2, (1, 3))
+    assert two.deviation == pytest.approx(2**0.5)
+    assert figure([1.0]).deviation is None
+
+
+def test_ranks_share_places_by_what_is_displayed() -> None:
+    figures = {
+        "A": figure([0.50001]),
+        "B": figure([0.50004]),
+        "C": figure([0.4]),
+        "D": figure([0.4999]),
+    }
+    assert ranks(figures, "recall@10") == {"A": 1, "B": 1, "C": 4, "D": 3}
+    assert ranks(figures, "giniindex@10") == {"A": 3, "B": 3, "C": 1, "D": 2}
+
+
+def test_a_metric_missing_in_one_run_gives_no_figure() -> None:
+    models = runs_by_model(
+        comparison(record("A"), record("A", 2021, {"ndcg@2": [0, 0, 0, 1]}))
+    )
+    assert metric_figures(models, "recall@2") == {}
+    assert metric_figures(models, "ndcg@2")["A"].mean == 0.25
+
+
+def test_users_are_averaged_over_seeds_by_their_id() -> None:
+    turned = record("A", 2021, {"recall@2": [4, 3, 2, 1]})
+    turned["test_per_user"]["users"] = USERS[::-1]
+    runs = comparison(record("A", 2020, {"recall@2": [1, 2, 3, 6]}), turned).runs
+    assert values_per_user(runs, "recall@2") == {"u1": 1, "u2": 2, "u3": 3, "u4": 5}
+    assert values_per_user(runs, "hit@2") is None
+
+
+def test_the_best_is_tested_against_each_other_and_corrected() -> None:
+    best, middle, last = [0.9, 0.8, 0.7, 1.0], [0.8, 0.8, 0.5, 0.9], [0.1, 0, 0.2, 0.1]
+    values = {"Middle": middle, "Best": best, "Last": last}
+    models = runs_by_model(
+        comparison(*(record(m, values={"recall@2": v}) for m, v in values.items()))
+    )
+    near, far = against_best(models, "recall@2")
+    assert (near.best, near.other, far.best, far.other) == (
+        *("Best", "Middle"),
+        *("Best", "Last"),
+    )
+    assert near.test == paired_test(best, middle)
+    assert far.test == paired_test(best, last)
+    assert far.adjusted == pytest.approx(2 * far.test.p_value)
+    assert near.adjusted == pytest.approx(near.test.p_value)
+    assert far.is_significant
+    assert not near.is_significant
+
+
+@pytest.mark.parametrize("values", [None, {"users": ["u1"], "metrics": {}}])
+def test_without_values_per_user_nothing_is_tested(values: object) -> None:
+    models = runs_by_model(
+        comparison(record("A", test_per_user=values), record("B", test_per_user=values))
+    )
+    assert against_best(models, "recall@2") == []
