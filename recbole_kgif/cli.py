@@ -25,10 +25,12 @@ from recbole_kgif.compare.runner import run_all
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import UserError
+from recbole_kgif.process import prepare_process
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
     check_model,
     dataset_options,
+    field_names,
     known_models,
     parse_overrides,
     read_config_file,
@@ -88,9 +90,7 @@ def _train(arguments: list[str]) -> int:
     output = _output_folder(namespace.output, f"{model}-{location.name}")
 
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
-    from recbole_kgif.compat import silence_known_warnings
-
-    silence_known_warnings()
+    prepare_process()
     from recbole_kgif.experiment import run_experiment
     from recbole_kgif.summary import summarise
 
@@ -180,6 +180,7 @@ def _check(
         location.name,
         benchmark_filename=options.get("benchmark_filename"),
         field_separator=options.get("field_separator", "\t"),
+        field_names=field_names(options),
         unlinked_items=options.get("unlinked_items", "error"),
         needs_knowledge_graph=needs_knowledge_graph,
     )

@@ -23,6 +23,7 @@ from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.data.dataset import KnowledgeBasedDataset
 from recbole.evaluator.base_metric import TopkMetric
+from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import (
     ModelType,
     get_model,
@@ -33,13 +34,17 @@ from recbole.utils import (
 
 from recbole_kgif.compat import active_shims
 from recbole_kgif.errors import UserError
+from recbole_kgif.files import write_whole
 
 RESULT_FILE = "result.json"
 CHECKPOINT_FILE = "model.pth"
 
 # User x item scores that one evaluation batch holds: 16 MiB of float32.
 _EVALUATION_CELLS = 2**22
-
+# The same for models that compute each pair by itself, with vectors or matrices for
+# each: MKR would ask for 69 GB on Last.FM.
+_EVALUATION_CELLS_BY_PAIR = 2**16
+_SCORED_BY_PAIR = frozenset({"KGCN", "KGNNLS", "RippleNet"})
 
 # Six digits keep a mean over users exact well beyond the four that RecBole reports.
 _PER_USER_DIGITS = 6
@@ -117,7 +122,8 @@ def _train_and_test(
         )
     if size_evaluation_batches:
         # RecBole's unit is a user-item cell: its default can mean one user a batch.
-        config["eval_batch_size"] = max(_EVALUATION_CELLS, dataset.item_num)
+        cells = _evaluation_cells(get_model(config["model"]))
+        config["eval_batch_size"] = max(cells, dataset.item_num)
     train_data, valid_data, test_data = _refused_as_user_error(
         f"data set {name}", data_preparation, config, dataset
     )
@@ -168,6 +174,20 @@ def _train_and_test(
         "shims": list(active_shims()),
         "configuration": _plain(config.final_config_dict),
     }
+
+
+def _evaluation_cells(model_class: Any) -> int:
+    """How many user-item pairs a model can score at once.
+
+    RecBole repeats the users for a model that cannot rank all items by itself; some
+    models of their own do so in what should rank them.
+    """
+    ranks_all_items = (
+        model_class.full_sort_predict is not AbstractRecommender.full_sort_predict
+    )
+    if ranks_all_items and model_class.__name__ not in _SCORED_BY_PAIR:
+        return _EVALUATION_CELLS
+    return _EVALUATION_CELLS_BY_PAIR
 
 
 def _linked_dataset(config: Config) -> Any:
@@ -251,12 +271,7 @@ def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(_laid_out(value) + "\n", "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, _laid_out(value) + "\n")
 
 
 def _laid_out(value: Any, indent: str = "") -> str:

@@ -13,7 +13,12 @@ from typing import Any
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment, split_hash, write_json
+from recbole_kgif.experiment import (
+    _evaluation_cells,
+    run_experiment,
+    split_hash,
+    write_json,
+)
 from recbole_kgif.summary import summarise
 from tests.conftest import TINY_OPTIONS, Loaded
 
@@ -389,3 +394,15 @@ def test_data_sets_of_another_split_give_another_hash(
     shutil.copy(data_path / "tiny/tiny.valid.inter", data_path / "tiny/tiny.test.inter")
     changed = run_tiny(folder="changed")
     assert changed["data"]["test_interactions"] == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "cells"),
+    [("KGIF", 2**22), ("KGAT", 2**22), ("BPR", 2**22), ("MKR", 2**16), ("KGCN", 2**16)],
+)
+def test_evaluation_batches_fit_what_a_model_holds_at_once(
+    model: str, cells: int
+) -> None:
+    from recbole.utils import get_model
+
+    assert _evaluation_cells(get_model(model)) == cells

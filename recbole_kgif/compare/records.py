@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.compare.files import read_object
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
     LOG_FILE,
@@ -17,6 +16,7 @@ from recbole_kgif.compare.store import (
     read_request,
 )
 from recbole_kgif.errors import UserError
+from recbole_kgif.files import read_object
 
 _SHOWN_HASH_DIGITS = 12
 _SHOWN_RUNS = 3

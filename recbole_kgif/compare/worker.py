@@ -13,9 +13,10 @@ import threading
 import traceback
 from pathlib import Path
 
-from recbole_kgif.compare.files import read_object
 from recbole_kgif.compare.store import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 from recbole_kgif.errors import UserError
+from recbole_kgif.files import read_object
+from recbole_kgif.process import prepare_process
 
 # Where a file lies says nothing about a run, and would not be true elsewhere.
 _PATH_OPTIONS = ("data_path", "checkpoint_dir")
@@ -48,9 +49,7 @@ def main(folder: Path, data_path: str, jobs: int) -> int:
 def _run(folder: Path, data_path: str, jobs: int) -> None:
     request = read_object(folder / REQUEST_FILE)
 
-    from recbole_kgif.compat import silence_known_warnings
-
-    silence_known_warnings()
+    prepare_process()
     from recbole_kgif.experiment import run_experiment, write_json
 
     work = folder / WORK_FOLDER

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 from recbole_kgif.errors import UserError
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+def write_whole(path: Path, content: Union[bytes, str]) -> None:
     """Write a file under another name beside it, then give it its own.
 
     Args:
