@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 
 from recbole_kgif.compat import silence_known_warnings
 
+# Rounds that a waiting thread of GNU's OpenMP spins before it sleeps.
+_SPIN_COUNT = "2000"
+
+# Parameters of mallopt in glibc's malloc.h, and the largest threshold it takes.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20
+_LARGEST_INT = 2**31 - 1
+
 
 def prepare_process() -> None:
-    """Let waiting threads sleep, and keep known warnings from the user.
+    """Make an epoch of many small operations fast, and keep known warnings quiet.
 
-    OpenMP's threads spin while they wait for each other. Where anything else runs on
-    the same cores, each of the thousands of small operations of an epoch then waits for
-    a whole time slice: on two busy cores an epoch was measured to take over twenty
-    times longer than with threads that sleep. What the environment says goes first.
+    It serves every model alike, and changes no result. What the environment says goes
+    first.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _let_waiting_threads_sleep()
+    _keep_freed_memory()
     silence_known_warnings()
+
+
+def _let_waiting_threads_sleep() -> None:
+    """Have OpenMP's threads spin for microseconds, not for milliseconds.
+
+    GNU's OpenMP, which PyTorch brings along on Linux, lets threads spin while they wait
+    for each other. Where anything else runs on the same cores, each of the thousands of
+    small operations of an epoch then waits for a time slice: with two other processes
+    on two cores an epoch was measured to take over twenty times longer. Threads that
+    sleep at once (OMP_WAIT_POLICY=PASSIVE) are slow where nothing else runs.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep the memory that a training step frees for the next step.
+
+    It would otherwise return it to the system, which hands it out again page by page:
+    a sixth of an epoch's time was measured to go there.
+    """
+    is_set = any(name.startswith("MALLOC_") for name in os.environ)
+    if platform.libc_ver()[0] != "glibc" or is_set:
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)

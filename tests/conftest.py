@@ -14,7 +14,7 @@ import pytest
 
 # Before PyTorch is loaded, and for the processes that tests start: where something else
 # is running, threads that spin while they wait make small operations many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 TINY_FOLDER = Path(__file__).parent / "tiny"
 

@@ -1,20 +1,65 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 from recbole_kgif.process import prepare_process
 
+# Takes and frees 16 MiB twenty times, and prints how many pages the system handed out.
+PAGES = """
+import resource
+import numpy
+from recbole_kgif.process import prepare_process
+{prepare}
+numpy.ones(2**21)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    numpy.ones(2**21), numpy.ones(2**21), numpy.ones(2**21)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
-def test_waiting_threads_sleep_unless_the_environment_says_otherwise(
+
+def pages(prepare: str, **environment: str) -> int:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    process = subprocess.run(
+        [sys.executable, "-c", PAGES.format(prepare=prepare)],
+        cwd=Path(__file__).parents[1],
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(process.stdout)
+
+
+def test_waiting_threads_sleep_soon_unless_the_environment_says_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     with warnings.catch_warnings():
-        monkeypatch.delenv("OMP_WAIT_POLICY")
         prepare_process()
-        assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+        assert os.environ["GOMP_SPINCOUNT"] == "2000"
+        monkeypatch.setenv("GOMP_SPINCOUNT", "5")
+        prepare_process()
+        assert os.environ["GOMP_SPINCOUNT"] == "5"
+        monkeypatch.delenv("GOMP_SPINCOUNT")
         monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
         prepare_process()
-        assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+        assert "GOMP_SPINCOUNT" not in os.environ
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is tuned"
+)
+def test_freed_memory_is_used_again_unless_the_environment_says_otherwise() -> None:
+    untouched, prepared = pages("pass"), pages("prepare_process()")
+    assert prepared < untouched / 10
+    asked_for = pages("prepare_process()", MALLOC_TRIM_THRESHOLD_="131072")
+    assert asked_for > 10 * prepared
