@@ -33,9 +33,10 @@ def _let_waiting_threads_sleep() -> None:
     """Have OpenMP's threads spin for microseconds, not for milliseconds.
 
     GNU's OpenMP, which PyTorch brings along on Linux, lets threads spin while they wait
-    for each other. Where anything else runs on the same cores, each of the thousands of
-    small operations of an epoch then waits for a time slice: with two other processes
-    on two cores an epoch was measured to take over twenty times longer. Threads that
+    for each other. Where anything else runs on the same cores, the thousands of small
+    operations of an epoch then wait for time slices: beside four busy processes on two
+    cores an epoch was measured to take three times as long as with this setting, and
+    beside other training runs, which spin too, over ten times as long. Threads that
     sleep at once (OMP_WAIT_POLICY=PASSIVE) are slow where nothing else runs.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
