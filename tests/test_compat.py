@@ -9,7 +9,7 @@ import subprocess
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -209,20 +209,6 @@ class Run:
     result: dict[str, Any]
     checkpoint: Path
     warned: list[warnings.WarningMessage]
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to write to, with all that RecBole changes in the process put back."""
-    folder = tmp_path_factory.mktemp("stock")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["pytest"])
-        patch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-        # Colorama, called by RecBole's logger, wraps both.
-        patch.setattr(sys, "stdout", sys.stdout)
-        patch.setattr(sys, "stderr", sys.stderr)
-        yield folder
 
 
 @pytest.fixture(scope="module")

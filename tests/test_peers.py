@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import pkgutil
-import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,20 +90,6 @@ def read_rows(path: Path) -> tuple[str, list[list[str]]]:
 def write_rows(path: Path, header: str, rows: list[list[str]]) -> None:
     lines = [header, *("\t".join(row) for row in rows)]
     path.write_text("\n".join(lines) + "\n", "utf-8")
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to write to, with all that RecBole changes in the process put back."""
-    folder = tmp_path_factory.mktemp("peers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(sys, "argv", ["pytest"])
-        patch.setenv("CUDA_VISIBLE_DEVICES", os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-        # Colorama, called by RecBole's logger, wraps both.
-        patch.setattr(sys, "stdout", sys.stdout)
-        patch.setattr(sys, "stderr", sys.stderr)
-        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -142,8 +142,8 @@ class KGIF(KnowledgeRecommender):
         )
 
         # define layers and loss: a layer that is switched off has no parameters
-        self.uses_attention = config["attention"] != "none"
-        learns_relations = self.uses_attention or self.knowledge_weight > 0
+        uses_attention = config["attention"] != "none"
+        learns_relations = uses_attention or self.knowledge_weight > 0
         self.node_embedding = nn.Embedding(n_nodes, self.embedding_size)
         self.item_bias = nn.Embedding(self.n_items, 1)
         self.relation_embedding: Optional[nn.Embedding] = None
@@ -158,7 +158,7 @@ class KGIF(KnowledgeRecommender):
         if config["fusion"]:
             self.fusion = InformationFusion(self.embedding_size)
         self.attention: Optional[EdgeAttention] = None
-        if self.uses_attention:
+        if uses_attention:
             self.attention = EdgeAttention(
                 config["attention"],
                 n_relations,
@@ -401,9 +401,7 @@ class KGIF(KnowledgeRecommender):
             relation_e = self.relation_embedding(relation)
             seen = node_e
             if self.projection is not None and strength is not None:
-                seen = node_e + strength.unsqueeze(
-                    -1
-                ) * self.projection.relation_vector(relation)
+                seen = self.projection(node_e, strength, relation)
             head, tail, corrupted_tail = seen
             # h + r - t of a triple is -(t - r - h) of its inverse.
             true = (sign * (head - tail) + relation_e).pow(2).sum(-1)

@@ -108,18 +108,19 @@ class DynamicProjection(nn.Module):
         """p_n . e_n of the given nodes, shape of ``nodes``."""
         return (self.node_vector(nodes) * embeddings).sum(-1)
 
-    def forward(self, nodes: Tensor, embeddings: Tensor, relations: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Tensor, strength: Tensor, relations: Tensor
+    ) -> Tensor:
         """The nodes as the relations see them.
 
         Args:
-            nodes (Tensor): node ids, shape: [batch_size]
-            embeddings (Tensor): e_n of these nodes, shape: [batch_size, d]
+            embeddings (Tensor): e_n of some nodes, shape: [..., batch_size, d]
+            strength (Tensor): `strength` of them, shape: [..., batch_size]
             relations (Tensor): relation ids, shape: [batch_size]
 
         Returns:
-            Tensor: n^r, shape: [batch_size, d]
+            Tensor: n^r, shape: [..., batch_size, d]
         """
-        strength = self.strength(nodes, embeddings)
         return embeddings + strength.unsqueeze(-1) * self.relation_vector(relations)
 
 

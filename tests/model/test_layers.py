@@ -140,7 +140,8 @@ def test_dynamic_projection_follows_its_equation() -> None:
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     embeddings = values(N_NODES, D)
     nodes, relations = torch.tensor([4, 0, 4]), torch.tensor([1, 5, 0])
-    projected = projection(nodes, embeddings[nodes], relations)
+    strength = projection.strength(nodes, embeddings[nodes])
+    projected = projection(embeddings[nodes], strength, relations)
     for row, (n, r) in enumerate(zip(nodes, relations)):
         p, w = projection.node_vector.weight[n], projection.relation_vector.weight[r]
         torch.testing.assert_close(
@@ -189,7 +190,8 @@ def test_attention_logits_follow_their_equation(
     def seen(n: int, r: int) -> Tensor:
         if projection is None:
             return nodes[n]
-        return projection(torch.tensor([n]), nodes[n : n + 1], torch.tensor([r]))[0]
+        strength = projection.strength(torch.tensor([n]), nodes[n : n + 1])
+        return projection(nodes[n : n + 1], strength, torch.tensor([r]))[0]
 
     expected = []
     for h, r, t in edges_of(graph):
