@@ -1,6 +1,10 @@
-"""The one kind of failure that is told to the user without a traceback."""
+"""The one kind of failure that is told without a traceback, and the exit codes."""
 
 from __future__ import annotations
+
+EXIT_RUNS_FAILED = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 class UserError(Exception):

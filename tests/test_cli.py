@@ -368,6 +368,6 @@ def test_an_interrupted_run_says_so(
     def interrupt(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recbole_kgif.cli.locate_dataset", interrupt)
+    monkeypatch.setattr("recbole_kgif.commands.arguments.locate_dataset", interrupt)
     assert main(TINY) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -1,0 +1,125 @@
+"""What several commands share: arguments, their types, and the data set they name."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, Optional
+
+from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.locate import DatasetLocation, locate_dataset
+from recbole_kgif.errors import UserError
+from recbole_kgif.settings import field_names
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser whose complaints are errors of the user's, told in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a `UserError` in place of printing the usage."""
+        raise UserError(f"{message}; see --help")
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a single run and of a comparison alike."""
+    parser.add_argument(
+        "--dataset",
+        default="ml-100k",
+        help="ml-100k (inside RecBole, the default), lastfm, lastfm-split, "
+        "book-crossing-split, or the name of a RecBole folder with .kg and .link",
+    )
+    parser.add_argument(
+        "--config-files",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="RecBole configuration files; a later one overrides an earlier one",
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw or prepared files of the data set "
+        "(default: $RECBOLE_KGIF_DATA)",
+    )
+    parser.add_argument(
+        "--epochs", help="most epochs to train; fewer where it stops early"
+    )
+
+
+def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
+    """Options of RecBole with an argument of their own, as ``--key=value``."""
+    given = {name: getattr(namespace, name) for name in names}
+    return [f"--{name}={value}" for name, value in given.items() if value is not None]
+
+
+def locate(namespace: argparse.Namespace, options: dict[str, Any]) -> DatasetLocation:
+    """Find the data set that ``--dataset`` names, or prepare it."""
+    return locate_dataset(
+        namespace.dataset,
+        data_path=Path(options.get("data_path", "dataset")),
+        source=namespace.source,
+    )
+
+
+def check_files(
+    location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
+) -> None:
+    """Check the data set's files, and tell what was found."""
+    counts = check_dataset(
+        location.folder,
+        location.name,
+        benchmark_filename=options.get("benchmark_filename"),
+        field_separator=options.get("field_separator", "\t"),
+        field_names=field_names(options),
+        unlinked_items=options.get("unlinked_items", "error"),
+        needs_knowledge_graph=needs_knowledge_graph,
+    )
+    print(f"{location.name}: {location.how_found} ({location.folder})")
+    if counts.unlinked_interactions:
+        print(
+            f"{location.name}: {counts.unlinked_interactions:,} interactions of "
+            f"{counts.unlinked_items:,} items that no .link line names are left out"
+        )
+
+
+def output_folder(asked_for: Optional[Path], name: str) -> Path:
+    """An existing, writable folder without a run in it."""
+    if asked_for is None:
+        asked_for = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    if (asked_for / "result.json").exists():
+        raise UserError(
+            f"--output {asked_for}: holds the result of a run already; "
+            "name another folder"
+        )
+    try:
+        asked_for.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=asked_for):
+            return asked_for
+    except OSError as error:
+        raise UserError(
+            f"--output {asked_for}: cannot be written to ({error.strerror}); "
+            "name a folder of your own"
+        ) from None
+
+
+def at_least_one(text: str) -> int:
+    """Type of an argument that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Type of an argument that measures something."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value

@@ -1,0 +1,130 @@
+"""Several models side by side, and the report on them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recbole_kgif.commands.arguments import (
+    ArgumentParser,
+    add_common_arguments,
+    at_least_one,
+    check_files,
+    locate,
+    named_options,
+    positive,
+)
+from recbole_kgif.commands.report import write_reports
+from recbole_kgif.compare.plan import (
+    ALL_MODELS,
+    FIRST_SEED,
+    fingerprints,
+    options_by_model,
+    options_for_all,
+    parse_models,
+    plan_runs,
+)
+from recbole_kgif.compare.runner import run_all
+from recbole_kgif.errors import EXIT_RUNS_FAILED
+from recbole_kgif.settings import dataset_options
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those after the command's name.
+
+    Returns:
+        Exit code.
+    """
+    namespace, rest = _parser().parse_known_args(arguments)
+    models = parse_models(namespace.models)
+    given = named_options(namespace, "epochs")
+    in_files, in_arguments = options_for_all(
+        models, namespace.config_files, [*given, *rest]
+    )
+    own_options = options_by_model(models, namespace.options_from)
+
+    common = {**in_files, **in_arguments}
+    location = locate(namespace, common)
+    of_dataset = dataset_options(location.name, location.folder)
+    common = {**of_dataset, **common}
+    # For general models too: they get the interactions of linked items alone.
+    check_files(location, common, needs_knowledge_graph=True)
+    requests = plan_runs(
+        models,
+        namespace.seeds,
+        location.name,
+        options_below={**of_dataset, **in_files},
+        options_of_models=own_options,
+        options_above=in_arguments,
+        files=fingerprints(
+            location.folder, location.name, common.get("benchmark_filename")
+        ),
+    )
+    output = namespace.output or Path("results") / location.name
+    failed = run_all(
+        requests,
+        output,
+        location.data_path,
+        jobs=namespace.jobs,
+        time_limit=namespace.time_limit,
+    )
+    write_reports([output], output)
+    return EXIT_RUNS_FAILED if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="recbole-kgif compare",
+        allow_abbrev=False,
+        description="Run several models on the same interactions, split, evaluation "
+        "and budget, each run in a process of its own, and report on them. Stopped at "
+        "any moment, the same command goes on: finished runs stay, failed ones are "
+        "tried again.",
+        epilog="Any option of RecBole can be added as --key=value for all models; it "
+        "overrides the models' own files. Exit code 1 says that some run failed: it "
+        "stands in the report with its reason.",
+    )
+    add_common_arguments(parser)
+    parser.add_argument(
+        "--models",
+        required=True,
+        help=f"names separated by commas, or all: {', '.join(ALL_MODELS)}",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=5,
+        metavar="COUNT",
+        help=f"number of seeds, from {FIRST_SEED} on (default: 5); the split is the "
+        "same for all",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for records and report (default: results/DATASET)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=at_least_one,
+        default=1,
+        metavar="COUNT",
+        help="runs at a time (default: 1); several lengthen each other's times",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="SECONDS",
+        help="end a run that takes longer, and let it count as failed",
+    )
+    parser.add_argument(
+        "--options-from",
+        type=Path,
+        metavar="DIR",
+        help="folder with MODEL.yaml for models with options of their own, such as "
+        "tuned ones; they override --config-files",
+    )
+    return parser
