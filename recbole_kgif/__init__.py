@@ -6,11 +6,34 @@ Importing this package makes the model known to RecBole::
     from recbole.quick_start import run_recbole
 
     run_recbole(model="KGIF", dataset="ml-100k")
+
+A run's checkpoint recommends::
+
+    from recbole_kgif import Recommender
+
+    Recommender.load("runs/x/model.pth").recommend(["user1"], k=20)
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from recbole_kgif.register import register, register_once_recbole_is_imported
 
+if TYPE_CHECKING:
+    from recbole_kgif.recommend import Recommender
+
 __version__ = "0.1.0"
-__all__ = ["register"]
+__all__ = ["Recommender", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only when asked for: it takes PyTorch, and the package is to load at once.
+    if name == "Recommender":
+        from recbole_kgif.recommend import Recommender
+
+        return Recommender
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 register_once_recbole_is_imported()

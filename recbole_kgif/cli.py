@@ -10,7 +10,7 @@ from typing import Optional
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 
 # Each is a module of `recbole_kgif.commands`, imported when it is asked for.
-COMMANDS = ("compare", "report")
+COMMANDS = ("compare", "prepare", "recommend", "report", "tune")
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

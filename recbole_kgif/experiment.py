@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import hashlib
 import json
 import logging
 import os
@@ -20,31 +19,28 @@ from typing import Any, Optional
 
 import torch
 from recbole.config import Config
-from recbole.data import create_dataset, data_preparation
-from recbole.data.dataset import KnowledgeBasedDataset
 from recbole.evaluator.base_metric import TopkMetric
-from recbole.model.abstract_recommender import AbstractRecommender
-from recbole.utils import (
-    ModelType,
-    get_model,
-    get_trainer,
-    init_logger,
-    init_seed,
-)
+from recbole.utils import get_trainer, init_logger
 
+from recbole_kgif import checkpoint
 from recbole_kgif.compat import active_shims
-from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
-
-RESULT_FILE = "result.json"
-CHECKPOINT_FILE = "model.pth"
-
-# User x item scores that one evaluation batch holds: 16 MiB of float32.
-_EVALUATION_CELLS = 2**22
-# The same for models that compute each pair by itself, with vectors or matrices for
-# each: MKR would ask for 69 GB on Last.FM.
-_EVALUATION_CELLS_BY_PAIR = 2**16
-_SCORED_BY_PAIR = frozenset({"KGCN", "KGNNLS", "RippleNet"})
+from recbole_kgif.loading import (
+    LoadedData,
+    fingerprint,
+    load_data,
+    make_config,
+    make_model,
+    refused_as_user_error,
+)
+from recbole_kgif.resume import Training, is_finished, load_state, save_state
+from recbole_kgif.run_folder import (
+    CHECKPOINT_FILE,
+    LAST_FILE,
+    METRICS_FILE,
+    RESULT_FILE,
+    remove_partial_files,
+)
 
 # Six digits keep a mean over users exact well beyond the four that RecBole reports.
 _PER_USER_DIGITS = 6
@@ -58,6 +54,8 @@ def run_experiment(
     *,
     split_seed: Optional[int] = None,
     linked_items_only: bool = False,
+    evaluate_test: bool = True,
+    resumable: bool = False,
 ) -> dict[str, Any]:
     """Train a model, test its best epoch and write the record of the run.
 
@@ -65,14 +63,18 @@ def run_experiment(
         model: name of a model of RecBole's, or KGIF.
         dataset: name of the data set, whose files lie in ``data_path/dataset``.
         options: RecBole's configuration; what it leaves out has RecBole's defaults.
-        output: existing folder that receives the checkpoint, the record
-            ``result.json`` and RecBole's logs.
+        output: existing folder that receives the checkpoint, ``metrics.jsonl`` with a
+            line an epoch, the record ``result.json`` and RecBole's logs.
         split_seed: seed of a random split. None takes the run's own seed, as RecBole
             does; a number gives runs of several seeds one and the same split, so that
             the seed varies initialisation, order and sampling alone.
         linked_items_only: whether a model that knows no knowledge graph is given the
             very interactions that a knowledge-aware one gets. Otherwise RecBole keeps
             the items without an entity for the former and drops them for the latter.
+        evaluate_test: whether the best epoch is tested. Where options are chosen, the
+            test interactions must have no say: the record then has no test results.
+        resumable: whether to leave, after each epoch, what a later call with equal
+            arguments goes on from, and to go on from what an earlier one has left.
 
     Returns:
         The record, as it is written.
@@ -85,120 +87,145 @@ def run_experiment(
         "data_path": str(Path(options.get("data_path", "dataset")).resolve()),
         "checkpoint_dir": str(output.resolve()),
     }
-    with _recbole_files_in(output), _no_command_line():
-        started = datetime.now(timezone.utc)
-        config = _refused_as_user_error(
-            "configuration", Config, model, dataset, None, options
-        )
+    started = datetime.now(timezone.utc)
+    remove_partial_files(output)
+    with _recbole_files_in(output):
+        config = make_config(model, dataset, options)
         if split_seed is None:
             split_seed = config["seed"]
-        # Loading and splitting draw from this one; the model begins with its own.
-        init_seed(split_seed, config["reproducibility"])
         with _logging_as_recbole_does(config):
+            data = load_data(
+                config,
+                split_seed=split_seed,
+                linked_items_only=linked_items_only,
+                size_evaluation_batches="eval_batch_size" not in options,
+            )
             record = _train_and_test(
                 config,
-                _linked_dataset if linked_items_only else create_dataset,
-                size_evaluation_batches="eval_batch_size" not in options,
+                data,
+                split_seed=split_seed,
+                linked_items_only=linked_items_only,
+                evaluate_test=evaluate_test,
+                resumable=resumable,
             )
     record["split_seed"] = split_seed
     record["linked_items_only"] = linked_items_only
     record["started"] = started.isoformat(timespec="seconds")
     record["checkpoint"] = CHECKPOINT_FILE
     write_json(output / RESULT_FILE, record)
+    (output / LAST_FILE).unlink(missing_ok=True)
     return record
 
 
 def _train_and_test(
-    config: Config, load: Callable[[Config], Any], *, size_evaluation_batches: bool
+    config: Config,
+    data: LoadedData,
+    *,
+    split_seed: int,
+    linked_items_only: bool,
+    evaluate_test: bool,
+    resumable: bool,
 ) -> dict[str, Any]:
-    logger = logging.getLogger()
-    name = config["dataset"]
-    dataset = _refused_as_user_error(f"data set {name}", load, config)
-    logger.info(dataset)
-    if max(config["topk"]) >= dataset.item_num:
-        raise UserError(
-            f"topk={config['topk']}: data set {name} has only {dataset.item_num - 1} "
-            "items; give smaller ones, such as --topk=[1,3] with --valid_metric=NDCG@3"
-        )
-    if size_evaluation_batches:
-        # RecBole's unit is a user-item cell: its default can mean one user a batch.
-        cells = _evaluation_cells(get_model(config["model"]))
-        config["eval_batch_size"] = max(cells, dataset.item_num)
-    train_data, valid_data, test_data = _refused_as_user_error(
-        f"data set {name}", data_preparation, config, dataset
-    )
-
-    init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
-    model_class = get_model(config["model"])
-    model = _refused_as_user_error(
-        config["model"], model_class, config, train_data._dataset
-    ).to(config["device"])
-    logger.info(model)
-
+    folder = Path(config["checkpoint_dir"])
+    data_fingerprint = fingerprint(data)
+    model = make_model(config, data)
+    logging.getLogger().info(model)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    trainer.saved_model_file = str(Path(config["checkpoint_dir"]) / CHECKPOINT_FILE)
-    epochs = _record_epochs(trainer)
-    _, valid_result = _refused_as_user_error(
-        config["model"],
-        trainer.fit,
-        train_data,
-        valid_data,
-        show_progress=config["show_progress"],
+
+    epochs: list[dict[str, Any]] = []
+    training = Training(
+        trainer,
+        data,
+        checkpoint.stored_options(config.final_config_dict),
+        data_fingerprint,
+        _environment(config["device"]),
     )
-    with _values_per_user(trainer.evaluator) as per_user:
-        test_result = trainer.evaluate(
-            test_data, load_best_model=True, show_progress=config["show_progress"]
+    last = folder / LAST_FILE
+    if resumable and last.exists():
+        epochs += load_state(last, training)
+    resumed_after = len(epochs)
+    write_whole(folder / METRICS_FILE, "".join(map(_line, epochs)))
+
+    def end_epoch(_epoch: int, _valid_score: Optional[float] = None) -> None:
+        if resumable:
+            save_state(last, training, epochs)
+
+    def save_checkpoint(epoch: int, **_options: Any) -> None:
+        state_dict, other_parameter = checkpoint.stored_parameters(model)
+        checkpoint.save(
+            folder / CHECKPOINT_FILE,
+            checkpoint.Checkpoint(
+                model=config["model"],
+                dataset=config["dataset"],
+                options=dict(training.options),
+                epoch=epoch,
+                state_dict=state_dict,
+                other_parameter=other_parameter,
+                split_seed=split_seed,
+                linked_items_only=linked_items_only,
+                data=data_fingerprint,
+                versions=_versions(),
+            ),
         )
+
+    # In place of RecBole's, which pickles its configuration.
+    trainer._save_checkpoint = save_checkpoint
+    _record_epochs(trainer, epochs, folder / METRICS_FILE, end_epoch)
+    if is_finished(trainer, len(epochs)):
+        trainer.eval_collector.data_collect(data.train)
+        valid_result = trainer.best_valid_result
+    else:
+        _, valid_result = refused_as_user_error(
+            config["model"],
+            trainer.fit,
+            data.train,
+            data.valid,
+            show_progress=config["show_progress"],
+            callback_fn=end_epoch,
+        )
+    tested = _test(trainer, data.test, folder) if evaluate_test else {}
     validated = [epoch for epoch in epochs if "valid" in epoch]
     seconds = [epoch["training_seconds"] for epoch in epochs]
     return {
         "model": config["model"],
-        "dataset": name,
+        "dataset": config["dataset"],
         "seed": config["seed"],
-        "split_hash": split_hash(train_data, valid_data, test_data),
+        "split_hash": data_fingerprint["split"],
         "valid": _floats(valid_result),
-        "test": _floats(test_result),
-        "test_per_user": {"users": _evaluated_users(test_data), "metrics": per_user},
+        **tested,
         "best_epoch": _best_epoch(validated, valid_result),
         "epochs": epochs,
+        "resumed_after_epochs": resumed_after,
         "training_seconds_per_epoch": statistics.median(seconds),
         "validation_seconds_per_epoch": statistics.median(
             epoch["validation_seconds"] for epoch in validated
         ),
         "peak_memory_bytes": _peak_memory_bytes(config["device"]),
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "data": _data_counts(dataset, train_data, valid_data, test_data),
-        "device": _device_name(config["device"]),
-        "threads": torch.get_num_threads(),
-        "versions": _versions(),
+        "data": _data_counts(data),
+        **_environment(config["device"]),
         "shims": list(active_shims()),
         "configuration": _plain(config.final_config_dict),
     }
 
 
-def _evaluation_cells(model_class: Any) -> int:
-    """How many user-item pairs a model can score at once.
-
-    RecBole repeats the users for a model that cannot rank all items by itself; some
-    models of their own do so in what should rank them.
-    """
-    ranks_all_items = (
-        model_class.full_sort_predict is not AbstractRecommender.full_sort_predict
+def _test(trainer: Any, test_data: Any, folder: Path) -> dict[str, Any]:
+    """The test results of the best epoch, as means and by user."""
+    path = folder / CHECKPOINT_FILE
+    best = checkpoint.load(path)
+    checkpoint.put_parameters(
+        str(path), trainer.model, best.state_dict, best.other_parameter
     )
-    if ranks_all_items and model_class.__name__ not in _SCORED_BY_PAIR:
-        return _EVALUATION_CELLS
-    return _EVALUATION_CELLS_BY_PAIR
-
-
-def _linked_dataset(config: Config) -> Any:
-    """The data set as RecBole loads it for knowledge-aware models, for any model.
-
-    The same class filters the same interactions in the same order, so that equal seeds
-    give equal splits; a general model does not look at the triples that come along.
-    """
-    if config["MODEL_TYPE"] == ModelType.KNOWLEDGE:
-        return create_dataset(config)
-    return KnowledgeBasedDataset(config)
+    with _values_per_user(trainer.evaluator) as per_user:
+        result = trainer.evaluate(
+            test_data,
+            load_best_model=False,
+            show_progress=trainer.config["show_progress"],
+        )
+    return {
+        "test": _floats(result),
+        "test_per_user": {"users": _evaluated_users(test_data), "metrics": per_user},
+    }
 
 
 @contextlib.contextmanager
@@ -238,37 +265,6 @@ def _evaluated_users(loader: Any) -> list[str]:
     return [str(user) for user in dataset.id2token(dataset.uid_field, loader.uid_list)]
 
 
-def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
-    """Fingerprint of a split: equal for equal sets of interactions in each part.
-
-    It is taken over the original ids, so it does not depend on a model's numbering of
-    users and items, nor on the order of the interactions.
-
-    Args:
-        train_data: RecBole's loader of the training interactions.
-        valid_data: that of the validation interactions.
-        test_data: that of the test interactions.
-
-    Returns:
-        64 hexadecimal digits (SHA-256).
-    """
-    digest = hashlib.sha256()
-    for part, data in (
-        ("train", train_data),
-        ("valid", valid_data),
-        ("test", test_data),
-    ):
-        dataset = data._dataset
-        users, items = (
-            dataset.id2token(field, dataset.inter_feat[field])
-            for field in (dataset.uid_field, dataset.iid_field)
-        )
-        lines = sorted(f"{user}\t{item}\n" for user, item in zip(users, items))
-        digest.update(f"{part} {len(lines)}\n".encode())
-        digest.update("".join(lines).encode())
-    return digest.hexdigest()
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is there whole or not at all."""
     write_whole(path, _laid_out(value) + "\n")
@@ -294,45 +290,38 @@ def _laid_out(value: Any, indent: str = "") -> str:
     return f"{opening}\n{inner}{lines}\n{indent}{closing}"
 
 
-def _refused_as_user_error(what: str, function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call RecBole, and tell what it refuses in one line.
-
-    RecBole answers bad options and data by these exceptions, with a readable message.
-    """
-    try:
-        return function(*args, **kwargs)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        if not _is_refusal(error):
-            raise
-        message = " ".join(str(error).split())
-        raise UserError(f"{what}: {message}") from error
+def _line(epoch: Mapping[str, Any]) -> str:
+    return json.dumps(epoch) + "\n"
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Whether RecBole or KGIF raised this itself, not something that they called."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return False
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.split(".")[0] in ("recbole", "recbole_kgif") and bool(str(error))
-
-
-def _record_epochs(trainer: Any) -> list[dict[str, Any]]:
+def _record_epochs(
+    trainer: Any,
+    epochs: list[dict[str, Any]],
+    path: Path,
+    end_unvalidated: Callable[[int], None],
+) -> None:
     """Have a trainer note each epoch's seconds, loss and validation result.
 
-    Returns:
-        The list that grows by one entry an epoch.
+    Args:
+        trainer: RecBole's trainer.
+        epochs: grows by one entry an epoch.
+        path: file that grows by one line an epoch.
+        end_unvalidated: called after an epoch that no validation follows.
     """
-    epochs: list[dict[str, Any]] = []
     train_epoch, valid_epoch = trainer._train_epoch, trainer._valid_epoch
+
+    def write_line() -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(_line(epochs[-1]))
 
     def timed_train_epoch(train_data: Any, epoch: int, *args: Any, **kw: Any) -> Any:
         start = time.perf_counter()
         loss = train_epoch(train_data, epoch, *args, **kw)
         seconds = time.perf_counter() - start
         epochs.append({"epoch": epoch, "training_seconds": seconds, "loss": loss})
+        if (epoch + 1) % trainer.eval_step != 0:
+            write_line()
+            end_unvalidated(epoch)
         return loss
 
     def timed_valid_epoch(*args: Any, **kwargs: Any) -> Any:
@@ -340,11 +329,11 @@ def _record_epochs(trainer: Any) -> list[dict[str, Any]]:
         score, result = valid_epoch(*args, **kwargs)
         epochs[-1]["validation_seconds"] = time.perf_counter() - start
         epochs[-1]["valid"] = _floats(result)
+        write_line()
         return score, result
 
     trainer._train_epoch = timed_train_epoch
     trainer._valid_epoch = timed_valid_epoch
-    return epochs
 
 
 def _floats(result: Mapping[str, Any]) -> dict[str, float]:
@@ -369,17 +358,6 @@ def _recbole_files_in(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_command_line() -> Iterator[None]:
-    """RecBole's Config reads ``sys.argv`` and evaluates it; it is parsed already."""
-    before = sys.argv
-    sys.argv = before[:1] or [""]
-    try:
-        yield
-    finally:
-        sys.argv = before
-
-
-@contextlib.contextmanager
 def _logging_as_recbole_does(config: Config) -> Iterator[None]:
     """RecBole's log on the console and in a file, closed at the end."""
     root = logging.getLogger()
@@ -395,16 +373,15 @@ def _logging_as_recbole_does(config: Config) -> Iterator[None]:
         root.setLevel(level)
 
 
-def _data_counts(
-    dataset: Any, train_data: Any, valid_data: Any, test_data: Any
-) -> dict[str, int]:
+def _data_counts(data: LoadedData) -> dict[str, int]:
     """Sizes as the model sees them, padding left out."""
+    dataset = data.dataset
     counts = {
         "users": dataset.user_num - 1,
         "items": dataset.item_num - 1,
-        "training_interactions": len(train_data._dataset),
-        "validation_interactions": len(valid_data._dataset),
-        "test_interactions": len(test_data._dataset),
+        "training_interactions": len(data.train._dataset),
+        "validation_interactions": len(data.valid._dataset),
+        "test_interactions": len(data.test._dataset),
     }
     if hasattr(dataset, "kg_feat"):
         counts["entities"] = dataset.entity_num - 1
@@ -426,6 +403,15 @@ def _peak_memory_bytes(device: torch.device) -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _environment(device: torch.device) -> dict[str, Any]:
+    """What the last digits of a result depend on."""
+    return {
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": _versions(),
+    }
 
 
 def _device_name(device: torch.device) -> str:

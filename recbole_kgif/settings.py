@@ -29,6 +29,9 @@ _UNLISTED_OPTIONS = frozenset(
 # Options of this package's own, for the check of the data.
 _OWN_OPTIONS = frozenset({"unlinked_items"})
 
+# Options that a data set's folder may bring along in a file of its own.
+_OPTIONS_OF_DATA = ("benchmark_filename", "eval_args", "load_col")
+
 # Numbers that RecBole would take and then fail on, or never end with.
 _AT_LEAST: dict[str, float] = {
     "epochs": 1,
@@ -231,18 +234,41 @@ def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
         folder: the folder that holds its files.
 
     Returns:
-        The common protocol, overlaid by the data set's file of ``dataset_configs``. Of
-        a data set without such a file the pre-split parts are taken where there are
-        only these.
+        The common protocol, overlaid by the data set's file of ``dataset_configs``, or
+        else by the one that lies in its folder. Of a data set without such a file the
+        pre-split parts are taken where there are only these.
+
+    Raises:
+        UserError: the file in the folder holds more than options of the data.
     """
     options = _read_yaml(resource("properties/protocol.yaml"))
     own = resource("dataset_configs") / f"{dataset}.yaml"
+    beside = folder / f"{dataset}.yaml"
     if own.exists():
         options.update(_read_yaml(own))
+    elif beside.exists():
+        options.update(_read_options_of_data(beside))
     elif not (folder / f"{dataset}.inter").exists():
         parts = ["train", "valid", "test"]
         if all((folder / f"{dataset}.{part}.inter").exists() for part in parts):
             options["benchmark_filename"] = parts
+    return options
+
+
+def _read_options_of_data(path: Path) -> dict[str, Any]:
+    """Options that a data set brings along.
+
+    RecBole evaluates an option that is a text as Python, so whoever made the data could
+    run anything here. Lists and mappings it takes as they are.
+    """
+    options = _read_yaml(path)
+    for name, value in options.items():
+        if name not in _OPTIONS_OF_DATA or not isinstance(value, (list, dict)):
+            raise UserError(
+                f"{path}: {name}: a data set's own file may hold "
+                f"{', '.join(_OPTIONS_OF_DATA)} alone, as lists and mappings; give "
+                "this one with --config-files"
+            )
     return options
 
 

@@ -108,6 +108,10 @@ def test_help_answers_in_under_a_second_without_torch(run: Run) -> None:
             ["--models", "--seeds", "--jobs", "--time-limit", "--options-from"],
         ),
         ("report", ["DIR", "--output"]),
+        (
+            "recommend",
+            ["--checkpoint", "--users", "--cold-items", "--k", "--output", "--trust"],
+        ),
     ],
 )
 def test_help_of_a_command_answers_in_under_a_second(

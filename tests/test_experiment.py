@@ -13,12 +13,8 @@ from typing import Any
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import (
-    _evaluation_cells,
-    run_experiment,
-    split_hash,
-    write_json,
-)
+from recbole_kgif.experiment import run_experiment, write_json
+from recbole_kgif.loading import evaluation_cells, split_hash
 from recbole_kgif.summary import summarise
 from tests.conftest import TINY_OPTIONS, Loaded
 
@@ -101,13 +97,13 @@ def test_another_process_tests_the_checkpoint_alike(
     record = run_tiny()
     code = """
 import json, sys
-import recbole_kgif
-from recbole.quick_start import load_data_and_model
+from recbole_kgif.checkpoint import restore
 from recbole.utils import get_trainer
-config, model, dataset, train, valid, test = load_data_and_model("run/model.pth")
-trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-trainer.eval_collector.data_collect(train)
-print(json.dumps(trainer.evaluate(test, load_best_model=False)))
+run = restore("run/model.pth")
+config = run.config
+trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, run.model)
+trainer.eval_collector.data_collect(run.data.train)
+print(json.dumps(trainer.evaluate(run.data.test, load_best_model=False)))
 """
     process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
@@ -142,7 +138,10 @@ def test_nothing_is_left_behind_in_the_process_or_outside_the_folder(
     new = {path for path in tmp_path.rglob("*") if path not in before}
     assert all(path.is_relative_to(tmp_path / "run") for path in new)
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {"result.json", "model.pth", "log", "log_tensorboard"}
+    assert names == {
+        *("result.json", "model.pth", "metrics.jsonl"),
+        *("log", "log_tensorboard"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -405,4 +404,4 @@ def test_evaluation_batches_fit_what_a_model_holds_at_once(
 ) -> None:
     from recbole.utils import get_model
 
-    assert _evaluation_cells(get_model(model)) == cells
+    assert evaluation_cells(get_model(model)) == cells

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recbole_kgif.checkpoint import load, restore
 from recbole_kgif.compat import silence_known_warnings
 from recbole_kgif.data.locate import (
     INSIDE_RECBOLE,
@@ -154,7 +155,7 @@ def run(workplace: Path, slice_path: Path) -> Callable[[str], Run]:
 
 @dataclass(frozen=True)
 class Reloaded:
-    """What RecBole makes of a checkpoint."""
+    """What is made of a checkpoint."""
 
     config: Any
     model: Any
@@ -196,14 +197,11 @@ class Reloaded:
 
 
 @pytest.fixture
-def reload(run: Callable[[str], Run]) -> Callable[[str], Reloaded]:
-    from recbole.quick_start import load_data_and_model
-
+def reload(run: Callable[[str], Run], slice_path: Path) -> Callable[[str], Reloaded]:
     def read(model: str) -> Reloaded:
-        config, network, _, train_data, _, test_data = load_data_and_model(
-            str(run(model).checkpoint)
-        )
-        return Reloaded(config, network, train_data, test_data)
+        restored = restore(run(model).checkpoint, data_path=slice_path)
+        data = restored.data
+        return Reloaded(restored.config, restored.model, data.train, data.test)
 
     return read
 
@@ -212,18 +210,13 @@ def reload(run: Callable[[str], Run]) -> Callable[[str], Reloaded]:
 def test_a_peer_trains_validates_and_is_tested(
     model: str, run: Callable[[str], Run]
 ) -> None:
-    import torch
-
     record = run(model).record
     assert record["model"] == model
     (epoch,) = record["epochs"]
     assert np.isfinite(epoch["loss"]).all()
     assert set(record["valid"]) == set(record["test"]) == METRICS
     assert all(0 < record["test"][name] < 1 for name in METRICS)
-    saved = torch.load(run(model).checkpoint, weights_only=False)
-    # The optimiser keeps a state for each parameter that it has moved.
-    assert saved["optimizer"]["state"]
-    for value in saved["state_dict"].values():
+    for value in load(run(model).checkpoint).state_dict.values():
         assert value.isfinite().all()
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
-from recbole_kgif import __version__
+from recbole_kgif import __version__, run_folder
 from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_common_arguments,
@@ -16,6 +16,7 @@ from recbole_kgif.commands.arguments import (
     named_options,
     output_folder,
 )
+from recbole_kgif.errors import UserError
 from recbole_kgif.process import prepare_process
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
@@ -50,16 +51,47 @@ def run(arguments: list[str]) -> int:
     options.setdefault("show_progress", sys.stderr.isatty())
     is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
     check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
-    output = output_folder(namespace.output, f"{model}-{location.name}")
+    if namespace.resume:
+        output = _begun_folder(namespace.output)
+        run_folder.check_resumable(output, model, location.name, options)
+    else:
+        if namespace.output is not None:
+            run_folder.check_not_begun(namespace.output)
+        output = output_folder(namespace.output, f"{model}-{location.name}")
 
+    with run_folder.held(output):
+        if not namespace.resume:
+            run_folder.begin(output, model, location.name, options)
+        try:
+            summary = _train(model, location.name, options, output)
+        except UserError:
+            run_folder.forget(output)
+            raise
+    print("\n" + summary)
+    return 0
+
+
+def _begun_folder(asked_for: Optional[Path]) -> Path:
+    if asked_for is None:
+        raise UserError("--resume: name the unfinished run's folder by --output DIR")
+    return asked_for
+
+
+def _train(model: str, dataset: str, options: dict[str, Any], output: Path) -> str:
+    """Run, and return the summary."""
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
     prepare_process()
     from recbole_kgif.experiment import run_experiment
     from recbole_kgif.summary import summarise
 
-    record = run_experiment(model, location.name, options, output)
-    print("\n" + summarise(record, output))
-    return 0
+    record = run_experiment(
+        model,
+        dataset,
+        options,
+        output,
+        resumable=model in run_folder.RESUMABLE_MODELS,
+    )
+    return summarise(record, output)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,8 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         "set with a knowledge graph.",
         epilog="Any option of RecBole or of the model can be added as --key=value, for "
         "instance --learning_rate=0.002 --attention=none. The options of KGIF stand in "
-        "properties/model/KGIF.yaml. Two commands have a --help of their own: compare "
-        "runs several models and reports on them, report reports on runs again.",
+        "properties/model/KGIF.yaml. These commands have a --help of their own: "
+        "compare runs several models and reports on them, report reports on runs "
+        "again, tune chooses a model's options, prepare makes a data set of your own, "
+        "recommend writes the best new items of users.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
@@ -85,5 +119,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for checkpoint, record and logs "
         "(default: runs/MODEL-DATASET-TIME)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the unfinished run in --output, given the settings that it "
+        "began with; it ends as if it had never stopped",
     )
     return parser

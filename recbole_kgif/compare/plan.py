@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError
@@ -35,7 +35,7 @@ _FAMILIES = (KNOWLEDGE_FAMILY, "general_recommender")
 
 # What a comparison sets itself, each with the way to ask for it.
 _RESERVED = {
-    "seed": "give the number of seeds by --seeds",
+    "seed": "give it by --seeds, or by --seed to tune",
     "checkpoint_dir": "give the folder by --output",
     "save_dataset": "every run loads the data itself",
     "dataset_save_path": "every run loads the data itself",
@@ -87,7 +87,10 @@ class RunRequest:
         defaults: The model's defaults for all options that it knows.
         model_options: Names of the options with a default of this model's own.
         files: SHA-256 of each file of the data set, by the file's name.
+        kind: Name of the folder that holds the folders of such runs.
     """
+
+    kind: ClassVar[str] = "runs"
 
     model: str
     dataset: str
@@ -168,7 +171,11 @@ def parse_models(text: str) -> list[str]:
 
 
 def options_for_all(
-    models: Sequence[str], config_files: Iterable[Path], arguments: Iterable[str]
+    models: Sequence[str],
+    config_files: Iterable[Path],
+    arguments: Iterable[str],
+    *,
+    otherwise: str = "put it into DIR/MODEL.yaml and give --options-from DIR",
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Options that hold for every model, checked against each.
 
@@ -176,6 +183,7 @@ def options_for_all(
         models: names that `parse_models` has passed.
         config_files: RecBole configuration files, a later one overriding.
         arguments: ``--key=value``.
+        otherwise: what to do about an option that only some of the models know.
 
     Returns:
         The options of the files, and those of the arguments.
@@ -185,16 +193,17 @@ def options_for_all(
     """
     from_files: dict[str, Any] = {}
     for path in config_files:
-        from_files.update(_known_to_all(models, partial(read_config_file, path)))
+        read = partial(read_config_file, path)
+        from_files.update(_known_to_all(models, read, otherwise))
     arguments = list(arguments)
-    given = _known_to_all(models, partial(parse_overrides, arguments))
+    given = _known_to_all(models, partial(parse_overrides, arguments), otherwise)
     for name in (*from_files, *given):
         _refuse_reserved(name)
     return from_files, given
 
 
 def _known_to_all(
-    models: Sequence[str], read: Callable[[str], dict[str, Any]]
+    models: Sequence[str], read: Callable[[str], dict[str, Any]], otherwise: str
 ) -> dict[str, Any]:
     accepting: list[str] = []
     refusals: list[tuple[str, UserError]] = []
@@ -212,8 +221,7 @@ def _known_to_all(
         raise refusal
     raise UserError(
         f"{str(refusal).rstrip('?')}; {refusing} refuses it and "
-        f"{', '.join(accepting)} would take it: put it into DIR/MODEL.yaml and give "
-        "--options-from DIR"
+        f"{', '.join(accepting)} would take it: {otherwise}"
     ) from refusal
 
 
@@ -262,12 +270,17 @@ def options_by_model(
 def _own_options(path: Path, model: str) -> dict[str, Any]:
     options = read_config_file(path, model)
     for name in options:
-        if name in _RESERVED or name in _ALIKE or name in _LOCAL:
+        if not may_differ(name):
             raise UserError(
                 f"{path}: {name} must be alike for all models of a comparison; take it "
                 "out of the file"
             )
     return options
+
+
+def may_differ(name: str) -> bool:
+    """Whether a model of a comparison may have a value of its own for an option."""
+    return name not in _RESERVED and name not in _ALIKE and name not in _LOCAL
 
 
 def plan_runs(

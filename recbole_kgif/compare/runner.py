@@ -9,11 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -38,11 +38,20 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A run that ended without a result, and why, in one line."""
+class Ended:
+    """A run whose process has ended.
 
-    name: str
+    Attributes:
+        request: What was asked for.
+        folder: The run's folder.
+        reason: Why there is no result, in one line; empty where there is one.
+        seconds: How long it ran.
+    """
+
+    request: RunRequest
+    folder: Path
     reason: str
+    seconds: float
 
 
 def run_all(
@@ -52,7 +61,7 @@ def run_all(
     *,
     jobs: int,
     time_limit: Optional[float],
-) -> list[Failed]:
+) -> list[Ended]:
     """Do those of the requested runs that have no result yet.
 
     Every run writes into a folder of its own. However this process ends, the processes
@@ -72,13 +81,33 @@ def run_all(
         UserError: the folder cannot be used, is in use, or holds runs of other
             settings.
     """
+    with alone_in(folder, "comparison"):
+        check_agreement(folder, requests)
+        remove_leftovers(folder)
+        missing = unfinished(folder, requests)
+        if len(missing) < len(requests):
+            print(f"{len(requests) - len(missing)} runs are finished already")
+        return _run_missing(missing, folder, data_path, jobs, time_limit)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, what: str) -> Iterator[None]:
+    """Keep other processes of this package out of a folder, which need not exist.
+
+    Args:
+        folder: what ``--output`` names.
+        what: what is done in it, for the message.
+
+    Raises:
+        UserError: another one is in it, or it cannot be written to.
+    """
+    lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"--output {folder}: another comparison works in it; wait for it, or give "
+            f"--output {folder}: another {what} works in it; wait for it, or give "
             "another folder"
         ) from None
     except OSError as error:
@@ -87,12 +116,7 @@ def run_all(
             "folder of your own"
         ) from None
     try:
-        check_agreement(folder, requests)
-        remove_leftovers(folder)
-        missing = unfinished(folder, requests)
-        if len(missing) < len(requests):
-            print(f"{len(requests) - len(missing)} runs are finished already")
-        return _run_missing(missing, folder, data_path, jobs, time_limit)
+        yield
     finally:
         lock.release()
 
@@ -101,7 +125,7 @@ class _Run:
     """A run in progress."""
 
     def __init__(self, request: RunRequest, folder: Path, data_path: Path, jobs: int):
-        self.name = request.name
+        self.request = request
         self.folder = start_anew(folder, request)
         self.started = time.monotonic()
         with (self.folder / LOG_FILE).open("wb") as log:
@@ -154,34 +178,67 @@ def _run_missing(
     data_path: Path,
     jobs: int,
     time_limit: Optional[float],
-) -> list[Failed]:
-    waiting = deque(missing)
-    running: list[_Run] = []
-    failed: list[Failed] = []
+) -> list[Ended]:
+    failed: list[Ended] = []
     # disable=None: no bar where nobody watches, as in a file.
     with tqdm(total=len(missing), unit="run", disable=None) as bar:
-        try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    running.append(_Run(waiting.popleft(), folder, data_path, jobs))
-                    bar.set_postfix_str(", ".join(run.name for run in running))
-                time.sleep(_POLL_SECONDS)
-                for run in list(running):
-                    reason = _end_of(run, time_limit)
-                    if reason is None:
-                        continue
-                    running.remove(run)
-                    if reason:
-                        note_failure(run.folder, reason, run.seconds)
-                        failed.append(Failed(run.name, reason))
-                    outcome = f"failed: {reason}" if reason else "finished"
-                    bar.write(f"{run.name} {outcome} ({run.seconds:.0f} s)")
-                    bar.update()
-                bar.refresh()
-        finally:
-            for run in running:
-                run.end()
+        runs = run_each(
+            iter(missing), folder, data_path, jobs=jobs, time_limit=time_limit, bar=bar
+        )
+        with contextlib.closing(runs):
+            for run in runs:
+                if run.reason:
+                    failed.append(run)
+                outcome = f"failed: {run.reason}" if run.reason else "finished"
+                bar.write(f"{run.request.name} {outcome} ({run.seconds:.0f} s)")
+                bar.update()
     return failed
+
+
+def run_each(
+    requests: Iterator[RunRequest],
+    folder: Path,
+    data_path: Path,
+    *,
+    jobs: int,
+    time_limit: Optional[float],
+    bar: tqdm[Any],
+) -> Generator[Ended, None, None]:
+    """Do runs, each in a process of its own, and note the failures in their folders.
+
+    Args:
+        requests: what is asked for. A request is taken when there is room for its run,
+            after what has ended by then was yielded; so it may depend on that.
+        folder: the folder that holds the folder of the runs' folders.
+        data_path: parent of the data set's folder.
+        jobs: how many runs at a time.
+        time_limit: seconds after which a run is ended; None for no limit.
+        bar: shows the names of the runs in progress.
+
+    Yields:
+        Each run as it ends. Closing the generator ends those in progress.
+    """
+    running: list[_Run] = []
+    try:
+        while True:
+            for request in islice(requests, jobs - len(running)):
+                running.append(_Run(request, folder, data_path, jobs))
+                bar.set_postfix_str(", ".join(run.request.name for run in running))
+            if not running:
+                return
+            time.sleep(_POLL_SECONDS)
+            for run in list(running):
+                reason = _end_of(run, time_limit)
+                if reason is None:
+                    continue
+                running.remove(run)
+                if reason:
+                    note_failure(run.folder, reason, run.seconds)
+                yield Ended(run.request, run.folder, reason, run.seconds)
+            bar.refresh()
+    finally:
+        for run in running:
+            run.end()
 
 
 def _end_of(run: _Run, time_limit: Optional[float]) -> Optional[str]:

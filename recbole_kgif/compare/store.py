@@ -2,7 +2,8 @@
 
 ``DIR/runs/MODEL-SEED/`` holds ``request.json`` (what was asked for), ``log.txt`` (all
 that the run printed) and at the end either ``result.json`` or ``failure.json``. While
-it runs, RecBole's own files lie in ``work/``.
+it runs, RecBole's own files lie in ``work/``. The trials of a tuning lie in the same
+way in ``DIR/trials/MODEL-NUMBER/``.
 """
 
 from __future__ import annotations
@@ -30,24 +31,28 @@ LOG_FILE = "log.txt"
 WORK_FOLDER = "work"
 
 
-def run_folder(folder: Path, name: str) -> Path:
+def run_folder(folder: Path, request: RunRequest) -> Path:
     """Folder of one run of a comparison."""
-    return folder / "runs" / name
+    return folder / request.kind / request.name
 
 
-def all_run_folders(folder: Path) -> list[Path]:
+def all_run_folders(folder: Path, kind: str = RunRequest.kind) -> list[Path]:
     """Folders of all runs that were ever started in a comparison's folder."""
-    return sorted(path.parent for path in (folder / "runs").glob(f"*/{REQUEST_FILE}"))
+    return sorted(path.parent for path in (folder / kind).glob(f"*/{REQUEST_FILE}"))
 
 
-def read_request(own: Path) -> dict[str, Any]:
+def read_request(own: Path, form: type[RunRequest] = RunRequest) -> dict[str, Any]:
     """What was asked for in the folder of a run.
+
+    Args:
+        own: the run's folder.
+        form: the class of the request.
 
     Raises:
         UserError: the file is damaged.
     """
     request = read_object(own / REQUEST_FILE)
-    missing = [f.name for f in dataclasses.fields(RunRequest) if f.name not in request]
+    missing = [f.name for f in dataclasses.fields(form) if f.name not in request]
     if missing:
         raise UserError(
             f"{own / REQUEST_FILE}: lacks {', '.join(missing)}; remove its folder"
@@ -58,13 +63,19 @@ def read_request(own: Path) -> dict[str, Any]:
 def start_anew(folder: Path, request: RunRequest) -> Path:
     """Empty the folder of a run and note what is asked for.
 
+    What was asked for before stays until then, so that a run never loses its request.
+
     Returns:
         The run's folder.
     """
-    own = run_folder(folder, request.name)
-    if own.exists():
-        shutil.rmtree(own)
-    (own / WORK_FOLDER).mkdir(parents=True)
+    own = run_folder(folder, request)
+    own.mkdir(parents=True, exist_ok=True)
+    for path in own.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != REQUEST_FILE:
+            path.unlink()
+    (own / WORK_FOLDER).mkdir()
     write_whole(own / REQUEST_FILE, json.dumps(request.to_json(), indent=1) + "\n")
     return own
 
@@ -87,9 +98,9 @@ def remove_work(own: Path) -> None:
         shutil.rmtree(own / WORK_FOLDER)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, kind: str = RunRequest.kind) -> None:
     """Remove those of finished runs whose comparison was killed before it could."""
-    for own in all_run_folders(folder):
+    for own in all_run_folders(folder, kind):
         if (own / RESULT_FILE).exists():
             remove_work(own)
 
@@ -99,7 +110,7 @@ def unfinished(folder: Path, requests: Sequence[RunRequest]) -> list[RunRequest]
     return [
         request
         for request in requests
-        if not (run_folder(folder, request.name) / RESULT_FILE).exists()
+        if not (run_folder(folder, request) / RESULT_FILE).exists()
     ]
 
 
@@ -124,22 +135,29 @@ def check_agreement(folder: Path, requests: Sequence[RunRequest]) -> None:
             continue  # it is run anew
         request = read_request(own)
         if own.name in asked_for:
-            difference = _difference(
-                settings_of(request), settings_of(asked_for[own.name])
-            )
+            told = difference(settings_of(request), settings_of(asked_for[own.name]))
         else:
-            difference = _difference(common_settings_of(request), common)
-        if difference:
-            disagreeing.append(f"{own.name} was run with {difference}")
+            told = difference(common_settings_of(request), common)
+        if told:
+            disagreeing.append(f"{own.name} was run with {told}")
+    refuse_disagreeing(folder / RunRequest.kind, disagreeing)
+
+
+def refuse_disagreeing(runs: Path, disagreeing: Sequence[str]) -> None:
+    """Tell of the first of the runs of a folder that do not fit; do nothing for none.
+
+    Raises:
+        UserError: there are some.
+    """
     if disagreeing:
         more = f" (and {len(disagreeing) - 1} more)" if len(disagreeing) > 1 else ""
         raise UserError(
-            f"{folder / 'runs'}: {disagreeing[0]}{more}; give another --output, or "
-            "remove the folders of these runs"
+            f"{runs}: {disagreeing[0]}{more}; give another --output, or remove the "
+            "folders of these runs"
         )
 
 
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first setting that differs, in words; empty where none does."""
     for name in sorted({*before, *now}):
         old, new = before.get(name), now.get(name)

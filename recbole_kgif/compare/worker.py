@@ -65,6 +65,8 @@ def _run(folder: Path, data_path: str, jobs: int) -> None:
         work,
         split_seed=request["split_seed"],
         linked_items_only=True,
+        # A trial of the tuning asks for none.
+        evaluate_test=request.get("evaluate_test", True),
     )
     for name in _PATH_OPTIONS:
         record["configuration"].pop(name, None)

@@ -430,21 +430,35 @@ def _refuse_quoted(
             )
 
 
+def problem_of_id(value: str) -> Optional[str]:
+    """Tell whether RecBole would misread an id.
+
+    Args:
+        value: The id.
+
+    Returns:
+        What is wrong with it, in words that go on after the id; None for a good id.
+    """
+    if value == "":
+        return "is empty"
+    if value in _READ_AS_MISSING:
+        return "is read as a missing value by RecBole"
+    if value in _RECBOLE_OWN_TOKENS:
+        return "is used by RecBole itself"
+    return None
+
+
 def _refuse_id(
     path: Path, number: int, wanted: Sequence[str], ids: Sequence[str]
 ) -> None:
     for name, value in zip(wanted, ids):
         if value == "":
             raise UserError(f"{path}, line {number}: {name} is empty; give it a value")
-        if value in _READ_AS_MISSING:
+        problem = problem_of_id(value)
+        if problem is not None:
             raise UserError(
-                f"{path}, line {number}: {name} is {shown(value)}, which RecBole reads "
-                f"as a missing value; choose another id"
-            )
-        if value in _RECBOLE_OWN_TOKENS:
-            raise UserError(
-                f"{path}, line {number}: {name} is {shown(value)}, which RecBole uses "
-                f"itself; choose another id"
+                f"{path}, line {number}: {name} is {shown(value)}, which {problem}; "
+                f"choose another id"
             )
 
 

@@ -1,0 +1,59 @@
+"""Names of items, for people: read from the data set's own `.item` file."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Optional
+
+from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.errors import UserError
+
+_NAME_ENDINGS = ("name", "title")
+
+
+def read_item_names(
+    folder: Path, dataset: str, *, item_field: str = "item_id", separator: str = "\t"
+) -> dict[str, str]:
+    """Read what the items are called.
+
+    The names are those of the first column whose own name ends with name or title, such
+    as `movie_title`.
+
+    Args:
+        folder: The data set's folder.
+        dataset: Its name, with which its files' names begin.
+        item_field: Name of the column of item ids.
+        separator: The character between two fields of a line.
+
+    Returns:
+        Name of each item by its id; empty where there is no such file or column.
+
+    Raises:
+        UserError: The file is not UTF-8, or a line has too few fields.
+    """
+    path = folder / f"{dataset}.item"
+    if not path.exists():
+        return {}
+    lines = numbered_lines(path)
+    _, header = next(lines, (1, ""))
+    fields = [name.split(":")[0] for name in header.split(separator)]
+    column = _name_column(fields)
+    if item_field not in fields or column is None:
+        return {}
+    ids = fields.index(item_field)
+    names = {}
+    for number, line in lines:
+        values = next(csv.reader([line], delimiter=separator), [])
+        if len(values) <= max(ids, column):
+            raise UserError(
+                f"{path}, line {number}: {len(values)} fields instead of "
+                f"{len(fields)} in {shown(line)}; correct the line"
+            )
+        names[values[ids]] = values[column]
+    return names
+
+
+def _name_column(fields: list[str]) -> Optional[int]:
+    endings = (field.lower().endswith(_NAME_ENDINGS) for field in fields)
+    return next((number for number, fits in enumerate(endings) if fits), None)

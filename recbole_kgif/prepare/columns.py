@@ -1,0 +1,144 @@
+"""Which column of a plain file holds what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.errors import UserError
+
+# What a header may call a column, in lower case and without punctuation.
+_HEADER_WORDS: Mapping[str, frozenset[str]] = {
+    "user": frozenset(
+        ("user", "userid", "uid", "username", "reviewerid", "customerid", "memberid")
+    ),
+    "item": frozenset(
+        (
+            *("item", "itemid", "iid", "productid", "movieid", "bookid", "artistid"),
+            *("trackid", "songid", "businessid", "isbn", "asin"),
+        )
+    ),
+    "rating": frozenset(("rating", "score", "stars", "overall", "weight")),
+    "time": frozenset(("time", "timestamp", "date", "datetime", "unixreviewtime")),
+    "head": frozenset(("head", "headid", "h", "subject", "subjectid", "source")),
+    "relation": frozenset(("relation", "relationid", "r", "predicate", "property")),
+    "tail": frozenset(("tail", "tailid", "t", "object", "objectid", "target")),
+    "entity": frozenset(("entity", "entityid", "freebaseid", "wikidataid")),
+    "name": frozenset(("name", "title", "label", "itemname")),
+}
+
+
+@dataclass(frozen=True)
+class WantedColumn:
+    """A column that a file is read for.
+
+    Attributes:
+        role: what it holds, such as "user".
+        option: the option that names it, for messages.
+        given: the name that the user gave; None leaves it to the header.
+        required: whether the file is of no use without it.
+    """
+
+    role: str
+    option: str
+    given: Optional[str] = None
+    required: bool = True
+
+
+def choose_columns(
+    path: Path, header: Sequence[str], wanted: Sequence[WantedColumn]
+) -> dict[str, int]:
+    """Find columns by the names given, else by usual names, else by their order.
+
+    Order decides only where the header has no usual name for any required column, and
+    never about an optional column.
+
+    Args:
+        path: the file, for messages.
+        header: names of its columns; their numbers from 1 on where it has no header.
+        wanted: the columns.
+
+    Returns:
+        Place of each column by its role, from 0 on; optional ones that the file does
+        not have are left out.
+
+    Raises:
+        UserError: a named column is missing, or a required one cannot be told.
+    """
+    places = {
+        column.role: _named_place(path, header, column)
+        for column in wanted
+        if column.given is not None
+    }
+    named = set(places.values())
+    for column in wanted:
+        if column.given is None:
+            place = _usual_place(path, header, column, named)
+            if place is not None:
+                places[column.role] = place
+    required = [column for column in wanted if column.required]
+    missing = [column for column in required if column.role not in places]
+    if len(missing) == len(required) and len(header) >= len(required):
+        places.update({column.role: place for place, column in enumerate(required)})
+        missing = []
+    if missing:
+        raise UserError(
+            f"{path}, line 1: none of its columns {shown(', '.join(header))} is known "
+            f"to hold the {missing[0].role}; give {missing[0].option}"
+        )
+    _refuse_shared(path, header, places, wanted)
+    return places
+
+
+def _named_place(path: Path, header: Sequence[str], column: WantedColumn) -> int:
+    named = [place for place, name in enumerate(header) if name == column.given]
+    if len(named) != 1:
+        raise UserError(
+            f"{column.option} {shown(str(column.given))}: {len(named)} columns of "
+            f"{path} have this name, out of {shown(', '.join(header))}; name one"
+        )
+    return named[0]
+
+
+def _usual_place(
+    path: Path, header: Sequence[str], column: WantedColumn, named: Collection[int]
+) -> Optional[int]:
+    """Place of the one column that is called so and is not named for something else."""
+    usual = [
+        place
+        for place, name in enumerate(header)
+        if place not in named and _plain(name) in _HEADER_WORDS[column.role]
+    ]
+    if len(usual) > 1 and column.required:
+        raise UserError(
+            f"{path}, line 1: {shown(header[usual[0]])} and {shown(header[usual[1]])} "
+            f"may both hold the {column.role}; give {column.option}"
+        )
+    return usual[0] if len(usual) == 1 else None
+
+
+def _plain(name: str) -> str:
+    """A name as `_HEADER_WORDS` has it; a type such as ``:token`` is taken off."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().partition(":")[0])
+
+
+def _refuse_shared(
+    path: Path,
+    header: Sequence[str],
+    places: Mapping[str, int],
+    wanted: Sequence[WantedColumn],
+) -> None:
+    roles: dict[int, str] = {}
+    options = {column.role: column.option for column in wanted}
+    for role, place in places.items():
+        if place in roles:
+            raise UserError(
+                f"{path}: the column {shown(header[place])} is taken for both the "
+                f"{roles[place]} and the {role}; give {options[roles[place]]} and "
+                f"{options[role]}"
+            )
+        roles[place] = role

@@ -1,0 +1,186 @@
+"""Reading plain CSV and TSV files.
+
+Fields separated by commas or semicolons may be quoted, as spreadsheets write them;
+between other separators a quotation mark is a character like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import Literal, Optional
+
+from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.errors import UserError
+from recbole_kgif.prepare.columns import WantedColumn, choose_columns
+from recbole_kgif.prepare.progress import progress
+
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_SAMPLED_LINES = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a plain file is read.
+
+    Attributes:
+        path: the file.
+        separator: the character between two fields.
+        header: names of all columns; their numbers from 1 on where it has no header.
+        has_header: whether its first line names the columns.
+        places: place of each column that is read, by its role.
+    """
+
+    path: Path
+    separator: str
+    header: Sequence[str]
+    has_header: bool
+    places: dict[str, int]
+
+    def describe(self) -> str:
+        """One line that tells people how the file is understood."""
+        names = {character: name for name, character in SEPARATORS.items()}
+        separator = names.get(self.separator, shown(self.separator))
+        columns = ", ".join(
+            f"{role} = {shown(self.header[place])}"
+            for role, place in self.places.items()
+        )
+        return f"{self.path.name}: {columns} (separator: {separator})"
+
+
+def find_layout(
+    path: Path,
+    wanted: Sequence[WantedColumn],
+    *,
+    option: str,
+    separator: Optional[str],
+    has_header: bool,
+) -> Layout:
+    """Find out how a file is to be read.
+
+    Args:
+        path: the file.
+        wanted: the columns that it is read for.
+        option: the option that names the file, for messages.
+        separator: the character between two fields; None looks for the usual one that
+            parts the first lines into equally many fields.
+        has_header: whether its first line names the columns.
+
+    Returns:
+        The layout.
+
+    Raises:
+        UserError: it cannot be read, is empty, or its separator or a column cannot be
+            told.
+    """
+    sample = _first_lines(path)
+    if not sample:
+        raise UserError(f"{path} is empty; give {option} a file with content")
+    required = sum(column.required for column in wanted)
+    if separator is None:
+        separator = _guess_separator(path, sample, required)
+    header = [name.strip() for name in _split(sample[:1], separator)[0]]
+    if not has_header:
+        header = [str(place + 1) for place in range(len(header))]
+    elif any(_is_number(name) for name in header):
+        raise UserError(
+            f"{path}, line 1: {shown(sample[0])} names no columns; if the file has no "
+            f"header, give --no-header {option.removeprefix('--')}"
+        )
+    return Layout(
+        path, separator, header, has_header, choose_columns(path, header, wanted)
+    )
+
+
+def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Read the wanted columns of a file.
+
+    Args:
+        layout: what `find_layout` gave for it.
+
+    Yields:
+        The number of the line on which a record begins, and the record's fields in the
+        order of `layout.places`.
+
+    Raises:
+        UserError: a record has too many or too few fields, a quotation mark is
+            misplaced, or a wanted field runs over several lines.
+    """
+    take = itemgetter(*layout.places.values())  # a tuple: they are always several
+    lines = progress(numbered_lines(layout.path), layout.path.name, "lines")
+    reader = csv.reader(
+        (f"{text}\n" for _, text in lines),
+        delimiter=layout.separator,
+        quoting=_quoting(layout.separator),
+        strict=True,
+    )
+    width = len(layout.header)
+    line = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise UserError(
+                f"{layout.path}, line {line}: {error}; check the quotation marks of "
+                "the line"
+            ) from None
+        if row is None:
+            return
+        number, line = line, reader.line_num + 1
+        is_blank = not row or (len(row) == 1 and not row[0].strip())
+        if is_blank or (number == 1 and layout.has_header):
+            continue
+        if len(row) != width:
+            raise UserError(
+                f"{layout.path}, line {number}: {len(row)} fields, but the first line "
+                f"has {width}; correct the line, or give --separator"
+            )
+        fields = take(row)
+        if line > number + 1 and any("\n" in field for field in fields):
+            raise UserError(
+                f"{layout.path}, line {number}: a field runs over several lines; "
+                "check its quotation marks"
+            )
+        yield number, fields
+
+
+def _first_lines(path: Path) -> list[str]:
+    return [text for _, text in itertools.islice(numbered_lines(path), _SAMPLED_LINES)]
+
+
+def _guess_separator(path: Path, sample: Sequence[str], required: int) -> str:
+    filled = [text for text in sample if text.strip()]
+    # A bad line must not hide the separator of the others: then the first one decides.
+    for lines in (filled, filled[:1]):
+        for separator in SEPARATORS.values():
+            widths = {len(row) for row in _split(lines, separator)}
+            if len(widths) == 1 and widths.pop() >= max(required, 2):
+                return separator
+    raise UserError(
+        f"{path}: no usual separator parts its first line into {required} fields or "
+        "more; give --separator"
+    )
+
+
+def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
+    rows = csv.reader(lines, delimiter=separator, quoting=_quoting(separator))
+    try:
+        return list(rows) or [[""]]
+    except csv.Error:
+        return [[""]]
+
+
+def _quoting(separator: str) -> Literal[0, 3]:
+    return csv.QUOTE_MINIMAL if separator in (",", ";") else csv.QUOTE_NONE
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""Reading the KGAT format.
+
+`train.txt` and `test.txt` hold a user and the user's items in a line, `kg_final.txt`
+head, relation and tail. All are numbers from 0 on; an item's number is its entity's.
+The lists `*_list.txt` hold the names that belong to the numbers.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.errors import UserError
+from recbole_kgif.prepare.content import (
+    Content,
+    Interactions,
+    Triples,
+    links_of_equal_ids,
+)
+from recbole_kgif.prepare.kgat_files import (
+    ENTITIES,
+    ITEMS,
+    RELATIONS,
+    TEST,
+    TRAIN,
+    TRIPLES,
+    USERS,
+)
+from recbole_kgif.prepare.progress import progress
+from recbole_kgif.prepare.vocabulary import Vocabulary, plain_token, whole_number
+
+_NUMBER_COLUMN = "remap_id"
+
+
+def read_kgat(files: Mapping[str, Path]) -> Content:
+    """Read a data set in the KGAT format.
+
+    Args:
+        files: the file of each name of `kgat_files`; lists may be missing.
+
+    Returns:
+        The data set, its interactions marked as those of `train.txt` or `test.txt`.
+
+    Raises:
+        UserError: a file cannot be read or holds a bad line.
+    """
+    users = Vocabulary("user", whole_number)
+    items = Vocabulary("item", whole_number)
+    entities = Vocabulary("entity", whole_number)
+    interactions = _read_interactions(files[TRAIN], files[TEST], users, items)
+    relations = Vocabulary("relation", _relation_ids(files))
+    triples = _read_triples(files[TRIPLES], entities, relations)
+    names = {
+        name: read_list(files[name])
+        for name in (USERS, ITEMS, ENTITIES)
+        if name in files
+    }
+    return Content(
+        users=users.tokens,
+        items=items.tokens,
+        entities=entities.tokens,
+        relations=relations.tokens,
+        interactions=interactions,
+        triples=triples,
+        links=links_of_equal_ids(items.tokens, entities.tokens),
+        user_names=names.get(USERS, {}),
+        item_names=names.get(ITEMS, {}),
+        entity_names=names.get(ENTITIES, {}),
+    )
+
+
+def _read_interactions(
+    train: Path, test: Path, users: Vocabulary, items: Vocabulary
+) -> Interactions:
+    user_numbers, item_numbers = array("q"), array("q")
+    lengths = []
+    for path in (train, test):
+        before = len(item_numbers)
+        for line, fields in _fields(path):
+            user = users.number(fields[0], path, line)
+            of_user = [items.number(field, path, line) for field in fields[1:]]
+            item_numbers.extend(of_user)
+            user_numbers.extend([user] * len(of_user))
+        lengths.append(len(item_numbers) - before)
+        if lengths[-1] == 0:
+            raise UserError(f"{path} holds no interaction; get the whole file")
+    return Interactions(
+        users=np.array(user_numbers, dtype=np.int64),
+        items=np.array(item_numbers, dtype=np.int64),
+        in_test=np.repeat([False, True], lengths),
+    )
+
+
+def _read_triples(path: Path, entities: Vocabulary, relations: Vocabulary) -> Triples:
+    numbers = array("q")
+    for line, fields in _fields(path):
+        if len(fields) != 3:
+            raise UserError(
+                f"{path}, line {line}: {len(fields)} numbers in place of head, "
+                "relation and tail; correct the line"
+            )
+        head, relation, tail = fields
+        numbers.append(entities.number(head, path, line))
+        numbers.append(relations.number(relation, path, line))
+        numbers.append(entities.number(tail, path, line))
+    if not numbers:
+        raise UserError(f"{path} holds no triple; get the whole file")
+    columns = np.array(numbers, dtype=np.int64).reshape(-1, 3).T
+    return Triples(*(np.ascontiguousarray(column) for column in columns))
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for line, text in progress(numbered_lines(path), path.name, "lines"):
+        fields = text.split()
+        if fields:
+            yield line, fields
+
+
+def _relation_ids(files: Mapping[str, Path]) -> Callable[[str], str]:
+    """What stands for a relation's number: its name, or the number without a list."""
+    if RELATIONS not in files:
+        return whole_number
+    path = files[RELATIONS]
+    ids = _read_relations(path)
+
+    def relation_id(text: str) -> str:
+        number = whole_number(text)
+        if number not in ids:
+            raise ValueError(f"is not in {path.name}")
+        return ids[number]
+
+    return relation_id
+
+
+def _read_relations(path: Path) -> dict[str, str]:
+    ids: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for line, number, name in _list_lines(path):
+        try:
+            relation = plain_token(name)
+        except ValueError as error:
+            raise UserError(
+                f"{path}, line {line}: the relation {shown(name)} {error}; rename it"
+            ) from None
+        if relation in lines:
+            raise UserError(
+                f"{path}, line {line}: the relation {shown(name)} occurs a second "
+                f"time, after line {lines[relation]}; rename one"
+            )
+        lines[relation] = line
+        ids[number] = relation
+    return ids
+
+
+def read_list(path: Path) -> dict[str, str]:
+    """Read names from a list.
+
+    A name may hold spaces. Of the two ids that an item has besides its number the first
+    is taken, which is the one of the data set's origin.
+
+    Args:
+        path: one of the `*_list.txt`.
+
+    Returns:
+        Names by numbers.
+
+    Raises:
+        UserError: it cannot be read or holds a bad line.
+    """
+    return {number: name for _, number, name in _list_lines(path)}
+
+
+def _list_lines(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Give line, number and name; the header says how many columns there are."""
+    columns = 3 if path.name == ITEMS else 2
+    first_lines: dict[str, int] = {}
+    for line, text in numbered_lines(path):
+        if line == 1 and _NUMBER_COLUMN in text.split():
+            columns = len(text.split())
+            continue
+        if not text.strip():
+            continue
+        name, number_text = _split_list_line(path, line, text, columns)
+        try:
+            number = whole_number(number_text)
+        except ValueError as error:
+            raise UserError(
+                f"{path}, line {line}: the {_NUMBER_COLUMN} {shown(number_text)} "
+                f"{error}; correct the line"
+            ) from None
+        if number in first_lines:
+            raise UserError(
+                f"{path}, line {line}: the number {number} occurs a second time, "
+                f"after line {first_lines[number]}; keep one of the two lines"
+            )
+        first_lines[number] = line
+        yield line, number, name
+
+
+def _split_list_line(path: Path, line: int, text: str, columns: int) -> tuple[str, str]:
+    fields = text.rsplit(maxsplit=columns - 1)
+    if len(fields) == columns:
+        return fields[0], fields[1]
+    if columns == 3 and len(fields) == 2:
+        # The list of Yelp 2018 repeats the name right after the number, unseparated.
+        name, rest = fields
+        return name, rest.removesuffix(name) if rest != name else rest
+    raise UserError(
+        f"{path}, line {line}: {len(fields)} fields in place of {columns} in "
+        f"{shown(text)}; correct the line"
+    )

@@ -1,0 +1,193 @@
+"""Reading a data set from plain files: interactions, triples, links and names."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.errors import UserError
+from recbole_kgif.prepare.content import (
+    Content,
+    Interactions,
+    Links,
+    Triples,
+    links_of_equal_ids,
+)
+from recbole_kgif.prepare.delimited import Layout, read_fields
+from recbole_kgif.prepare.vocabulary import Vocabulary
+
+INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
+
+
+def read_plain(layouts: Mapping[str, Layout]) -> Content:
+    """Read a data set from plain files.
+
+    Args:
+        layouts: the layout of each file by what it holds; without links an item is the
+            entity of the same id.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UserError: a file cannot be read or holds a bad line.
+    """
+    users, items = Vocabulary("user id"), Vocabulary("item id")
+    entities, relations = Vocabulary("entity id"), Vocabulary("relation id")
+    interactions = _read_interactions(layouts[INTERACTIONS], users, items)
+    triples = _read_triples(layouts[TRIPLES], entities, relations)
+    if LINKS in layouts:
+        links = _read_links(layouts[LINKS], items, entities)
+    else:
+        links = links_of_equal_ids(items.tokens, entities.tokens)
+    return Content(
+        users=users.tokens,
+        items=items.tokens,
+        entities=entities.tokens,
+        relations=relations.tokens,
+        interactions=interactions,
+        triples=triples,
+        links=links,
+        item_names=_read_names(layouts[NAMES]) if NAMES in layouts else {},
+    )
+
+
+def _read_interactions(
+    layout: Layout, users: Vocabulary, items: Vocabulary
+) -> Interactions:
+    path, roles = layout.path, list(layout.places)
+    user_place, item_place = roles.index("user"), roles.index("item")
+    rating_place = roles.index("rating") if "rating" in roles else None
+    time_place = roles.index("time") if "time" in roles else None
+    user_numbers, item_numbers = array("q"), array("q")
+    ratings, times = array("d"), array("d")
+    for line, fields in read_fields(layout):
+        user_numbers.append(users.number(fields[user_place], path, line))
+        item_numbers.append(items.number(fields[item_place], path, line))
+        if rating_place is not None:
+            ratings.append(_rating(fields[rating_place], path, line))
+        if time_place is not None:
+            times.append(_time(fields[time_place], path, line))
+    if not user_numbers:
+        raise UserError(f"{path} holds no interaction; fill it")
+    return Interactions(
+        users=np.array(user_numbers, dtype=np.int64),
+        items=np.array(item_numbers, dtype=np.int64),
+        ratings=None if rating_place is None else np.array(ratings),
+        times=None if time_place is None else np.array(times),
+    )
+
+
+def _rating(text: str, path: Path, line: int) -> float:
+    value = _finite(text)
+    if value is None:
+        raise UserError(
+            f"{path}, line {line}: the rating {shown(text)} is not a finite number; "
+            "correct the line"
+        )
+    return value
+
+
+def _time(text: str, path: Path, line: int) -> float:
+    """A time as a number; a date becomes seconds since 1970."""
+    value = _finite(text)
+    if value is not None:
+        return value
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise UserError(
+            f"{path}, line {line}: the time {shown(text)} is neither a finite number "
+            "nor a date as 2024-05-31 or 2024-05-31 13:45:00; correct the line"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return (moment - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds()
+
+
+def _finite(text: str) -> Optional[float]:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _read_triples(
+    layout: Layout, entities: Vocabulary, relations: Vocabulary
+) -> Triples:
+    path, roles = layout.path, list(layout.places)
+    head, relation, tail = map(roles.index, ("head", "relation", "tail"))
+    heads, relation_numbers, tails = array("q"), array("q"), array("q")
+    for line, fields in read_fields(layout):
+        heads.append(entities.number(fields[head], path, line))
+        relation_numbers.append(relations.number(fields[relation], path, line))
+        tails.append(entities.number(fields[tail], path, line))
+    if not heads:
+        raise UserError(f"{path} holds no triple; fill it")
+    return Triples(
+        np.array(heads, dtype=np.int64),
+        np.array(relation_numbers, dtype=np.int64),
+        np.array(tails, dtype=np.int64),
+    )
+
+
+def _read_links(layout: Layout, items: Vocabulary, entities: Vocabulary) -> Links:
+    path, roles = layout.path, list(layout.places)
+    item_place, entity_place = roles.index("item"), roles.index("entity")
+    entity_of_item: dict[int, int] = {}
+    item_lines: dict[int, int] = {}
+    entity_lines: dict[int, int] = {}
+    for line, fields in read_fields(layout):
+        item = items.number(fields[item_place], path, line)
+        entity = entities.number(fields[entity_place], path, line)
+        if entity_of_item.get(item) == entity:
+            continue
+        if item in item_lines:
+            raise UserError(
+                f"{path}, line {line}: the item {shown(fields[item_place])} is linked "
+                f"to another entity in line {item_lines[item]}; keep one of the two "
+                "lines"
+            )
+        if entity in entity_lines:
+            raise UserError(
+                f"{path}, line {line}: the entity {shown(fields[entity_place])} is "
+                f"linked to another item in line {entity_lines[entity]}, and an "
+                "entity can be one item only; keep one of the two lines"
+            )
+        entity_of_item[item] = entity
+        item_lines[item] = entity_lines[entity] = line
+    if not entity_of_item:
+        raise UserError(f"{path} holds no link; fill it")
+    return Links(
+        np.array(list(entity_of_item), dtype=np.int64),
+        np.array(list(entity_of_item.values()), dtype=np.int64),
+    )
+
+
+def _read_names(layout: Layout) -> dict[str, str]:
+    path, roles = layout.path, list(layout.places)
+    item_place, name_place = roles.index("item"), roles.index("name")
+    items = Vocabulary("item id")
+    names: dict[int, str] = {}
+    lines: dict[int, int] = {}
+    for line, fields in read_fields(layout):
+        name = fields[name_place]
+        if not name.strip():
+            continue
+        item = items.number(fields[item_place], path, line)
+        if names.setdefault(item, name) != name:
+            raise UserError(
+                f"{path}, line {line}: the item {shown(fields[item_place])} has "
+                f"another name in line {lines[item]}; keep one of the two lines"
+            )
+        lines.setdefault(item, line)
+    tokens = items.tokens
+    return {tokens[item]: name for item, name in names.items()}

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recbole_kgif.data.names import read_item_names
+from recbole_kgif.errors import UserError
+
+
+def write(folder: Path, text: str) -> None:
+    (folder / "tiny.item").write_text(text, "utf-8")
+
+
+def test_names_are_those_of_the_first_column_of_names(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "item_id:token\tyear:float\tmovie_title:token_seq\tnickname:token_seq\n"
+        '1\t1979\tAlien\tA\n2\t1985\t"Brazil, ""uncut"""\tB\n',
+    )
+    names = {"1": "Alien", "2": 'Brazil, "uncut"'}
+    assert read_item_names(tmp_path, "tiny") == names
+
+
+def test_other_fields_and_separators(tmp_path: Path) -> None:
+    write(tmp_path, "name:token,film:token\nAlien,1\n")
+    found = read_item_names(tmp_path, "tiny", item_field="film", separator=",")
+    assert found == {"1": "Alien"}
+
+
+@pytest.mark.parametrize("text", ["", "item_id:token\tyear:float\n1\t1979\n", "x\n1\n"])
+def test_a_file_without_names_gives_none(text: str, tmp_path: Path) -> None:
+    assert read_item_names(tmp_path, "tiny") == {}
+    write(tmp_path, text)
+    assert read_item_names(tmp_path, "tiny") == {}
+
+
+def test_a_short_line_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "item_id:token\tname:token_seq\n1\tAlien\n2\n")
+    with pytest.raises(UserError, match=r"tiny\.item, line 3: 1 fields instead of 2"):
+        read_item_names(tmp_path, "tiny")

@@ -1,0 +1,85 @@
+"""Splits: sizes for every user, nothing twice, time respected, seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recbole_kgif.errors import UserError
+from recbole_kgif.prepare.content import Interactions
+from recbole_kgif.prepare.splitting import PARTS, split
+
+
+def interactions_of(
+    counts: list[int], times: bool = False, test: int = 0
+) -> Interactions:
+    """Users with so many interactions each, of which the last few are a given test."""
+    users = np.repeat(np.arange(len(counts)), counts)
+    items = np.concatenate([np.arange(count) for count in counts])
+    total = np.repeat(counts, counts)
+    return Interactions(
+        users,
+        items,
+        times=(-items).astype(np.float64) if times else None,
+        in_test=items >= total - test if test else None,
+    )
+
+
+def sizes(parts: dict[str, Interactions], user: int) -> tuple[int, ...]:
+    return tuple(int((parts[name].users == user).sum()) for name in PARTS)
+
+
+@pytest.mark.parametrize("method", ["random", "time"])
+def test_shares_of_every_user(method: str) -> None:
+    counts = [1, 2, 3, 9, 10, 19, 20, 100]
+    parts = split(interactions_of(counts, times=True), method, seed=0)
+    assert [sizes(parts, user) for user in range(len(counts))] == [
+        *((1, 0, 0), (1, 0, 1), (1, 1, 1), (7, 1, 1), (8, 1, 1), (17, 1, 1)),
+        *((16, 2, 2), (80, 10, 10)),
+    ]
+    everything = [
+        pair
+        for part in parts.values()
+        for pair in zip(part.users.tolist(), part.items.tolist())
+    ]
+    assert len(everything) == len(set(everything)) == sum(counts)
+
+
+def test_time_puts_the_latest_last() -> None:
+    # The time falls from item to item.
+    parts = split(interactions_of([20, 4], times=True), "time", seed=0)
+    assert sorted(parts["test"].items[parts["test"].users == 0]) == [0, 1]
+    assert sorted(parts["valid"].items[parts["valid"].users == 0]) == [2, 3]
+    assert parts["test"].items[parts["test"].users == 1].tolist() == [0]
+
+
+def test_simultaneous_interactions_are_drawn() -> None:
+    same = Interactions(np.zeros(50, dtype=np.int64), np.arange(50), times=np.zeros(50))
+    tests = {tuple(split(same, "time", seed)["test"].items) for seed in (1, 1, 2, 3)}
+    assert len(tests) == 3
+
+
+def test_a_given_test_stays() -> None:
+    parts = split(interactions_of([1, 4, 23], test=1), "as-given", seed=0)
+    assert [sizes(parts, user) for user in range(3)] == [
+        (0, 0, 1),
+        (2, 1, 1),
+        (20, 2, 1),
+    ]
+    assert parts["test"].items.tolist() == [0, 3, 22]
+    again = split(interactions_of([1, 4, 23], test=1), "as-given", seed=0)
+    assert again["valid"].items.tolist() == parts["valid"].items.tolist()
+
+
+def test_random_choices_are_even() -> None:
+    drawn = np.zeros(10)
+    counts = [10] * 4000
+    parts = split(interactions_of(counts), "random", seed=3)
+    np.add.at(drawn, parts["test"].items, 1)
+    # 400 are expected of each place; the deviation is 19.
+    assert np.all(np.abs(drawn - 400) < 100)
+
+
+def test_a_part_without_interactions_is_refused() -> None:
+    with pytest.raises(UserError, match="for the part valid"):
+        split(interactions_of([2, 2]), "random", seed=0)

@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import recbole_kgif
+from recbole_kgif.checkpoint import restore
+from recbole_kgif.cli import main
+from recbole_kgif.errors import UserError
+from recbole_kgif.experiment import run_experiment
+from recbole_kgif.recommend import Recommender, cosine_with_mean
+from tests.conftest import TINY_FOLDER, TINY_OPTIONS
+
+COLUMNS = ["user_id", "rank", "item_id", "name", "score"]
+PARTS = ("train", "valid", "test")
+NAMES = {"alien": "Alien", "brazil": '=1+1, "ä"', "elf": "<b>Elf</b>"}
+
+Load = Callable[[str], Recommender]
+
+
+@pytest.fixture(scope="module")
+def data_folder(workplace: Path) -> Path:
+    """A data_path with the tiny data set, and names for some of its items."""
+    folder = workplace / "dataset" / "tiny"
+    shutil.copytree(TINY_FOLDER, folder)
+    lines = ["item_id:token\tname:token_seq", "alien\tAlien", "elf\t<b>Elf</b>"]
+    lines.append('brazil\t"=1+1, ""ä"""')
+    (folder / "tiny.item").write_text("\n".join(lines) + "\n", "utf-8")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def train(workplace: Path, data_folder: Path) -> Callable[[str], Path]:
+    """The checkpoint of a model, once a module."""
+
+    def train_once(model: str) -> Path:
+        output = workplace / model
+        if not output.exists():
+            output.mkdir()
+            options = {**TINY_OPTIONS, "data_path": str(data_folder)}
+            run_experiment(model, "tiny", options, output)
+        return output / "model.pth"
+
+    return train_once
+
+
+@pytest.fixture
+def load(train: Callable[[str], Path], data_folder: Path) -> Load:
+    return lambda model: Recommender.load(train(model), data_path=data_folder)
+
+
+def met(user: str) -> set[str]:
+    """Items that a user has met in any part, read from the files."""
+    lines = [
+        line.split("\t")
+        for part in PARTS
+        for line in (TINY_FOLDER / f"tiny.{part}.inter").read_text("utf-8").splitlines()
+    ]
+    return {item for name, item in lines if name == user}
+
+
+def by_hand(path: Path, data_path: Path, user: str) -> list[tuple[str, float]]:
+    """A user's new items with their scores, one pair at a time, best first."""
+    from recbole.data.interaction import Interaction
+
+    restored = restore(path, data_path=data_path)
+    dataset = restored.data.dataset
+    number = dataset.token2id("user_id", user)
+    scores = {}
+    for item in range(1, dataset.item_num):
+        pair = {"user_id": torch.tensor([number]), "item_id": torch.tensor([item])}
+        with torch.no_grad():
+            score = restored.model.predict(Interaction(pair))
+        scores[str(dataset.id2token("item_id", item))] = float(score)
+    new = [(item, score) for item, score in scores.items() if item not in met(user)]
+    return sorted(new, key=lambda pair: -pair[1])
+
+
+# --- in Python ----------------------------------------------------------------------
+
+
+# The second scores pairs alone, so that all items are asked for one after the other.
+@pytest.mark.parametrize("model", ["KGIF", "CFKG", "BPR"])
+def test_recommended_is_what_scores_best_among_the_new(
+    model: str, load: Load, train: Callable[[str], Path], data_folder: Path
+) -> None:
+    recommender = load(model)
+    frame = recommender.recommend(k=10)
+    assert list(frame.columns) == COLUMNS
+    assert list(frame["user_id"].unique()) == recommender.users
+    for user in recommender.users:
+        expected = by_hand(train(model), data_folder, user)
+        rows = frame[frame["user_id"] == user]
+        assert list(rows["item_id"]) == [item for item, _ in expected]
+        assert list(rows["rank"]) == list(range(1, len(expected) + 1))
+        np.testing.assert_allclose(
+            rows["score"], [score for _, score in expected], rtol=1e-5, atol=1e-6
+        )
+
+
+def test_nothing_is_recommended_that_a_user_has_met(load: Load) -> None:
+    # RecBole's test leaves out training and validation items; here those of the test
+    # go too.
+    recommender = load("KGIF")
+    for user in recommender.users:
+        assert not met(user) & set(recommender.recommend([user], 10)["item_id"])
+        assert len(recommender.recommend([user], 10)) == 6 - len(met(user))
+
+
+@pytest.mark.parametrize("cells", [1, 7, 12, 1000])
+def test_the_size_of_the_batches_changes_nothing(cells: int, load: Load) -> None:
+    recommender = load("CFKG")
+    expected = recommender.recommend(k=3)
+    recommender._config["eval_batch_size"] = cells
+    pd.testing.assert_frame_equal(recommender.recommend(k=3), expected)
+
+
+def test_users_are_answered_once_in_the_order_asked_for(load: Load) -> None:
+    frame = load("KGIF").recommend(["dee", "ann", "dee"], k=1)
+    assert list(frame["user_id"]) == ["dee", "ann"]
+    assert list(frame["rank"]) == [1, 1]
+    assert list(load("KGIF").recommend([], k=1).columns) == COLUMNS
+
+
+def test_names_stand_beside_the_ids(load: Load) -> None:
+    frame = load("KGIF").recommend(k=10)
+    assert set(frame["item_id"]) & set(NAMES)
+    for item, name in zip(frame["item_id"], frame["name"]):
+        assert name == NAMES.get(item, "")
+
+
+@pytest.mark.parametrize("user", ["anna", "[PAD]", ""])
+def test_an_unknown_user_is_refused_with_the_nearest(user: str, load: Load) -> None:
+    with pytest.raises(UserError, match="is not in tiny; the nearest users are ann"):
+        load("KGIF").recommend(["bob", user])
+
+
+def test_no_items_a_user_are_refused(load: Load) -> None:
+    with pytest.raises(UserError, match="k=0 must be at least 1"):
+        load("KGIF").recommend(k=0)
+
+
+def test_the_package_offers_the_class_and_nothing_unknown() -> None:
+    assert recbole_kgif.Recommender is Recommender
+    with pytest.raises(AttributeError, match="no attribute 'Recomender'"):
+        _ = recbole_kgif.Recomender  # type: ignore[attr-defined]
+
+
+def test_a_model_of_sequences_is_refused(
+    train: Callable[[str], Path], data_folder: Path
+) -> None:
+    from recbole.utils import ModelType
+
+    restored = restore(train("BPR"), data_path=data_folder)
+    restored.config["MODEL_TYPE"] = ModelType.SEQUENTIAL
+    with pytest.raises(UserError, match="BPR ranks by more than a user"):
+        Recommender(restored)
+
+
+# --- items in place of a user -------------------------------------------------------
+
+
+def test_the_cosine_with_the_mean_of_unit_vectors() -> None:
+    item_e = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 0.1], [-1.0, 0.0]])
+    cosines = cosine_with_mean((torch.zeros(1, 2), item_e), torch.tensor([1, 2]))
+    # The mean of (1, 0) and (0, 1) points half way, whatever their lengths were.
+    half = 0.5**0.5
+    torch.testing.assert_close(cosines, torch.tensor([0.0, half, half, -half]))
+
+
+def test_items_in_place_of_a_user(load: Load) -> None:
+    recommender = load("KGIF")
+    frame = recommender.recommend_from_items(["alien", "brazil", "alien"], k=10)
+    assert list(frame.columns) == [*COLUMNS, "approximate"]
+    assert frame["approximate"].all()
+    assert set(frame["user_id"]) == {""}
+    assert set(frame["item_id"]) == set(recommender.items) - {"alien", "brazil"}
+    assert list(frame["rank"]) == [1, 2, 3, 4]
+    assert frame["score"].is_monotonic_decreasing
+    assert frame["score"].between(-1, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "items", "message"),
+    [
+        ("BPR", ["alien"], "works for KGIF alone, and this is BPR"),
+        ("KGIF", [], "no items are given"),
+        ("KGIF", ["aliens"], "item 'aliens' is not in tiny; the nearest items are al"),
+    ],
+)
+def test_items_that_cannot_stand_for_a_user(
+    model: str, items: list[str], message: str, load: Load
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load(model).recommend_from_items(items)
+
+
+# --- the command --------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(
+    train: Callable[[str], Path], data_folder: Path, in_tmp_path: Path
+) -> list[str]:
+    return [
+        "recommend",
+        *("--checkpoint", str(train("KGIF")), "--dataset-path", str(data_folder)),
+    ]
+
+
+def read(path: Path) -> pd.DataFrame:
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix == ".json":
+        return pd.DataFrame(json.loads(path.read_text("utf-8")))
+    return pd.read_csv(path, keep_default_na=False)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_every_form_holds_the_same(
+    form: str, command: list[str], load: Load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    output = Path("new/folder") / f"out.{form}"
+    assert main([*command, "--users=all", "--k=4", f"--output={output}"]) == 0
+    assert "recommendations: new" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(
+        read(output), load("KGIF").recommend(k=4), check_dtype=False, rtol=1e-6
+    )
+
+
+def test_users_of_a_file_and_of_a_list(command: list[str]) -> None:
+    Path("users.txt").write_text("dee\n\nann \r\n", "utf-8")
+    assert main([*command, "--users=users.txt", "--k=1", "--output=a.csv"]) == 0
+    assert main([*command, "--users=dee, ann", "--k=1", "--output=b.csv"]) == 0
+    assert list(read(Path("a.csv"))["user_id"]) == ["dee", "ann"]
+    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
+
+
+def test_cold_items_are_marked_as_approximate(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--cold-items=alien,brazil", "--output=a.csv"]) == 0
+    assert "approximate" in capsys.readouterr().out
+    frame = read(Path("a.csv"))
+    assert frame["approximate"].all()
+    assert len(frame) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--users=users.txt"], "users.txt, line 3: user 'anna' is not in tiny; the"),
+        (
+            ["--users=bob,anna"],
+            "--users: user 'anna' is not in tiny; the nearest users",
+        ),
+        (["--users=,"], "--users ,: names nobody"),
+        (["--users=empty.txt"], "names nobody"),
+        (["--users=latin.txt"], "latin.txt, line 1: byte 0xe4"),
+        ([], "one of the arguments --users --cold-items is required"),
+        (["--users=all", "--cold-items=alien"], "not allowed with argument"),
+        (["--cold-items=alein"], "item 'alein' is not in tiny"),
+        (["--users=all", "--k=0"], "0 is not a whole number from 1 on"),
+        (["--users=all", "--output=out.txt"], "must end with .csv, .json, .parquet"),
+        (["--users=all", "--output=folder.csv"], "is a folder; name a file"),
+        (["--users=all", "--output=empty.txt/a.csv"], "cannot be written"),
+        (
+            ["--users=all", "--checkpoint=none.pth"],
+            "does not exist; give the model.pth",
+        ),
+        (["--users=all", "--checkpoint=."], "is a folder; give the model.pth"),
+        (
+            ["--users=all", "--checkpoint=empty.txt"],
+            "empty, truncated or no checkpoint",
+        ),
+        (["--users=all", "--source=none"], "--source none is not a folder"),
+    ],
+)
+def test_a_bad_argument_is_told_in_one_line(
+    arguments: list[str],
+    message: str,
+    command: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("users.txt").write_text("bob\n\nanna\n", "utf-8")
+    Path("latin.txt").write_bytes(b"\xe4\n")
+    Path("empty.txt").write_text("", "utf-8")
+    Path("folder.csv").mkdir()
+    before = set(Path().rglob("*"))
+    if not any("--output" in argument for argument in arguments):
+        arguments = [*arguments, "--output=out.csv"]
+    if "--source=none" in arguments:
+        command = [*command[:-1], "nowhere"]
+    assert main([*command, *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert message in lines[0]
+    assert set(Path().rglob("*")) == before
+
+
+def test_parquet_without_pyarrow_is_told_before_anything_is_loaded(
+    in_tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    arguments = ["--checkpoint=none", "--users=all", "--output=a.parquet"]
+    assert main(["recommend", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert "Parquet needs pyarrow" in error
+    assert 'pip install "recbole-kgif[parquet]"' in error

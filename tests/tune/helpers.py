@@ -1,0 +1,78 @@
+"""Plans for the tiny data set, and trials with results that a person can check."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from recbole_kgif.compare.store import note_failure, start_anew
+from recbole_kgif.tune.plan import ModelPlan, TrialRequest, plan_models
+from recbole_kgif.tune.search import ModelSearch, open_storage, outcome_of
+
+Judge = Callable[[TrialRequest], Optional[float]]
+
+
+def plan(model: str = "KGIF", trials: int = 3, **options: Any) -> ModelPlan:
+    """How a model is tuned, with some options given."""
+    (planned,) = plan_models(
+        [model],
+        "tiny",
+        trials=trials,
+        seed=options.pop("seed", 2020),
+        options_below={"metrics": ["NDCG"], "topk": [3], "valid_metric": "NDCG@3"},
+        options_above=options,
+        given=options,
+        files={"tiny.kg": "1"},
+    )
+    return planned
+
+
+def search(
+    folder: Path, model: str = "KGIF", trials: int = 3, storage: Any = None, **o: Any
+) -> ModelSearch:
+    """A search as the command begins or resumes it."""
+    return ModelSearch(plan(model, trials, **o), folder, open_storage(storage))
+
+
+def judge(request: TrialRequest) -> float:
+    """A value that depends on the learning rate alone and is best at 0.002."""
+    return round(1 - abs(math.log10(request.parameters["learning_rate"] / 2e-3)), 4)
+
+
+def record(value: float, metric: str = "ndcg@3") -> dict[str, Any]:
+    """The parts of a trial's record that the tuning reads."""
+    epoch = {"training_seconds": 0.5, "validation_seconds": 0.25, "valid": {}}
+    return {
+        "valid": {metric: value},
+        "best_epoch": 1,
+        "epochs": [epoch, epoch, {"training_seconds": 0.5}],
+    }
+
+
+def write_result(own: Path, content: Mapping[str, Any]) -> None:
+    """End a trial as its process does."""
+    (own / "result.json").write_text(json.dumps(content), "utf-8")
+
+
+def run_trial(going: ModelSearch, folder: Path, judged: Judge = judge) -> bool:
+    """Do the next trial as `tune.runner` does; None is judged as a failure.
+
+    Returns:
+        Whether there was one.
+    """
+    request = next(iter(going.unfinished()), None) or going.next()
+    if request is None:
+        return False
+    own = start_anew(folder, request)
+    value = judged(request)
+    if value is None:
+        note_failure(own, "out of memory", 1.5)
+    else:
+        write_result(own, record(value))
+    outcome = outcome_of(own, going.plan.metric)
+    assert outcome is not None
+    going.learn(request.number, outcome)
+    return True

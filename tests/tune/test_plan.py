@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_kgif.compare.plan import SPLIT_SEED, plan_runs, settings_of
+from recbole_kgif.compare.store import start_anew
+from recbole_kgif.errors import UserError
+from recbole_kgif.tune.plan import (
+    ModelPlan,
+    check_trials_agree,
+    own_options,
+    plan_models,
+    validation_metric,
+)
+from tests.tune.helpers import plan
+
+
+def changed(planned: ModelPlan, **changes: Any) -> ModelPlan:
+    """The plan with another request for all trials."""
+    request = dataclasses.replace(planned.request, **changes)
+    return dataclasses.replace(planned, request=request)
+
+
+def test_a_trial_asks_for_its_parameters_and_for_no_test() -> None:
+    planned = plan("KGAT", seed=7)
+    request = planned.trial(3, planned.starts[1])
+    written = request.to_json()
+    assert json.loads(json.dumps(written)) == written
+    assert request.name == "KGAT-0003"
+    assert written["evaluate_test"] is False
+    assert written["seed"] == 7
+    assert written["split_seed"] == SPLIT_SEED
+    assert written["parameters"]["layers"] == [128, 64, 32]
+    assert written["options"].items() >= written["parameters"].items()
+    assert written["options"]["embedding_size"] == 64
+    assert written["options"]["train_batch_size"] == 2048
+    assert written["space"]["learning_rate"] == {"low": 1e-4, "high": 1e-2}
+    assert [64, 32, 16] in written["space"]["layers"]["values"]
+
+
+def test_what_is_given_holds_for_all_trials() -> None:
+    (planned,) = plan_models(
+        ["KGAT"],
+        "tiny",
+        trials=1,
+        seed=1,
+        options_below={"embedding_size": 16, "reg_weight": 0.5},
+        options_above={"train_batch_size": 8},
+        given={"embedding_size": 16, "reg_weight": 0.5, "train_batch_size": 8},
+        files={},
+    )
+    options = planned.trial(0, planned.starts[0]).options
+    assert options["embedding_size"] == 16
+    assert options["train_batch_size"] == 8
+    assert options["reg_weight"] == 0.5
+    assert "reg_weight" not in planned.space
+
+
+def test_a_comparison_with_the_options_of_a_trial_is_that_run() -> None:
+    planned = plan("KGAT", mess_dropout=0.25)
+    trial = planned.trial(2, planned.starts[1]).to_json()
+    own = own_options(trial)
+    assert own["mess_dropout"] == 0.25
+    assert own["embedding_size"] == 64
+    assert own["layers"] == [128, 64, 32]
+    assert {"topk", "valid_metric", "load_col", "seed"}.isdisjoint(own)
+    (run,) = plan_runs(
+        ["KGAT"],
+        1,
+        "tiny",
+        options_below={"metrics": ["NDCG"], "topk": [3], "valid_metric": "NDCG@3"},
+        options_of_models={"KGAT": own},
+        options_above={},
+        files={"tiny.kg": "1"},
+    )
+    assert settings_of(run.to_json()) == settings_of(trial)
+    assert run.seed == trial["seed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "metric"),
+    [
+        ({"valid_metric": "NDCG@3"}, "ndcg@3"),
+        ({"valid_metric": "recall@3", "metrics": "Recall", "topk": 3}, "recall@3"),
+        ({"valid_metric": "GAUC", "metrics": ["GAUC"]}, "gauc"),
+    ],
+)
+def test_the_validation_metric_is_one_that_is_computed(
+    options: dict[str, Any], metric: str
+) -> None:
+    assert plan("BPR", **options).metric == metric
+
+
+@pytest.mark.parametrize("metric", ["NDCG@5", "Recall@3"])
+def test_a_metric_that_is_not_computed(metric: str) -> None:
+    with pytest.raises(UserError, match=f"valid_metric={metric}: is not computed"):
+        plan("BPR", valid_metric=metric)
+    with pytest.raises(UserError, match=r"metrics=\['NDCG'\] and topk=\[3\]"):
+        validation_metric(
+            changed(
+                plan("BPR"),
+                options={"valid_metric": metric, "metrics": ["NDCG"], "topk": [3]},
+            ).request
+        )
+
+
+def test_trials_of_equal_settings_agree_whatever_their_parameters(
+    tmp_path: Path,
+) -> None:
+    planned = plan("KGAT")
+    for number, start in enumerate(planned.starts):
+        start_anew(tmp_path, planned.trial(number, start))
+    check_trials_agree(tmp_path, [planned, plan("BPR")])
+    check_trials_agree(tmp_path, [plan("KGAT", trials=99)])
+    check_trials_agree(tmp_path, [plan("BPR")])
+
+
+@pytest.mark.parametrize(
+    ("options", "changes", "told"),
+    [
+        ({"epochs": 7}, {}, "epochs=300, not with 7"),
+        ({"valid_metric": "ndcg@3"}, {}, "valid_metric='NDCG@3', not with 'ndcg@3'"),
+        ({"seed": 1}, {}, "seed=2020, not with 1"),
+        ({}, {"files": {"tiny.kg": "2"}}, "another content of tiny.kg"),
+        ({}, {"dataset": "other"}, "dataset='tiny', not with 'other'"),
+        ({"embedding_size": 8}, {}, "embedding_size=64, not with 8"),
+        ({"layers": [64]}, {}, "layers=None, not with [64]"),
+    ],
+)
+def test_trials_of_other_settings_are_not_mixed(
+    tmp_path: Path, options: dict[str, Any], changes: dict[str, Any], told: str
+) -> None:
+    before = plan("KGAT")
+    start_anew(tmp_path, before.trial(0, before.starts[0]))
+    start_anew(tmp_path, before.trial(1, before.starts[1]))
+    with pytest.raises(UserError) as raised:
+        check_trials_agree(tmp_path, [changed(plan("KGAT", **options), **changes)])
+    message = str(raised.value)
+    assert f"KGAT-0000 was run with {told} (and 1 more)" in message
+    assert "\n" not in message
+    # What must be alike for all models is so for another one too.
+    other = changed(plan("BPR", **{k: v for k, v in options.items() if k != "layers"}))
+    if "embedding_size" in options or "layers" in options:
+        check_trials_agree(tmp_path, [other])
+    else:
+        with pytest.raises(UserError, match="KGAT-0000 was run with"):
+            check_trials_agree(tmp_path, [changed(other, **changes)])
+
+
+def test_another_search_space_is_another_search(tmp_path: Path) -> None:
+    before = plan("BPR")
+    start_anew(tmp_path, before.trial(0, before.starts[0]))
+    wider = dataclasses.replace(
+        before, space={**before.space, "learning_rate": plan("KGIF").space["n_layers"]}
+    )
+    with pytest.raises(UserError, match="run with space of learning_rate="):
+        check_trials_agree(tmp_path, [wider])
+
+
+def test_a_damaged_request_is_named(tmp_path: Path) -> None:
+    planned = plan("BPR")
+    own = start_anew(tmp_path, planned.trial(0, planned.starts[0]))
+    request = json.loads((own / "request.json").read_text("utf-8"))
+    del request["space"]
+    (own / "request.json").write_text(json.dumps(request), "utf-8")
+    with pytest.raises(UserError, match=r"request\.json: lacks space"):
+        check_trials_agree(tmp_path, [planned])
