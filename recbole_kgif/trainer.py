@@ -45,6 +45,20 @@ class KGIFTrainer(Trainer):
         )
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
 
+    def _valid_epoch(
+        self, valid_data: Any, show_progress: bool = False
+    ) -> tuple[float, Any]:
+        """Validate, and keep the balance of embeddings and walks that does better."""
+        best = None
+        for balance in self.model.balances_to_try():
+            self.model.balance.copy_(balance)
+            score, result = super()._valid_epoch(valid_data, show_progress)
+            if best is None or (score > best[0]) == self.valid_metric_bigger:
+                best = score, result, balance
+        assert best is not None
+        self.model.balance.copy_(best[2])
+        return best[0], best[1]
+
 
 def _can_fuse(optimizer: torch.optim.Adam) -> bool:
     """Whether this torch takes these parameters into a fused step."""

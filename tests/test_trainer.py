@@ -35,7 +35,7 @@ def test_triples_are_sampled_only_where_they_are_learned(
     losses = trainer._train_epoch(loaded.train_data, 0)
     assert loaded.train_data.state == state
     assert isinstance(losses, tuple)
-    assert len(losses) == (2 if knowledge_weight else 1)
+    assert len(losses) == (3 if knowledge_weight else 2)
 
 
 @pytest.mark.parametrize("learner", ["adam", "adamw"])
@@ -60,6 +60,28 @@ def test_the_fused_step_is_that_of_recboles_optimiser(
             optimizer.step()
     for name, parameter in trainer.model.named_parameters():
         torch.testing.assert_close(parameter, plain_model.get_parameter(name))
+
+
+@pytest.mark.parametrize("bigger", [True, False])
+def test_the_better_balance_of_a_validation_is_kept(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, bigger: bool
+) -> None:
+    trainer = trainer_of(load_tiny())
+    trainer.valid_metric_bigger = bigger
+    tried: list[list[float]] = []
+
+    def distance_from_best(self: Trainer, *_: object) -> tuple[float, dict[str, float]]:
+        balance = self.model.balance.tolist()
+        tried.append(balance)
+        distance = abs(balance[0] - 0.25) + abs(balance[1] - 2)
+        return (-distance if bigger else distance), {"distance": distance}
+
+    monkeypatch.setattr(Trainer, "_valid_epoch", distance_from_best)
+    for _ in range(12):
+        score, result = trainer._valid_epoch(None)
+    assert trainer.model.balance.tolist() == [0.25, 2]
+    assert score == 0 and result == {"distance": 0}
+    assert len(tried) == 24
 
 
 def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:

@@ -87,8 +87,8 @@ class SparsePattern(nn.Module):
             rows (Tensor): row ids in any order, repeated ones too, shape: [n_asked]
 
         Returns:
-            tuple: for each entry found the place of its row in ``rows``, and its
-            column, both of shape: [n_found]
+            tuple: for each entry found the place of its row in ``rows``, and its own
+            place among all entries, both of shape: [n_found]
         """
         start = self.row_pointer[rows]
         count = self.row_pointer[rows + 1] - start
@@ -96,7 +96,7 @@ class SparsePattern(nn.Module):
         # Where the first entry of each asked row comes to lie among those found.
         first = count.cumsum(0) - count
         entry = torch.arange(len(place), device=rows.device) + (start - first)[place]
-        return place, self.column[entry]
+        return place, entry
 
     def extra_repr(self) -> str:
         """Size, for the printed model."""
@@ -189,6 +189,148 @@ class CollaborativeKnowledgeGraph(nn.Module):
     def edge_relation(self) -> Tensor:
         """Relation of each edge, shape: [n_edges]."""
         return self.node_relations.column[self.pair_tails.row]
+
+
+class SharedNeighbours(nn.Module):
+    """What items have in common in the CKG, as a sparse matrix items x neighbours.
+
+    A *neighbour* here is a pair (relation, node): an entity that at least two items
+    reach by one relation, or a user who has interacted with at least two items. An
+    entry is the inverse item frequency of the neighbour, log(n_items / items that
+    reach it), divided by the norm of all entries of the item under the same relation:
+    the product of two items' rows is the sum, over the relations, of the cosines of
+    what they reach by each.
+
+    Args:
+        graph (CollaborativeKnowledgeGraph): the graph, whose nodes are the users
+            followed by the items and by other entities
+        n_users (int): number of users, padding included
+        n_items (int): number of items, padding included
+
+    Attributes:
+        items (SparsePattern): items x neighbours, an entry for each edge out of an item
+            to a neighbour
+        value (Tensor): x, the value of each entry, shape: [n_entries]
+        relation (Tensor): relation of each neighbour, shape: [n_neighbours]
+        node (Tensor): node of each neighbour, shape: [n_neighbours]
+        neighbour_of_user (Tensor): the neighbour that each user is, or -1 for a user
+            who is none, shape: [n_users]
+        history (SparsePattern): users x items, an entry for each interaction
+    """
+
+    value: Tensor
+    relation: Tensor
+    node: Tensor
+    neighbour_of_user: Tensor
+
+    def __init__(self, graph: CollaborativeKnowledgeGraph, n_users: int, n_items: int):
+        super().__init__()
+        head, tail, edge_relation = (
+            graph.edges.row,
+            graph.edges.column,
+            graph.edge_relation,
+        )
+        is_interaction = head < n_users
+        self.history = SparsePattern(
+            head[is_interaction], tail[is_interaction] - n_users, n_users, n_items
+        )
+        from_item = (head >= n_users) & (head < n_users + n_items)
+        key = edge_relation[from_item] * graph.n_nodes + tail[from_item]
+        pairs, place, count = torch.unique(key, return_inverse=True, return_counts=True)
+        is_shared = count > 1
+        number = is_shared.cumsum(0) - 1
+        stays = is_shared[place]
+        item = head[from_item][stays] - n_users
+        neighbour = number[place[stays]]
+        self.items = SparsePattern(item, neighbour, n_items, int(is_shared.sum()))
+
+        relation = torch.div(pairs, graph.n_nodes, rounding_mode="floor")[is_shared]
+        node = (pairs % graph.n_nodes)[is_shared]
+        rarity = (n_items / count[is_shared].to(graph.normalisation.dtype)).log()
+        value = rarity[neighbour]
+        group = item * graph.n_relations + relation[neighbour]
+        square = value.new_zeros(n_items * graph.n_relations)
+        norm = square.index_add(0, group, value.square()).sqrt()[group]
+        # What all items reach is worth nothing, also to an item that reaches no more.
+        value = torch.where(norm > 0, value / norm, value)
+        neighbour_of_user = torch.full((n_users,), -1)
+        is_user = node < n_users
+        neighbour_of_user[node[is_user]] = torch.arange(len(node))[is_user]
+        for name, tensor in (
+            ("value", value),
+            ("relation", relation),
+            ("node", node),
+            ("neighbour_of_user", neighbour_of_user),
+        ):
+            self.register_buffer(name, tensor, persistent=False)
+
+    @property
+    def n_neighbours(self) -> int:
+        """Number of neighbours that at least two items share."""
+        return self.items.n_columns
+
+    def forget_users(self, users: Tensor, by_neighbour: Tensor) -> Tensor:
+        """Set to zero, in place, what users reach by way of themselves.
+
+        Args:
+            users (Tensor): shape: [n_asked_users]
+            by_neighbour (Tensor): a column for each of them, shape: [n_neighbours,
+                n_asked_users]
+
+        Returns:
+            Tensor: ``by_neighbour``
+        """
+        own = self.neighbour_of_user[users]
+        column = torch.nonzero(own >= 0).squeeze(-1)
+        by_neighbour[own[column], column] = 0
+        return by_neighbour
+
+    def interaction_of(self, user: Tensor, item: Tensor) -> Tensor:
+        """Place in ``history`` of interactions that are in it, shape of ``user``."""
+        n_items = self.history.n_columns
+        # Ascending, because the history is sorted by user, then by item.
+        key = self.history.row * n_items + self.history.column
+        return torch.searchsorted(key, user * n_items + item)
+
+    def held_out_interactions(self, n_relations: int) -> tuple[SparsePattern, Tensor]:
+        """How far each interaction follows from the user's others, by relation.
+
+        Of the interaction of u and i, the entry at relation r is the sum, over the
+        other items j of u and the neighbours n of relation r, of x_jn x_in. What u
+        contributes as a neighbour of both is left out: no walk leads through it to an
+        item that u has not met yet.
+
+        Args:
+            n_relations (int): number of relations of the graph
+
+        Returns:
+            tuple: interactions x relations, and the value of each entry
+        """
+        row, column, value = [], [], []
+        n_users, n_items = self.history.n_rows, self.history.n_columns
+        # So many users at a time that their dense rows take about 64 MiB.
+        n_at_once = max(1, 2**24 // max(1, self.n_neighbours))
+        for users in torch.arange(n_users, device=self.value.device).split(n_at_once):
+            met = self.value.new_zeros(n_items, len(users))
+            user, interaction = self.history.entries_of_rows(users)
+            item = self.history.column[interaction]
+            met[item, user] = 1
+            reached = self.items.transposed_matrix(self.value) @ met
+            self.forget_users(users, reached)
+            place, entry = self.items.entries_of_rows(item)
+            neighbour, own = self.items.column[entry], self.value[entry]
+            is_self = self.neighbour_of_user[users][user[place]] == neighbour
+            share = own * (reached[neighbour, user[place]] - own)
+            key = interaction[place] * n_relations + self.relation[neighbour]
+            found, group = torch.unique(key[~is_self], return_inverse=True)
+            total = share.new_zeros(len(found)).index_add(0, group, share[~is_self])
+            row.append(torch.div(found, n_relations, rounding_mode="floor"))
+            column.append(found % n_relations)
+            value.append(total)
+        pattern = SparsePattern(
+            torch.cat(row), torch.cat(column), self.history.n_entries, n_relations
+        )
+        return pattern, torch.cat(value)
 
 
 def join_interactions_and_triples(

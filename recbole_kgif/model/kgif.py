@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .graph import (
     CollaborativeKnowledgeGraph,
+    SharedNeighbours,
     Triples,
     drop_dangling_nodes,
     join_interactions_and_triples,
@@ -35,6 +36,7 @@ from .layers import (
     DynamicProjection,
     EdgeAttention,
     InformationFusion,
+    NeighbourWalks,
     ProjectionVectors,
     Propagation,
 )
@@ -65,6 +67,7 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "attention": _one_of("modulated", "softmax", "none"),
     "attention_update": _one_of("step", "epoch"),
     "propagation": _one_of("linear", "bi-interaction"),
+    "walks": _one_of(True, False),
     "dropout": (lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
     "loss": _one_of("softmax", "bpr"),
     "n_negatives": (lambda v: _is_count(v) and v > 0, "an integer above 0"),
@@ -90,11 +93,20 @@ class KGIF(KnowledgeRecommender):
     dynamically projected nodes. The propagation is linear for given weights, so a score
     is a sum over walks of the graph.
 
-    The score of a user and an item is cos(z_u, z_i) / temperature + b_i, with z the
-    propagated embeddings and b_i a learned item bias.
+    The score of a user and an item is::
+
+        y(u, i) = p cos(z_u, z_i) / temperature + q w(u, i) + b_i
+
+    with z the propagated embeddings, w the direct walks user - item - neighbour - item
+    (`NeighbourWalks`) and b_i a learned item bias. Embeddings and walks are trained
+    side by side, each by a loss of its own; the balance (p, q) is chosen by the
+    validation metric (`balances_to_try`), because an embedding fits its training
+    interactions far better than others, whereas the walks are trained on each
+    interaction as if it were not there.
     """
 
     input_type = InputType.PAIRWISE
+    n_walk_negatives = 128
 
     def __init__(self, config: Any, dataset: Any):
         """
@@ -165,6 +177,11 @@ class KGIF(KnowledgeRecommender):
                 # Only the recommendation loss trains it, through the attention.
                 relation_bias=self.attention_update == "step",
             )
+        self.walks: Optional[NeighbourWalks] = None
+        if config["walks"]:
+            self.walks = NeighbourWalks(
+                SharedNeighbours(self.graph, self.n_users, self.n_items), n_relations
+            )
         self.dropout = nn.Dropout(config["dropout"])
         self.propagation = Propagation(
             self.n_layers,
@@ -174,6 +191,10 @@ class KGIF(KnowledgeRecommender):
 
         # parameters initialization
         self._initialise_parameters()
+
+        # weights of propagated embeddings and of walks in the score, and the next try
+        self.register_buffer("balance", torch.ones(2))
+        self.register_buffer("next_direction", torch.zeros((), dtype=torch.int64))
 
         # storage: attention of the epoch while training, embeddings while evaluating
         self.epoch_edge_weights: Optional[Tensor] = None
@@ -190,6 +211,8 @@ class KGIF(KnowledgeRecommender):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         # Every item and every relation starts out equal.
+        if self.walks is not None:
+            nn.init.zeros_(self.walks.relation_trust.weight)
         nn.init.zeros_(self.item_bias.weight)
         if self.attention is not None and self.attention.relation_bias is not None:
             nn.init.zeros_(self.attention.relation_bias.weight)
@@ -294,9 +317,9 @@ class KGIF(KnowledgeRecommender):
         item = interaction[self.ITEM_ID]
         negative_item = interaction[self.NEG_ITEM_ID]
 
-        loss = self._recommendation_loss(user, item, negative_item)
+        losses = self._recommendation_losses(user, item, negative_item)
         if self.knowledge_weight == 0:
-            return (loss,)
+            return losses
 
         # The interactions are triples too: their relation is trained like the others.
         triples = _TripleBatch(
@@ -308,13 +331,14 @@ class KGIF(KnowledgeRecommender):
         if self.HEAD_ENTITY_ID in interaction:
             entity_triples = self._entity_triples(interaction)
             triples = _TripleBatch(*map(torch.cat, zip(triples, entity_triples)))
-        return loss, self.knowledge_weight * self._knowledge_loss(triples)
+        return (*losses, self.knowledge_weight * self._knowledge_loss(triples))
 
-    def _recommendation_loss(
+    def _recommendation_losses(
         self, user: Tensor, item: Tensor, negative_item: Tensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         """-log softmax of each positive among itself and the negatives that the batch
         shares, or -log sigmoid of its lead over its own negative; mean over the batch.
+        First for the propagated embeddings, then for the walks, each with the bias.
         """
         user_all, item_all = self.forward()
         if self.loss == "softmax":
@@ -330,13 +354,34 @@ class KGIF(KnowledgeRecommender):
         score = (user_e * item_e).sum(-1) + bias
         if self.loss == "bpr":
             negative_score = (user_e * negative_e).sum(-1) + negative_bias
-            return F.softplus(negative_score - score).mean()
-        negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
-        # Not minus infinity: where all negatives are left out, that has no gradient.
-        negative_score.masked_fill_(
-            self._is_known(user, negative_item), torch.finfo(negative_score.dtype).min
-        )
-        return F.softplus(negative_score.logsumexp(dim=1) - score).mean()
+            losses = [F.softplus(negative_score - score).mean()]
+        else:
+            negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
+            known = self._is_known(user, negative_item)
+            losses = [_softmax_loss(score, negative_score, known)]
+        if self.walks is None:
+            return tuple(losses)
+
+        # The walks have so few parameters that a part of the negatives is enough.
+        n = self.n_walk_negatives
+        if self.loss == "bpr":
+            other_item, place = negative_item[:n].unique(return_inverse=True)
+            score, others_score = self.walks.held_out_scores(
+                user[:n], item[:n], other_item
+            )
+            negative_score = others_score.gather(1, place.unsqueeze(1)).squeeze(1)
+            lead = score + bias[:n] - negative_score - negative_bias[:n]
+            losses.append(F.softplus(-lead).mean())
+        else:
+            score, negative_score = self.walks.held_out_scores(
+                user, item, negative_item[:n]
+            )
+            losses.append(
+                _softmax_loss(
+                    score + bias, negative_score + negative_bias[:n], known[:, :n]
+                )
+            )
+        return tuple(losses)
 
     def _is_known(self, user: Tensor, item: Tensor) -> Tensor:
         """Which of the items are training items of which of the users.
@@ -353,8 +398,8 @@ class KGIF(KnowledgeRecommender):
         place = item.new_full((self.graph.n_nodes,), -1)
         place[item + self.n_users] = torch.arange(len(item), device=item.device)
         # The edges out of a user lead to the user's training items and nowhere else.
-        row, neighbour = self.graph.edges.entries_of_rows(user)
-        column = place[neighbour]
+        row, edge = self.graph.edges.entries_of_rows(user)
+        column = place[self.graph.edges.column[edge]]
         asked = column >= 0
         known = torch.zeros(len(user), len(item), dtype=torch.bool, device=item.device)
         known[row[asked], column[asked]] = True
@@ -409,27 +454,63 @@ class KGIF(KnowledgeRecommender):
             losses.append(F.softplus(true - false).mean())
         return (losses[0] + losses[1]) / 2
 
-    def _pair_scores(
-        self, user_all: Tensor, item_all: Tensor, user: Tensor, item: Tensor
-    ) -> Tensor:
-        cosine = F.cosine_similarity(user_all[user], item_all[item], dim=-1)
-        return cosine / self.temperature + self.item_bias.weight[item].squeeze(-1)
+    def _scores(self, user: Tensor) -> Tensor:
+        """Scores of all items for the given users, shape: [n_asked, n_items]."""
+        user_all, item_all = self._stored_embeddings()
+        user_e = F.normalize(user_all[user], dim=-1) * self.balance[0]
+        cosine = user_e @ F.normalize(item_all, dim=-1).t()
+        score = cosine / self.temperature + self.item_bias.weight.t()
+        if self.walks is not None:
+            score += self.balance[1] * self.walks(user)
+        return score
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of the given pairs of users and items, shape: [batch_size]."""
-        user = interaction[self.USER_ID]
+        user, place = interaction[self.USER_ID].unique(return_inverse=True)
         item = interaction[self.ITEM_ID]
-        user_all, item_all = self._stored_embeddings()
-        return self._pair_scores(user_all, item_all, user, item)
+        scores = item.new_empty(len(item), dtype=self.item_bias.weight.dtype)
+        # So few users at a time that the scores of all items take about 16 MiB.
+        n_at_once = max(1, 2**22 // self.n_items)
+        for first in range(0, len(user), n_at_once):
+            asked = (place >= first) & (place < first + n_at_once)
+            of_users = self._scores(user[first : first + n_at_once])
+            scores[asked] = of_users[place[asked] - first, item[asked]]
+        return scores
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of all items for the given users, shape: [batch_size * n_items]."""
-        user = interaction[self.USER_ID]
-        user_all, item_all = self._stored_embeddings()
-        user_e = F.normalize(user_all[user], dim=-1)
-        item_e = F.normalize(item_all, dim=-1)
-        scores = user_e @ item_e.t() / self.temperature + self.item_bias.weight.t()
-        return scores.view(-1)
+        return self._scores(interaction[self.USER_ID]).view(-1)
+
+    def balances_to_try(self) -> list[Tensor]:
+        """Weights of embeddings and walks for the next validation: those in force, and
+        one of their neighbours in turn, with a weight doubled or halved.
+
+        Whoever validates keeps the better one in ``balance``.
+        """
+        if self.walks is None:
+            return [self.balance.clone()]
+        weight, factor = ((0, 0.5), (1, 2.0), (0, 2.0), (1, 0.5))[
+            int(self.next_direction)
+        ]
+        self.next_direction.copy_((self.next_direction + 1) % 4)
+        neighbour = self.balance.clone()
+        neighbour[weight] *= factor
+        return [self.balance.clone(), neighbour]
+
+
+def _softmax_loss(score: Tensor, negative_score: Tensor, known: Tensor) -> Tensor:
+    """-log softmax of the scores among themselves and their negatives, mean.
+
+    Args:
+        score (torch.Tensor): shape: [batch_size]
+        negative_score (torch.Tensor): shape: [batch_size, n_negatives]
+        known (torch.Tensor): which negatives are none, bool, of the same shape
+    """
+    # Not minus infinity: where all negatives are left out, that has no gradient.
+    negative_score = negative_score.masked_fill(
+        known, torch.finfo(negative_score.dtype).min
+    )
+    return F.softplus(negative_score.logsumexp(dim=1) - score).mean()
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graph import CollaborativeKnowledgeGraph, SparsePattern
+from .graph import CollaborativeKnowledgeGraph, SharedNeighbours, SparsePattern
 
 # Rows that the fallback of the sampled product gathers at once: two blocks of
 # 2^13 x 64 floats stay in the processor's cache.
@@ -343,6 +343,119 @@ class Propagation(nn.Module):
             current = neighbours
             total = total + current
         return total / (self.n_layers + 1)
+
+
+class NeighbourWalks(nn.Module):
+    """Score of the direct walks user - item - neighbour - item.
+
+    With N(u) the training items of a user and x the entries of `SharedNeighbours`::
+
+        w(u, i) = |N(u)|^-a  sum_{j in N(u)} sum_n g_{r(n)} x_jn x_in
+
+    where n runs over all that j and i both reach by the same relation: entities, and
+    users who have interacted with both. The trust g_r > 0 in each relation and the
+    exponent a are learned, from every interaction as if it were not there: an item
+    is no evidence of itself. Our choice, for the paper's balance of user-centric and
+    item-centric representations: embeddings of a few dimensions cannot tell apart
+    tens of thousands of entities that link two or three items each, and these walks
+    can. Each is explicit, and so is its share of the score.
+
+    Args:
+        shared (SharedNeighbours): what the items have in common
+        n_relations (int): number of relations, inverse ones included
+    """
+
+    # A few numbers that concern every interaction may move faster than an embedding.
+    rate = 10.0
+    initial_exponent = 0.5
+
+    held_out_value: Tensor
+
+    def __init__(self, shared: SharedNeighbours, n_relations: int):
+        super().__init__()
+        self.shared = shared
+        self.relation_trust = nn.Embedding(n_relations, 1)
+        self.exponent = nn.Parameter(torch.zeros(()))
+        self.held_out, held_out_value = shared.held_out_interactions(n_relations)
+        self.register_buffer("held_out_value", held_out_value, persistent=False)
+
+    def trust(self) -> Tensor:
+        """g_r of each relation, shape: [n_relations]."""
+        return (self.rate * self.relation_trust.weight.squeeze(-1)).exp()
+
+    def user_factor(self, n_items: Tensor) -> Tensor:
+        """Factor |N(u)|^-a for numbers of items, of the same shape."""
+        exponent = self.initial_exponent + self.rate * self.exponent
+        return n_items.clamp(min=1).to(exponent.dtype).pow(-exponent)
+
+    def n_items_of(self, users: Tensor) -> Tensor:
+        """|N(u)| of the given users, of the same shape."""
+        pointer = self.shared.history.row_pointer
+        return pointer[users + 1] - pointer[users]
+
+    def from_items(self, items: Tensor) -> Tensor:
+        """sum_n g_{r(n)} x_jn x_in of every item j and the given items i.
+
+        Args:
+            items (Tensor): shape: [n_asked]
+
+        Returns:
+            Tensor: shape: [n_items, n_asked]
+        """
+        pattern, value = self.shared.items, self.shared.value
+        place, entry = pattern.entries_of_rows(items)
+        reached = value.new_zeros(pattern.n_columns, len(items))
+        reached[pattern.column[entry], place] = value[entry]
+        trusted = reached * self.trust()[self.shared.relation].unsqueeze(-1)
+        return sparse_dense_product(pattern, value, trusted)
+
+    def held_out_scores(
+        self, user: Tensor, item: Tensor, other_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores as if these interactions were not in the graph, for training.
+
+        Args:
+            user (Tensor): users, shape: [batch_size]
+            item (Tensor): an item that each has interacted with, shape: [batch_size]
+            other_items (Tensor): shape: [n_others]
+
+        Returns:
+            tuple: w of the interactions, shape: [batch_size], and of their users with
+            the other items, shape: [batch_size, n_others]
+        """
+        trust = self.trust().unsqueeze(-1)
+        by_interaction = sparse_dense_product(self.held_out, self.held_out_value, trust)
+        interaction = self.shared.interaction_of(user, item)
+        between_items = self.from_items(other_items)
+        history = self.shared.history
+        of_user = sparse_dense_product(
+            history, between_items.new_ones(history.n_entries), between_items
+        )
+        of_others = of_user.index_select(0, user) - between_items.index_select(0, item)
+        factor = self.user_factor(self.n_items_of(user) - 1)
+        return (
+            by_interaction.squeeze(-1).index_select(0, interaction) * factor,
+            of_others * factor.unsqueeze(-1),
+        )
+
+    def forward(self, users: Tensor) -> Tensor:
+        """Scores of the given users and all items.
+
+        Args:
+            users (Tensor): shape: [n_asked_users]
+
+        Returns:
+            Tensor: shape: [n_asked_users, n_items]
+        """
+        shared = self.shared
+        user, interaction = shared.history.entries_of_rows(users)
+        met = shared.value.new_zeros(shared.history.n_columns, len(users))
+        met[shared.history.column[interaction], user] = 1
+        reached = _multiply(shared.items.transposed_matrix(shared.value), met)
+        shared.forget_users(users, reached)
+        reached = reached * self.trust()[shared.relation].unsqueeze(-1)
+        score = _multiply(shared.items.matrix(shared.value), reached)
+        return score.t() * self.user_factor(self.n_items_of(users)).unsqueeze(-1)
 
 
 def _full(tensor: Tensor) -> Tensor:

@@ -32,7 +32,8 @@ ABLATIONS: list[dict[str, Any]] = [
     {"loss": "bpr"},
     {"knowledge_weight": 0},
     {"dropout": 0.5},
-    {"fusion": False, "attention": "none", "knowledge_weight": 0},
+    {"walks": False},
+    {"fusion": False, "attention": "none", "walks": False, "knowledge_weight": 0},
 ]
 
 
@@ -129,6 +130,7 @@ BAD_VALUES = [
     ("attention", "kgat"),
     ("attention_update", "batch"),
     ("propagation", "gcn"),
+    ("walks", 1),
     ("dropout", 1.0),
     ("loss", "ce"),
     ("n_negatives", 0),
@@ -258,7 +260,7 @@ def test_every_parameter_receives_gradient(
 def test_layers_switched_off_have_no_parameters(
     load_tiny: Callable[..., Loaded],
 ) -> None:
-    loaded = load_tiny(fusion=False, attention="none", knowledge_weight=0)
+    loaded = load_tiny(fusion=False, attention="none", walks=False, knowledge_weight=0)
     names = {name for name, _ in build(loaded).named_parameters()}
     assert names == {"node_embedding.weight", "item_bias.weight"}
 
@@ -314,7 +316,7 @@ def score_by_hand(
 def test_the_softmax_loss_follows_its_definition(
     load_tiny: Callable[..., Loaded],
 ) -> None:
-    loaded = load_tiny(knowledge_weight=0, n_negatives=5)
+    loaded = load_tiny(knowledge_weight=0, n_negatives=5, walks=False)
     model = build(loaded).train()
     torch.nn.init.normal_(model.item_bias.weight)
     batch = one_batch(loaded)
@@ -346,16 +348,16 @@ def test_a_user_who_knows_every_shared_negative_does_no_harm(
         )
     )
     batch = interaction(user_id=[ann], item_id=[alien], neg_item_id=[dune])
-    (loss,) = model.calculate_loss(batch)
-    assert loss.item() == 0
-    loss.backward()
+    losses = model.calculate_loss(batch)
+    assert [loss.item() for loss in losses] == [0, 0]
+    sum(losses).backward()
     for parameter in model.parameters():
         if parameter.grad is not None:
             assert torch.isfinite(parameter.grad).all()
 
 
 def test_the_bpr_loss_follows_its_definition(load_tiny: Callable[..., Loaded]) -> None:
-    loaded = load_tiny(knowledge_weight=0, loss="bpr")
+    loaded = load_tiny(knowledge_weight=0, loss="bpr", walks=False)
     model = build(loaded).train()
     torch.nn.init.normal_(model.item_bias.weight)
     batch = one_batch(loaded)
@@ -373,6 +375,68 @@ def test_the_bpr_loss_follows_its_definition(load_tiny: Callable[..., Loaded]) -
     ]
     (loss,) = model.calculate_loss(batch)
     torch.testing.assert_close(loss, torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr"])
+def test_the_walks_are_trained_on_each_interaction_as_if_it_were_not_there(
+    load_tiny: Callable[..., Loaded], loss: str
+) -> None:
+    loaded = load_tiny(knowledge_weight=0, loss=loss)
+    model = build(loaded).train()
+    assert model.walks is not None
+    torch.nn.init.normal_(model.item_bias.weight)
+    torch.nn.init.normal_(model.walks.relation_trust.weight, std=0.05)
+    batch = one_batch(loaded)
+    bias = model.item_bias.weight.squeeze(-1)
+    train = loaded.train_data._dataset.inter_feat
+    known = set(zip(train["user_id"].tolist(), train["item_id"].tolist()))
+    shared = set(batch["neg_item_id"].tolist())
+    losses = []
+    for user, item, other in zip(
+        *(batch[f].tolist() for f in ("user_id", "item_id", "neg_item_id"))
+    ):
+        others = [other]
+        if loss == "softmax":
+            others = [j for j in shared if (user, j) not in known]
+        asked = [torch.tensor([n]) for n in (user, item)]
+        own, negative = model.walks.held_out_scores(*asked, torch.tensor(others))
+        score, negative = own[0] + bias[item], negative[0] + bias[others]
+        # With one negative the two losses are the same.
+        losses.append(
+            -torch.log_softmax(torch.cat([score.unsqueeze(0), negative]), 0)[0]
+        )
+    _, walk_loss = model.calculate_loss(batch)
+    torch.testing.assert_close(walk_loss, torch.stack(losses).mean())
+
+
+def test_the_balance_weighs_embeddings_and_walks_in_the_score(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    loaded = load_tiny()
+    model = build(loaded).eval()
+    torch.nn.init.normal_(model.item_bias.weight)
+    user = interaction(user_id=list(range(loaded.dataset.user_num)))
+    scores = {}
+    with torch.no_grad():
+        for balance in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (3.0, 0.5)):
+            model.balance.copy_(torch.tensor(balance))
+            scores[balance] = model.full_sort_predict(user)
+    bias, propagated, walked, both = scores.values()
+    assert not torch.equal(propagated, bias)
+    assert not torch.equal(walked, bias)
+    torch.testing.assert_close(
+        both, bias + 3 * (propagated - bias) + 0.5 * (walked - bias)
+    )
+
+
+def test_every_direction_is_tried_in_turn(load_tiny: Callable[..., Loaded]) -> None:
+    model = build(load_tiny())
+    tried = [model.balances_to_try() for _ in range(5)]
+    assert all(first.tolist() == [1, 1] for first, _ in tried)
+    neighbours = [neighbour.tolist() for _, neighbour in tried]
+    assert sorted(neighbours[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
+    assert neighbours[4] == neighbours[0]
+    assert len(build(load_tiny(walks=False)).balances_to_try()) == 1
 
 
 @pytest.mark.parametrize("projected", [True, False])
@@ -416,7 +480,7 @@ def test_the_knowledge_loss_follows_its_definition(
         forward = distance(h, r, other) - distance(h, r, t)
         inverse = distance(other, r + n_relations, h) - distance(t, r + n_relations, h)
         losses += [-torch.log(torch.sigmoid(m)) for m in (forward, inverse)]
-    _, loss = model.calculate_loss(batch)
+    *_, loss = model.calculate_loss(batch)
     torch.testing.assert_close(loss, 0.7 * torch.stack(losses).mean())
 
 
@@ -501,7 +565,8 @@ def test_the_state_holds_parameters_and_no_graph(
     load_tiny: Callable[..., Loaded],
 ) -> None:
     model = build(load_tiny())
-    assert set(model.state_dict()) == {name for name, _ in model.named_parameters()}
+    parameters = {name for name, _ in model.named_parameters()}
+    assert set(model.state_dict()) == {*parameters, "balance", "next_direction"}
 
 
 def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None:
@@ -524,7 +589,7 @@ def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None
             ends = ends + level
         return ends
 
-    user = node(loaded, "user_id", "bob")
+    user = node(loaded, "user_id", "dee")
     item = node(loaded, "item_id", "alien")
     total = (
         sum(
@@ -538,5 +603,8 @@ def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None
         u, i = user_all[user], entity_all[item - model.n_users]
         pair = interaction(user_id=[user], item_id=[item - model.n_users])
         score = model.predict(pair).item()
+        assert model.walks is not None
+        direct = model.walks(torch.tensor([user]))[0, item - model.n_users].item()
     norm = (u.norm() * i.norm()).item() * model.temperature
-    assert total / norm == pytest.approx(score, rel=1e-5)
+    assert direct > 0  # from brazil, by the genre that both share
+    assert total / norm + direct == pytest.approx(score, rel=1e-5)

@@ -10,19 +10,30 @@ import torch
 from torch import Tensor, nn
 
 from recbole_kgif.model import layers
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SharedNeighbours
 from recbole_kgif.model.layers import (
     BiInteraction,
     DynamicProjection,
     EdgeAttention,
     InformationFusion,
+    NeighbourWalks,
     ProjectionVectors,
     Propagation,
     sampled_dense_product,
     segment_softmax,
     sparse_dense_product,
 )
-from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, edges_of, graph_of
+from tests.model.test_graph import (
+    FACTS,
+    N_ITEMS,
+    N_NODES,
+    N_RELATIONS,
+    N_USERS,
+    edges_of,
+    graph_of,
+    linked_graph,
+    shared_by_hand,
+)
 
 D = 4
 
@@ -307,3 +318,89 @@ def test_the_whole_chain_of_layers_has_true_gradients(
 
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
     assert torch.autograd.gradcheck(chain, inputs)
+
+
+# --- direct walks -------------------------------------------------------------------
+
+HISTORIES = {0: [0, 1, 2], 1: [0, 1], 2: [2]}
+
+
+def walks_with_values() -> NeighbourWalks:
+    shared = SharedNeighbours(linked_graph(), N_USERS, N_ITEMS)
+    walks = randomised(NeighbourWalks(shared, 2 * N_RELATIONS))
+    with torch.no_grad():
+        walks.relation_trust.weight.mul_(0.1)
+        walks.exponent.fill_(0.03)
+    return walks
+
+
+def walk_score(
+    walks: NeighbourWalks, user: int, item: int, history: list[int]
+) -> float:
+    """w from its definition, for a user with these items."""
+    x, trust = shared_by_hand(), walks.trust().tolist()
+    exponent = 0.5 + 10 * walks.exponent.item()
+    total = sum(
+        trust[relation] * x[other][relation, node] * x[item][relation, node]
+        for other in history
+        for relation, node in set(x[other]) & set(x[item])
+        if node != user
+    )
+    return max(len(history), 1) ** -exponent * total
+
+
+def test_direct_walks_follow_their_equation() -> None:
+    walks = walks_with_values()
+    scores = walks(torch.tensor([2, 0, 1, 0]))
+    assert scores.shape == (4, N_ITEMS)
+    for row, user in enumerate([2, 0, 1, 0]):
+        for item in set(range(N_ITEMS)) - set(HISTORIES[user]):
+            expected = walk_score(walks, user, item, HISTORIES[user])
+            assert scores[row, item].item() == pytest.approx(expected)
+    assert scores[0, 1] > 0
+
+
+def test_a_held_out_item_is_no_evidence_of_itself() -> None:
+    walks = walks_with_values()
+    users, items = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 0, 2, 2])
+    others = torch.tensor([3, 2])
+    own, of_others = walks.held_out_scores(users, items, others)
+    for row, (user, item) in enumerate(zip(users.tolist(), items.tolist())):
+        history = [j for j in HISTORIES[user] if j != item]
+        expected = walk_score(walks, user, item, history)
+        assert own[row].item() == pytest.approx(expected)
+        for column, other in enumerate(others.tolist()):
+            if other in HISTORIES[user]:
+                continue  # masked by the loss: it is no negative
+            expected = walk_score(walks, user, other, history)
+            assert of_others[row, column].item() == pytest.approx(expected)
+    assert own[2] == 0 and own[0] > 0
+
+
+def test_gradients_of_the_direct_walks() -> None:
+    walks = walks_with_values()
+    arguments = (torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([3, 2]))
+
+    def scores(trust: Tensor, exponent: Tensor) -> Tensor:
+        state = {"relation_trust.weight": trust, "exponent": exponent}
+        found = torch.func.functional_call(HeldOut(walks), prefixed(state), arguments)
+        return torch.cat([part.flatten() for part in found])
+
+    trust = walks.relation_trust.weight.detach().clone().requires_grad_()
+    exponent = walks.exponent.detach().clone().requires_grad_()
+    assert torch.autograd.gradcheck(scores, (trust, exponent))
+
+
+class HeldOut(nn.Module):
+    """What training computes, as a forward pass."""
+
+    def __init__(self, walks: NeighbourWalks):
+        super().__init__()
+        self.walks = walks
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        return self.walks.held_out_scores(*arguments)
+
+
+def prefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"walks.{name}": value for name, value in state.items()}
