@@ -423,9 +423,10 @@ class NeighbourWalks(nn.Module):
             tuple: w of the interactions, shape: [batch_size], and of their users with
             the other items, shape: [batch_size, n_others]
         """
-        trust = self.trust().unsqueeze(-1)
-        by_interaction = sparse_dense_product(self.held_out, self.held_out_value, trust)
         interaction = self.shared.interaction_of(user, item)
+        place, entry = self.held_out.entries_of_rows(interaction)
+        share = self.held_out_value[entry] * self.trust()[self.held_out.column[entry]]
+        of_item = share.new_zeros(len(item)).index_add(0, place, share)
         between_items = self.from_items(other_items)
         history = self.shared.history
         of_user = sparse_dense_product(
@@ -434,7 +435,7 @@ class NeighbourWalks(nn.Module):
         of_others = of_user.index_select(0, user) - between_items.index_select(0, item)
         factor = self.user_factor(self.n_items_of(user) - 1)
         return (
-            by_interaction.squeeze(-1).index_select(0, interaction) * factor,
+            of_item * factor,
             of_others * factor.unsqueeze(-1),
         )
 
