@@ -31,7 +31,10 @@ from recbole_kgif.loading import (
 )
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
+    check_option,
+    default_options,
     field_names,
+    in_one_line,
     known_models,
     suggest,
 )
@@ -231,7 +234,8 @@ def _fits(name: str, value: Any) -> bool:
     if name in ("model", "dataset"):
         return isinstance(value, str)
     if name in ("epoch", "split_seed"):
-        return type(value) is int
+        # NumPy's generator takes no larger seed.
+        return type(value) is int and 0 <= value < 2**32
     if name == "linked_items_only":
         return isinstance(value, bool)
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -302,6 +306,7 @@ def restore(
         checkpoint.dataset, data_path=data_path or Path("dataset"), source=source
     )
     options = checkpoint.options
+    _check_options(path, name, options)
     check_dataset(
         location.folder,
         location.name,
@@ -336,6 +341,19 @@ def restore(
     put_parameters(str(path), model, checkpoint.state_dict, checkpoint.other_parameter)
     model.eval()
     return Restored(checkpoint, config, model, data, location.folder)
+
+
+def _check_options(path: Path, model: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that no run can have had.
+
+    Raises:
+        UserError: one of them is of a wrong form.
+    """
+    known = default_options(model)
+    for name, value in options.items():
+        if name in known:
+            where = f"{path}: {name}: {in_one_line(value)}"
+            check_option(where, name, value, known)
 
 
 def _require_harmless_model(path: Path, model: str, trust: bool) -> None:

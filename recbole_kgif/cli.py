@@ -10,7 +10,17 @@ from typing import Optional
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 
 # Each is a module of `recbole_kgif.commands`, imported when it is asked for.
-COMMANDS = ("compare", "prepare", "recommend", "report", "tune")
+COMMANDS = (
+    "ablate",
+    "compare",
+    "doctor",
+    "explain",
+    "prepare",
+    "recommend",
+    "report",
+    "robustness",
+    "tune",
+)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -20,8 +30,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         arguments: those after the program's name; None takes the process's own.
 
     Returns:
-        Exit code: 0, 1 where a compared run failed, 2 for a mistake of the user's
-        (told in one line), 130 when interrupted.
+        Exit code: 0, 1 where a compared run failed or the doctor found a problem, 2
+        for a mistake of the user's (told in one line), 130 when interrupted.
     """
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))

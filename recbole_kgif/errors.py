@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXIT_RUNS_FAILED = 1
+EXIT_PROBLEMS_FOUND = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 

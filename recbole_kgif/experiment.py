@@ -22,7 +22,7 @@ from recbole.config import Config
 from recbole.evaluator.base_metric import TopkMetric
 from recbole.utils import get_trainer, init_logger
 
-from recbole_kgif import checkpoint
+from recbole_kgif import checkpoint, preflight, protocols
 from recbole_kgif.compat import active_shims
 from recbole_kgif.files import write_whole
 from recbole_kgif.loading import (
@@ -41,6 +41,8 @@ from recbole_kgif.run_folder import (
     RESULT_FILE,
     remove_partial_files,
 )
+from recbole_kgif.study.corruption import TripleChange
+from recbole_kgif.study.item_hits import item_hits
 
 # Six digits keep a mean over users exact well beyond the four that RecBole reports.
 _PER_USER_DIGITS = 6
@@ -56,6 +58,7 @@ def run_experiment(
     linked_items_only: bool = False,
     evaluate_test: bool = True,
     resumable: bool = False,
+    triples: Optional[TripleChange] = None,
 ) -> dict[str, Any]:
     """Train a model, test its best epoch and write the record of the run.
 
@@ -75,6 +78,7 @@ def run_experiment(
             test interactions must have no say: the record then has no test results.
         resumable: whether to leave, after each epoch, what a later call with equal
             arguments goes on from, and to go on from what an earlier one has left.
+        triples: what is done to the knowledge graph before; None leaves it as it is.
 
     Returns:
         The record, as it is written.
@@ -99,6 +103,7 @@ def run_experiment(
                 split_seed=split_seed,
                 linked_items_only=linked_items_only,
                 size_evaluation_batches="eval_batch_size" not in options,
+                triples=triples,
             )
             record = _train_and_test(
                 config,
@@ -108,8 +113,10 @@ def run_experiment(
                 evaluate_test=evaluate_test,
                 resumable=resumable,
             )
+    record[protocols.OPTION] = protocols.protocol_of(options)
     record["split_seed"] = split_seed
     record["linked_items_only"] = linked_items_only
+    record["triples"] = None if triples is None else triples.to_json()
     record["started"] = started.isoformat(timespec="seconds")
     record["checkpoint"] = CHECKPOINT_FILE
     write_json(output / RESULT_FILE, record)
@@ -130,7 +137,10 @@ def _train_and_test(
     data_fingerprint = fingerprint(data)
     model = make_model(config, data)
     logging.getLogger().info(model)
+    preflight.tell_memory(model, config)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    # A model that needs no training has one epoch, which has to be validated.
+    trainer.eval_step = min(trainer.eval_step, trainer.epochs)
 
     epochs: list[dict[str, Any]] = []
     training = Training(
@@ -183,7 +193,7 @@ def _train_and_test(
             show_progress=config["show_progress"],
             callback_fn=end_epoch,
         )
-    tested = _test(trainer, data.test, folder) if evaluate_test else {}
+    tested = _test(trainer, data, folder) if evaluate_test else {}
     validated = [epoch for epoch in epochs if "valid" in epoch]
     seconds = [epoch["training_seconds"] for epoch in epochs]
     return {
@@ -209,22 +219,30 @@ def _train_and_test(
     }
 
 
-def _test(trainer: Any, test_data: Any, folder: Path) -> dict[str, Any]:
-    """The test results of the best epoch, as means and by user."""
+def _test(trainer: Any, data: LoadedData, folder: Path) -> dict[str, Any]:
+    """The test results of the best epoch, as means, by user and by item."""
     path = folder / CHECKPOINT_FILE
     best = checkpoint.load(path)
     checkpoint.put_parameters(
         str(path), trainer.model, best.state_dict, best.other_parameter
     )
-    with _values_per_user(trainer.evaluator) as per_user:
+    with (
+        _values_per_user(trainer.evaluator) as per_user,
+        item_hits(trainer.eval_collector, data.dataset.item_num) as by_item,
+    ):
         result = trainer.evaluate(
-            test_data,
+            data.test,
             load_best_model=False,
             show_progress=trainer.config["show_progress"],
         )
     return {
         "test": _floats(result),
-        "test_per_user": {"users": _evaluated_users(test_data), "metrics": per_user},
+        "test_per_user": {
+            "users": _evaluated_users(data.test),
+            "training_interactions": _training_interactions(data),
+            "metrics": per_user,
+        },
+        "test_per_item": by_item.to_record(data.train._dataset),
     }
 
 
@@ -263,6 +281,15 @@ def _evaluated_users(loader: Any) -> list[str]:
     """Original ids of the users, in the order in which they are evaluated."""
     dataset = loader._dataset
     return [str(user) for user in dataset.id2token(dataset.uid_field, loader.uid_list)]
+
+
+def _training_interactions(data: LoadedData) -> list[int]:
+    """How many each of the evaluated users has, in the same order."""
+    train = data.train._dataset
+    users = train.inter_feat[train.uid_field]
+    degree = torch.bincount(users, minlength=train.user_num)
+    of_users: list[int] = degree[data.test.uid_list].tolist()
+    return of_users
 
 
 def write_json(path: Path, value: Any) -> None:

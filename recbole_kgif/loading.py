@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from recbole.config import Config
@@ -18,6 +19,11 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType, get_model, init_seed
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.study.corruption import TripleChange, change_knowledge_graph
+from recbole_kgif.study.empty_graph import (
+    check_runs_without_triples,
+    without_triples,
+)
 
 # User x item scores that one evaluation batch holds: 16 MiB of float32.
 _EVALUATION_CELLS = 2**22
@@ -55,11 +61,30 @@ def make_config(model: str, dataset: str, options: Mapping[str, Any]) -> Config:
     Raises:
         UserError: RecBole refuses an option.
     """
+    given = {name: _without_code(value) for name, value in options.items()}
     with _no_command_line():
         config: Config = refused_as_user_error(
-            "configuration", Config, model, dataset, None, dict(options)
+            "configuration", Config, model, dataset, None, given
         )
     return config
+
+
+def _without_code(value: Any) -> Any:
+    """An option's value as RecBole's Config makes it of a text, but for what would run.
+
+    Config evaluates a text as Python. Here a literal, such as "None", is that value,
+    and any other text is handed over as the literal of itself.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return repr(value)
+    if isinstance(literal, str):
+        return repr(literal)
+    is_known = literal is None or isinstance(literal, (int, float, list, tuple, dict))
+    return literal if is_known else repr(value)
 
 
 @contextlib.contextmanager
@@ -79,6 +104,7 @@ def load_data(
     split_seed: int,
     linked_items_only: bool,
     size_evaluation_batches: bool = False,
+    triples: Optional[TripleChange] = None,
 ) -> LoadedData:
     """Load and split a data set; equal arguments give equal splits.
 
@@ -89,10 +115,12 @@ def load_data(
             very interactions that a knowledge-aware one gets.
         size_evaluation_batches: whether to set ``eval_batch_size`` by what the model
             holds at once.
+        triples: what is done to the knowledge graph before the split, which depends on
+            the interactions alone; None leaves it as it is.
 
     Raises:
-        UserError: RecBole refuses the data, or lists are asked for that are longer than
-            there are items.
+        UserError: RecBole refuses the data, lists are asked for that are longer than
+            there are items, or the model cannot learn from the changed graph.
     """
     logger = logging.getLogger()
     name = config["dataset"]
@@ -110,7 +138,14 @@ def load_data(
         # RecBole's unit is a user-item cell: its default can mean one user a batch.
         cells = evaluation_cells(get_model(config["model"]))
         config["eval_batch_size"] = max(cells, dataset.item_num)
+    is_emptied = triples is not None and not triples.number_kept(len(dataset.kg_feat))
+    if is_emptied:
+        check_runs_without_triples(config["model"])
+    elif triples is not None:
+        change_knowledge_graph(dataset, triples)
     parts = refused_as_user_error(f"data set {name}", data_preparation, config, dataset)
+    if is_emptied:
+        parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)
 
 
@@ -143,12 +178,23 @@ def make_model(config: Config, data: LoadedData) -> Any:
     """A new model on the device of the configuration.
 
     Raises:
-        UserError: the model refuses an option or the data.
+        UserError: the model refuses an option or the data, or does not fit in memory.
     """
     init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
-    return refused_as_user_error(
-        config["model"], get_model(config["model"]), config, data.train._dataset
-    ).to(config["device"])
+    name = config["model"]
+    try:
+        model = refused_as_user_error(
+            name, get_model(name), config, data.train._dataset
+        )
+        return model.to(config["device"])
+    except (RuntimeError, MemoryError) as error:
+        message = " ".join(str(error).split())
+        if not any(word in message.lower() for word in ("memory", "storage size")):
+            raise
+        raise UserError(
+            f"{name}: does not fit in memory ({message[:200]}); give smaller sizes, "
+            "such as --embedding_size=32"
+        ) from error
 
 
 # --- telling data sets apart --------------------------------------------------------

@@ -191,13 +191,7 @@ class Recommender:
     def _number(
         self, kind: str, known: Mapping[str, int], token: str, origin: str = ""
     ) -> int:
-        if token in known:
-            return known[token]
-        near = difflib.get_close_matches(token, known, n=3) or list(known)[:3]
-        raise UserError(
-            f"{origin}{kind} {shown(token)} is not in {self._config['dataset']}; the "
-            f"nearest {kind}s are {', '.join(near)}"
-        )
+        return number_of(kind, known, token, self._config["dataset"], origin)
 
     def _scores(self, users: npt.NDArray[np.int64], cells: int) -> torch.Tensor:
         """Scores of all items, shape: [n_users, n_items]."""
@@ -232,6 +226,30 @@ class Recommender:
         ranks = frame.groupby("user_id", sort=False).cumcount() + 1
         frame.insert(1, "rank", ranks)
         return frame
+
+
+def number_of(
+    kind: str, known: Mapping[str, int], token: str, dataset: str, origin: str = ""
+) -> int:
+    """Number of an id.
+
+    Args:
+        kind: "user" or "item", for the message.
+        known: numbers of all ids of that kind.
+        token: the id.
+        dataset: name of the data set, for the message.
+        origin: where the id stands, with which the message begins.
+
+    Raises:
+        UserError: the data set has no such id; the nearest are named.
+    """
+    if token in known:
+        return known[token]
+    near = difflib.get_close_matches(token, known, n=3) or list(known)[:3]
+    raise UserError(
+        f"{origin}{kind} {shown(token)} is not in {dataset}; the nearest {kind}s are "
+        f"{', '.join(near)}"
+    )
 
 
 def cosine_with_mean(

@@ -19,22 +19,34 @@ from typing import Any, Optional
 from recbole_kgif.resources import resource
 
 MODEL_NAME = "KGIF"
-_MODEL_FAMILY = "recbole.model.knowledge_aware_recommender"
+# RecBole's name for the module of each model of ours, and where it is.
+_MODEL_MODULES = {
+    "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.kgif",
+    "recbole.model.general_recommender.sharedentities": (
+        "recbole_kgif.study.shared_entities"
+    ),
+}
+_TRAINER_MODULES = {
+    "KGIFTrainer": "recbole_kgif.trainer",
+    "SharedEntitiesTrainer": "recbole_kgif.study.shared_entities_trainer",
+}
 
 
 def register() -> None:
     """Make KGIF known to RecBole and put the shims of `compat` in force; idempotent.
 
-    Four things are needed: RecBole finds a model by the module of its lower-cased name,
-    a trainer as an attribute of ``recbole.trainer``, and a model's defaults in a yaml
-    file of its own folder, where ours are not; and it has to run at all.
+    Five things are needed: RecBole finds a model by the module of its lower-cased name,
+    a trainer as an attribute of ``recbole.trainer``, a model's defaults in a yaml file
+    of its own folder, where ours are not, and a metric in lists that it makes at
+    import; and it has to run at all.
     """
     from recbole_kgif.compat import apply_shims
 
     apply_shims()
-    _add_model_module()
-    _add_trainer()
+    _add_model_modules()
+    _add_trainers()
     _add_model_defaults()
+    _add_metric()
 
 
 def register_once_recbole_is_imported() -> None:
@@ -49,19 +61,18 @@ def register_once_recbole_is_imported() -> None:
         sys.meta_path.insert(0, _RecBoleFinder())
 
 
-def _add_model_module() -> None:
-    # By import_module: it may be this very module whose import led here.
-    module = importlib.import_module("recbole_kgif.model.kgif")
-    sys.modules[f"{_MODEL_FAMILY}.{MODEL_NAME.lower()}"] = module
+def _add_model_modules() -> None:
+    for name, own_name in _MODEL_MODULES.items():
+        # By import_module: it may be this very module whose import led here.
+        sys.modules[name] = importlib.import_module(own_name)
 
 
-def _add_trainer() -> None:
+def _add_trainers() -> None:
     recbole_trainer = importlib.import_module("recbole.trainer")
-    trainer_name = f"{MODEL_NAME}Trainer"
 
     def trainer_class(name: str) -> Any:
-        if name == trainer_name:
-            return getattr(importlib.import_module("recbole_kgif.trainer"), name)
+        if name in _TRAINER_MODULES:
+            return getattr(importlib.import_module(_TRAINER_MODULES[name]), name)
         raise AttributeError(f"module 'recbole.trainer' has no attribute {name!r}")
 
     # A module's __getattr__ is asked for the names that the module lacks.
@@ -87,6 +98,11 @@ def _add_model_defaults() -> None:
 
     load_internal_with_kgif.knows_kgif = True  # type: ignore[attr-defined]
     Config._load_internal_config_dict = load_internal_with_kgif
+
+
+def _add_metric() -> None:
+    # It enters itself: it may be this very module whose import led here.
+    importlib.import_module("recbole_kgif.metrics")
 
 
 class _RecBoleFinder(MetaPathFinder):

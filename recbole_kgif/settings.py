@@ -6,9 +6,12 @@ Works on files and text alone, so that a mistake is told before PyTorch is loade
 from __future__ import annotations
 
 import ast
+import codecs
 import difflib
 import importlib.util
+import math
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any
 import yaml
 
 from recbole_kgif.data.checks import FieldNames
+from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.resources import resource
 
@@ -32,6 +36,9 @@ _OWN_OPTIONS = frozenset({"unlinked_items"})
 # Options that a data set's folder may bring along in a file of its own.
 _OPTIONS_OF_DATA = ("benchmark_filename", "eval_args", "load_col")
 
+# Characters of a value that a message shows.
+_LONGEST_SHOWN = 200
+
 # Numbers that RecBole would take and then fail on, or never end with.
 _AT_LEAST: dict[str, float] = {
     "epochs": 1,
@@ -43,6 +50,22 @@ _AT_LEAST: dict[str, float] = {
     "learning_rate": 0,
     "seed": 0,
 }
+# Training, validation and test.
+_PARTS = 3
+_NUMBER = r"\s*-?(?:\d+(?:\.\d+)?|inf)\s*"
+_INTERVAL = rf"\s*[\[(]{_NUMBER},{_NUMBER}[\])]\s*"
+_INTERVALS = re.compile(rf"{_INTERVAL}(?:;{_INTERVAL})*")
+
+# NumPy's generator takes no larger seed; so many layers would never end.
+_AT_MOST = {"seed": 2**32 - 1, "n_layers": 100}
+
+# Options that are texts, and on which a run would fail otherwise.
+_TEXTS = frozenset(
+    (
+        *("data_path", "field_separator", "seq_separator", "encoding"),
+        *("unlinked_items", "valid_metric"),
+    )
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -177,7 +200,7 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
             raise UserError(
                 f"--{name}={text}: the value is not valid YAML; quote it"
             ) from None
-        check_option(f"--{name}={text}", name, value, known)
+        check_option(f"--{name}={in_one_line(text)}", name, value, known)
         overrides[name] = value
     return overrides
 
@@ -192,7 +215,8 @@ def read_config_file(path: Path, model: str) -> dict[str, Any]:
     values = _read_yaml(path)
     known = default_options(model)
     for name, value in values.items():
-        check_option(f"{path}: {name}: {value}", str(name), value, known)
+        where = f"{path}: {in_one_line(name)}: {in_one_line(value)}"
+        check_option(where, str(name), value, known)
     return values
 
 
@@ -209,7 +233,10 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         UserError: unknown option, or a value of a type that it cannot have.
     """
     if name not in known:
-        raise UserError(f"{where}: unknown option {name}; {suggest(name, known)}")
+        raise UserError(
+            f"{where}: unknown option {in_one_line(name)}; {suggest(name, known)}"
+        )
+    _check_form(where, name, value)
     default = known[name]
     if isinstance(default, bool) and not isinstance(value, bool):
         raise UserError(f"{where}: {name} must be True or False")
@@ -222,8 +249,82 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
     forms = (list, dict, str, int, float) if isinstance(default, list) else (dict, str)
     if isinstance(default, (list, dict)) and not isinstance(value, forms):
         raise UserError(f"{where}: {name} must be of the form {default}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where}: {name} must be finite")
     if name in _AT_LEAST and is_number and value < _AT_LEAST[name]:
         raise UserError(f"{where}: {name} must be at least {_AT_LEAST[name]:g}")
+    if name in _AT_MOST and is_number and value > _AT_MOST[name]:
+        raise UserError(f"{where}: {name} must be at most {_AT_MOST[name]}")
+
+
+def _check_form(where: str, name: str, value: Any) -> None:
+    """Refuse a value of a form that RecBole would take and then fail on.
+
+    Raises:
+        UserError: it is such a value.
+    """
+    may_be_none = name.endswith("_FIELD") and value is None
+    is_text = name in _TEXTS or name.endswith("_FIELD")
+    if is_text and not isinstance(value, str) and not may_be_none:
+        raise UserError(f"{where}: {name} must be a text")
+    if name == "encoding" and isinstance(value, str) and not _is_encoding(value):
+        raise UserError(f"{where}: {name} is unknown to Python; give utf-8")
+    if name in ("metrics", "topk") and value == []:
+        raise UserError(f"{where}: {name} must not be empty")
+    if name == "eval_args" and isinstance(value, dict):
+        _check_split(where, value.get("split"))
+    if name.endswith("_num_interval") and value is not None:
+        is_interval = isinstance(value, str) and _INTERVALS.fullmatch(value)
+        if not is_interval:
+            raise UserError(f"{where}: {name} must be an interval such as '[2,inf)'")
+    if name == "val_interval" and not isinstance(value, (dict, type(None))):
+        raise UserError(f"{where}: {name} must name columns with intervals")
+    may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
+    if name in may_be and not may_be[name]:
+        is_list = isinstance(value, list)
+        if not is_list or not all(isinstance(entry, str) for entry in value):
+            raise UserError(f"{where}: {name} must be a list of names")
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _check_split(where: str, split: Any) -> None:
+    """Refuse a split that leaves a part empty, or that RecBole does not know.
+
+    Raises:
+        UserError: it is such a split.
+    """
+    if split is None:
+        return
+    method, of_method = (
+        next(iter(split.items()))
+        if isinstance(split, dict) and len(split) == 1
+        else ("", None)
+    )
+    has_shares = (
+        isinstance(of_method, list)
+        and len(of_method) == _PARTS
+        and all(type(share) in (int, float) and share > 0 for share in of_method)
+    )
+    if not (method == "RS" and has_shares) and not (
+        method == "LS" and of_method == "valid_and_test"
+    ):
+        raise UserError(
+            f"{where}: split must be RS with three shares above 0, such as "
+            "{'RS': [0.8, 0.1, 0.1]}, or {'LS': 'valid_and_test'}"
+        )
+
+
+def in_one_line(value: Any) -> str:
+    """A value for a message: whole where it is short and printable."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if text.isprintable() and len(text) <= _LONGEST_SHOWN else shown(text)
 
 
 def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
@@ -265,10 +366,11 @@ def _read_options_of_data(path: Path) -> dict[str, Any]:
     for name, value in options.items():
         if name not in _OPTIONS_OF_DATA or not isinstance(value, (list, dict)):
             raise UserError(
-                f"{path}: {name}: a data set's own file may hold "
+                f"{path}: {in_one_line(name)}: a data set's own file may hold "
                 f"{', '.join(_OPTIONS_OF_DATA)} alone, as lists and mappings; give "
                 "this one with --config-files"
             )
+        _check_form(f"{path}: {name}: {in_one_line(value)}", name, value)
     return options
 
 
@@ -294,6 +396,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
     try:
         values = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply; flatten it") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f" line {mark.line + 1}:"

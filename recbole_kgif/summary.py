@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_METRICS = ("recall", "ndcg", "mrr", "hit", "precision")
-_NAMES = {"recall": "Recall", "ndcg": "NDCG", "mrr": "MRR", "hit": "Hit"}
+from recbole_kgif.protocols import protocol_of
+
+_METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
+_NAMES = {"ndcg": "NDCG", "kgatndcg": "KGATNDCG", "mrr": "MRR"}
 
 
 def summarise(record: Mapping[str, Any], folder: Path) -> str:
@@ -30,6 +32,7 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
         "",
         *_metric_table(record),
         "",
+        f"  protocol    {protocol_of(record)}",
         f"  cost        {_cost(record)}",
         f"  origin      {_origin(record)}",
         f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",

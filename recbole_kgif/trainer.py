@@ -8,6 +8,8 @@ import torch
 from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState
 
+from recbole_kgif.preflight import PaceTeller
+
 
 class KGIFTrainer(Trainer):
     """Trains both losses of KGIF in one step, and samples no triples in vain.
@@ -15,6 +17,8 @@ class KGIFTrainer(Trainer):
     RecBole's `KGTrainer` would do too: the model asks for nothing that only this
     trainer gives.
     """
+
+    _has_told_pace = False
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -43,6 +47,10 @@ class KGIFTrainer(Trainer):
             if self.model.knowledge_weight > 0
             else KGDataLoaderState.RS
         )
+        if not self._has_told_pace:
+            self._has_told_pace = True
+            loss_func = loss_func or self.model.calculate_loss
+            loss_func = PaceTeller(loss_func, len(train_data))
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
 
     def _valid_epoch(

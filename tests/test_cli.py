@@ -239,7 +239,11 @@ def test_lastfm_with_all_defaults_is_above_the_tuned_kgat(
         (["--output=words.yaml/out"], "--output words.yaml/out: cannot be written to"),
         (["--output=done"], "--output done: holds the result of a run already"),
         (["--source=nowhere"], "--source nowhere is not a folder"),
-        (["--topk=[100]"], "topk=[100]: data set tiny has only 6 items"),
+        (
+            ["--topk=[100]", "--valid_metric=NDCG@100"],
+            "topk=[100]: data set tiny has only 6 items",
+        ),
+        (["--topk=[1]"], "valid_metric=NDCG@3: is not computed with metrics="),
         (["extra"], "extra: not understood"),
     ],
 )

@@ -70,7 +70,9 @@ def test_the_record_holds_all_that_a_table_needs(
 def test_the_count_of_parameters_is_that_of_the_tables(
     run_tiny: Callable[..., dict[str, Any]],
 ) -> None:
-    record = run_tiny(fusion=False, attention="none", knowledge_weight=0, epochs=1)
+    record = run_tiny(
+        fusion=False, attention="none", walks=False, knowledge_weight=0, epochs=1
+    )
     n_nodes = 5 + 15  # users and entities, each with its padding
     assert record["parameters"] == n_nodes * TINY_OPTIONS["embedding_size"] + 7
 

@@ -50,6 +50,7 @@ def test_importing_the_package_loads_neither_recbole_nor_torch(tmp_path: Path) -
         "import recbole.utils, recbole_kgif",
         "from recbole_kgif.model.kgif import KGIF",
         "from recbole_kgif.trainer import KGIFTrainer",
+        "from recbole_kgif.metrics import KGATNDCG",
         "import recbole_kgif.compat, recbole_kgif.experiment",
         "import recbole_kgif.settings as s; s.recbole_folder(); import recbole.utils",
     ],

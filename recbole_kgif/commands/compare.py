@@ -15,6 +15,7 @@ from recbole_kgif.commands.arguments import (
     positive,
 )
 from recbole_kgif.commands.report import write_reports
+from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.compare.plan import (
     ALL_MODELS,
     FIRST_SEED,
@@ -26,6 +27,7 @@ from recbole_kgif.compare.plan import (
 )
 from recbole_kgif.compare.runner import run_all
 from recbole_kgif.errors import EXIT_RUNS_FAILED
+from recbole_kgif.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.settings import dataset_options
 
 
@@ -48,7 +50,9 @@ def run(arguments: list[str]) -> int:
 
     common = {**in_files, **in_arguments}
     location = locate(namespace, common)
-    of_dataset = dataset_options(location.name, location.folder)
+    of_dataset = under_protocol(
+        namespace.protocol, dataset_options(location.name, location.folder), common
+    )
     common = {**of_dataset, **common}
     # For general models too: they get the interactions of linked items alone.
     check_files(location, common, needs_knowledge_graph=True)
@@ -63,6 +67,8 @@ def run(arguments: list[str]) -> int:
             location.folder, location.name, common.get("benchmark_filename")
         ),
     )
+    for request in requests:
+        validation_metric({**request.defaults, **request.options})
     output = namespace.output or Path("results") / location.name
     failed = run_all(
         requests,
@@ -88,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "stands in the report with its reason.",
     )
     add_common_arguments(parser)
+    add_protocol_argument(parser)
     parser.add_argument(
         "--models",
         required=True,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif import __version__, run_folder
+from recbole_kgif.cli import COMMANDS
 from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_common_arguments,
@@ -16,16 +19,22 @@ from recbole_kgif.commands.arguments import (
     named_options,
     output_folder,
 )
+from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.errors import UserError
 from recbole_kgif.process import prepare_process
+from recbole_kgif.protocols import add_protocol_argument, under_protocol
+from recbole_kgif.resources import PACKAGE_FOLDER
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
     check_model,
     dataset_options,
+    default_options,
     known_models,
     parse_overrides,
     read_config_file,
 )
+
+_HELP_WIDTH = 78
 
 
 def run(arguments: list[str]) -> int:
@@ -46,9 +55,11 @@ def run(arguments: list[str]) -> int:
     options.update(parse_overrides([*given, *rest], model))
 
     location = locate(namespace, options)
-    options = {**dataset_options(location.name, location.folder), **options}
+    of_dataset = dataset_options(location.name, location.folder)
+    options = {**under_protocol(namespace.protocol, of_dataset, options), **options}
     options["data_path"] = str(location.data_path)
     options.setdefault("show_progress", sys.stderr.isatty())
+    validation_metric({**default_options(model), **options})
     is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
     check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
     if namespace.resume:
@@ -94,24 +105,55 @@ def _train(model: str, dataset: str, options: dict[str, Any], output: Path) -> s
     return summarise(record, output)
 
 
+class _EpilogAsItIs(argparse.HelpFormatter):
+    """Keeps the line breaks of a text that has some."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return text
+        return super()._fill_text(text, width, indent)
+
+
+def _epilog() -> str:
+    """What stands below the arguments: further options, and the other commands."""
+    options = (
+        "Any option of RecBole or of the model can be added as --key=value, for "
+        "instance --learning_rate=0.002 --attention=none. The options of KGIF stand in "
+        "properties/model/KGIF.yaml. Further commands, each with a --help of its own:"
+    )
+    width = max(map(len, COMMANDS))
+    lines = textwrap.wrap(options, _HELP_WIDTH)
+    for name in COMMANDS:
+        lines += textwrap.wrap(
+            _summary(name),
+            _HELP_WIDTH,
+            initial_indent=f"  {name:{width}}  ",
+            subsequent_indent=" " * (width + 4),
+        )
+    return "\n".join(lines)
+
+
+def _summary(command: str) -> str:
+    """The first line of a command's module, which is read as syntax, not run."""
+    source = (PACKAGE_FOLDER / "commands" / f"{command}.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif",
         allow_abbrev=False,
         description="Train, validate and test KGIF, or any model of RecBole, on a data "
         "set with a knowledge graph.",
-        epilog="Any option of RecBole or of the model can be added as --key=value, for "
-        "instance --learning_rate=0.002 --attention=none. The options of KGIF stand in "
-        "properties/model/KGIF.yaml. These commands have a --help of their own: "
-        "compare runs several models and reports on them, report reports on runs "
-        "again, tune chooses a model's options, prepare makes a data set of your own, "
-        "recommend writes the best new items of users.",
+        formatter_class=_EpilogAsItIs,
+        epilog=_epilog(),
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument(
         "--model", default="KGIF", help="KGIF or a model of RecBole (default: KGIF)"
     )
     add_common_arguments(parser)
+    add_protocol_argument(parser)
     parser.add_argument("--seed", help="seed of split, initialisation and sampling")
     parser.add_argument(
         "--output",

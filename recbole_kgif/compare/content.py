@@ -30,6 +30,7 @@ from recbole_kgif.compare.plan import settings_of
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
 from recbole_kgif.compare.records import Comparison, Run
 from recbole_kgif.compat import SHIMS
+from recbole_kgif.protocols import RECBOLE, in_words, protocol_of
 
 # Named for every model, also where it takes RecBole's default.
 _SHOWN_FOR_ALL = ("learning_rate", "weight_decay", "train_batch_size")
@@ -78,12 +79,19 @@ def build_document(comparison: Comparison) -> Document:
             _significance(comparison, models, metrics, tests),
             _cost(models),
             _curves(comparison),
-            _data(comparison),
-            _protocol(comparison),
-            _settings(models),
-            _environment(comparison),
+            *provenance(comparison, models),
         ],
     )
+
+
+def provenance(comparison: Comparison, models: Models) -> list[Section]:
+    """Where the figures of some models come from: data, protocol, settings, machine."""
+    return [
+        _data(comparison),
+        _protocol(comparison),
+        _settings(models),
+        _environment(comparison),
+    ]
 
 
 # --- accuracy -----------------------------------------------------------------------
@@ -97,7 +105,7 @@ def _results(
         of_k = [metric for metric in metrics if cutoff(metric) == k]
         blocks.append(_accuracy_table(comparison, models, of_k, tests, k))
     if comparison.failures:
-        blocks.append(_failures(comparison))
+        blocks.append(failures_table(comparison))
     main = title(main_metric(comparison))
     blocks.append(
         Plot(
@@ -152,7 +160,7 @@ def _accuracy_table(
     rows = [
         [
             Cell(model),
-            Cell(_seeds(comparison, model, len(runs))),
+            Cell(seeds_text(comparison, model, len(runs))),
             *(columns[metric].get(model, Cell(_MISSING)) for metric in metrics),
         ]
         for model, runs in models.items()
@@ -161,12 +169,15 @@ def _accuracy_table(
     rows += [
         [
             Cell(model),
-            Cell(_seeds(comparison, model, 0)),
+            Cell(seeds_text(comparison, model, 0)),
             *[Cell("failed")] * len(metrics),
         ]
         for model in lost
     ]
     where = "without a cutoff" if k is None else f"at {k}"
+    protocol = protocol_of(comparison.runs[0].record)
+    if protocol != RECBOLE:
+        where += f", by the protocol {protocol}"
     return Table(
         "accuracy" if k is None else f"accuracy-{k}",
         f"Test accuracy {where}.",
@@ -175,7 +186,8 @@ def _accuracy_table(
     )
 
 
-def _seeds(comparison: Comparison, model: str, finished: int) -> str:
+def seeds_text(comparison: Comparison, model: str, finished: int) -> str:
+    """How many runs of a model finished, and of how many where some failed."""
     failed = sum(failure.model == model for failure in comparison.failures)
     return f"{finished} of {finished + failed}" if failed else str(finished)
 
@@ -205,7 +217,8 @@ def with_deviation(value: Figure, decimals: int = DECIMALS) -> str:
     return f"{text} {_PLUS_MINUS} {value.deviation:.{decimals}f}"
 
 
-def _failures(comparison: Comparison) -> Table:
+def failures_table(comparison: Comparison) -> Table:
+    """The failed runs with their reasons."""
     return Table(
         "failures",
         "Failed runs, which no figure above includes.",
@@ -447,6 +460,7 @@ def _protocol(comparison: Comparison) -> Section:
     options = run.configuration
     arguments = options.get("eval_args") or {}
     paragraphs = [
+        in_words(protocol_of(run.record)),
         _split_in_words(run, arguments)
         + " All runs have the split "
         + f"{run.record['split_hash']} (SHA-256 over the pairs of each part).",

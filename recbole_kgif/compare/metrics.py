@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
+
+from recbole_kgif.errors import UserError
 
 _TITLES = {
     "recall": "Recall",
     "ndcg": "NDCG",
+    "kgatndcg": "KGATNDCG",
     "mrr": "MRR",
     "hit": "Hit",
     "precision": "Precision",
     "map": "MAP",
 }
+# RecBole's metrics that are not of a ranked list.
+_WITHOUT_CUTOFF = {"gauc", "auc", "mae", "rmse", "logloss"}
 # As RecBole's evaluator marks them; of all others a larger value is the better one.
 _SMALLER_IS_BETTER = {"mae", "rmse", "logloss", "averagepopularity", "giniindex"}
 
@@ -49,3 +54,26 @@ def ordered(metrics: Iterable[str]) -> list[str]:
         return (float("inf") if k is None else k, known, metric)
 
     return sorted(set(metrics), key=place)
+
+
+def validation_metric(options: Mapping[str, Any]) -> str:
+    """The metric that training is stopped by, as it stands in a record.
+
+    Args:
+        options: a run's options, defaults included.
+
+    Raises:
+        UserError: it is none of the metrics that are computed.
+    """
+    metric = str(options["valid_metric"]).lower()
+    names, lengths = options["metrics"], options["topk"]
+    known = [name.lower() for name in ([names] if isinstance(names, str) else names)]
+    ks = lengths if isinstance(lengths, list) else [lengths]
+    base, k = base_name(metric), cutoff(metric)
+    is_complete = metric in _WITHOUT_CUTOFF or k in ks
+    if base not in known or not is_complete:
+        raise UserError(
+            f"valid_metric={options['valid_metric']}: is not computed with metrics="
+            f"{names} and topk={lengths}; give one of them"
+        )
+    return metric

@@ -51,7 +51,7 @@ _LOCAL = frozenset(
 # Data, split, evaluation and budget: alike for all, or nothing could be compared.
 _ALIKE = frozenset(
     (
-        *("eval_args", "repeatable", "metrics", "topk", "valid_metric"),
+        *("protocol", "eval_args", "repeatable", "metrics", "topk", "valid_metric"),
         *("valid_metric_bigger", "metric_decimal_place", "epochs", "eval_step"),
         *("stopping_step", "use_gpu", "reproducibility", "benchmark_filename"),
         *("field_separator", "seq_separator", "encoding", "unlinked_items"),
@@ -128,6 +128,8 @@ def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
         **settings,
         "dataset": request["dataset"],
         "split_seed": request["split_seed"],
+        # Of a study: the model of a variant, and what is done to its knowledge graph.
+        **{name: request[name] for name in ("variant", "triples") if name in request},
     }
 
 

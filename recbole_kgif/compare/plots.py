@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ ACCURACY = "accuracy"
 COST = "accuracy-against-time"
 CURVES = "learning-curves"
 
-_SETTINGS: dict[Any, Any] = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -59,16 +59,16 @@ def draw_plots(
     Returns:
         For each plot's name its files' content, by "png" and "svg".
     """
-    with matplotlib.rc_context(_SETTINGS):
-        styles = _styles(models)
+    with matplotlib.rc_context(SETTINGS):
+        styles = styles_of(models)
         return {
-            ACCURACY: _files(_accuracy(models, main_metric, styles)),
-            COST: _files(_cost(models, main_metric, styles)),
-            CURVES: _files(_curves(models, styles)),
+            ACCURACY: as_files(_accuracy(models, main_metric, styles)),
+            COST: as_files(_cost(models, main_metric, styles)),
+            CURVES: as_files(_curves(models, styles)),
         }
 
 
-def _styles(models: Mapping[str, Sequence[Run]]) -> dict[str, _Style]:
+def styles_of(models: Iterable[str]) -> dict[str, _Style]:
     """A look for each model, by name, so that it is alike in all plots.
 
     Colour, marker and line change with different periods, so that no two of the first
@@ -84,7 +84,8 @@ def _styles(models: Mapping[str, Sequence[Run]]) -> dict[str, _Style]:
     }
 
 
-def _files(drawing: Figure) -> dict[str, bytes]:
+def as_files(drawing: Figure) -> dict[str, bytes]:
+    """A drawing as the content of files, by "png" and "svg"."""
     content = {}
     for kind in ("png", "svg"):
         buffer = io.BytesIO()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from recbole_kgif.compare.record_form import wrong_part
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
     LOG_FILE,
@@ -17,6 +18,7 @@ from recbole_kgif.compare.store import (
 )
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import read_object
+from recbole_kgif.protocols import protocol_of
 
 _SHOWN_HASH_DIGITS = 12
 _SHOWN_RUNS = 3
@@ -44,8 +46,9 @@ class Run:
 
     @property
     def model(self) -> str:
-        """Name of the model."""
-        return str(self.record["model"])
+        """Name of the model, or of the variant that a study makes of it."""
+        request = self.record.get("request") or {}
+        return str(request.get("variant", self.record["model"]))
 
     @property
     def seed(self) -> int:
@@ -105,29 +108,6 @@ class Comparison:
         return str(self.runs[0].record["dataset"])
 
 
-# The parts of a record that every report needs, with the type that JSON gives them.
-_NEEDED: Mapping[str, type | tuple[type, ...]] = {
-    "model": str,
-    "dataset": str,
-    "seed": int,
-    "split_hash": str,
-    "valid": dict,
-    "test": dict,
-    "best_epoch": int,
-    "epochs": list,
-    "training_seconds_per_epoch": (int, float),
-    "validation_seconds_per_epoch": (int, float),
-    "peak_memory_bytes": int,
-    "parameters": int,
-    "data": dict,
-    "device": str,
-    "threads": int,
-    "versions": dict,
-    "shims": list,
-    "configuration": dict,
-}
-
-
 def read_comparison(folders: Iterable[Path]) -> Comparison:
     """Read all runs of some folders.
 
@@ -171,14 +151,12 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
 
 def _read_run(path: Path) -> Run:
     record = read_object(path)
-    for name, kind in _NEEDED.items():
-        # An empty list or object tells as little as a missing one, but for shims.
-        empty = record.get(name) in ({}, []) and name != "shims"
-        if empty or not isinstance(record.get(name), kind):
-            raise UserError(
-                f"{path}: is no record of a run, as its {name!r} is missing, empty "
-                "or of another type; remove its folder"
-            )
+    name = wrong_part(record)
+    if name is not None:
+        raise UserError(
+            f"{path}: is no record of a run, as its {name!r} is missing, empty or of "
+            "another form; remove its folder"
+        )
     return Run(path, record)
 
 
@@ -188,7 +166,8 @@ def _read_failure(folder: Path) -> Failure:
         reason = str(read_object(folder / FAILURE_FILE).get("reason"))
     else:
         reason = "not finished"
-    return Failure(str(request["model"]), int(request["seed"]), reason)
+    model = request.get("variant", request["model"])
+    return Failure(str(model), int(request["seed"]), reason)
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
@@ -202,6 +181,7 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         "candidate items",
         lambda run: f"mode {run.configuration.get('eval_args', {}).get('mode')}",
     )
+    _check_alike(runs, "protocols", lambda run: f"protocol {protocol_of(run.record)}")
     _check_users(runs)
     seen: dict[str, Run] = {}
     settings: dict[str, Run] = {}

@@ -14,11 +14,13 @@ from recbole_kgif.compare.aggregate import (
 )
 from recbole_kgif.compare.metrics import ordered
 from recbole_kgif.compare.records import Comparison, Run
+from recbole_kgif.protocols import protocol_of
 
 _COLUMNS = (
     *(
         "dataset",
         "split_hash",
+        "protocol",
         "model",
         "metric",
         "mean",
@@ -47,6 +49,7 @@ def render(comparison: Comparison, models: Mapping[str, Sequence[Run]]) -> str:
     shared = {
         "dataset": comparison.dataset,
         "split_hash": comparison.runs[0].record["split_hash"],
+        "protocol": protocol_of(comparison.runs[0].record),
     }
     for metric in metrics:
         figures = metric_figures(models, metric)

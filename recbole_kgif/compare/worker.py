@@ -11,7 +11,9 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from recbole_kgif.compare.store import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 from recbole_kgif.errors import UserError
@@ -67,12 +69,22 @@ def _run(folder: Path, data_path: str, jobs: int) -> None:
         linked_items_only=True,
         # A trial of the tuning asks for none.
         evaluate_test=request.get("evaluate_test", True),
+        **_of_study(request),
     )
     for name in _PATH_OPTIONS:
         record["configuration"].pop(name, None)
     # The runner removes it: a comparison's checkpoints would take most of its space.
     record["checkpoint"] = None
     write_json(folder / RESULT_FILE, {**record, "jobs": jobs, "request": request})
+
+
+def _of_study(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a variant of a study asks for besides."""
+    if request.get("triples") is None:
+        return {}
+    from recbole_kgif.study.corruption import TripleChange
+
+    return {"triples": TripleChange(**request["triples"])}
 
 
 def _end_with_the_parent() -> None:

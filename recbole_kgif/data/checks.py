@@ -135,7 +135,7 @@ def check_dataset(
             would misread; the message names the file, the line and the value.
     """
     _check_options(benchmark_filename, field_separator, unlinked_items)
-    inter_paths = _interaction_paths(folder, name, benchmark_filename)
+    inter_paths = interaction_paths(folder, name, benchmark_filename)
     graph_path, link_path = folder / f"{name}.kg", folder / f"{name}.link"
     graph_paths = [graph_path, link_path] if needs_knowledge_graph else []
     _require_files(folder, [*inter_paths, *graph_paths])
@@ -166,9 +166,10 @@ def check_dataset(
     return _counts(interactions, graph)
 
 
-def _interaction_paths(
+def interaction_paths(
     folder: Path, name: str, benchmark_filename: Optional[Sequence[str]]
 ) -> list[Path]:
+    """The interaction files of a data set, see `check_dataset`."""
     if benchmark_filename is None:
         return [folder / f"{name}.inter"]
     return [folder / f"{name}.{part}.inter" for part in benchmark_filename]
@@ -212,7 +213,7 @@ def _require_files(folder: Path, paths: Sequence[Path]) -> None:
 def _read_links(path: Path, separator: str, names: FieldNames) -> dict[str, _Link]:
     links: dict[str, _Link] = {}
     entity_lines: dict[str, int] = {}
-    for number, (item, entity) in _rows(path, (names.item, names.entity), separator):
+    for number, (item, entity) in rows(path, (names.item, names.entity), separator):
         if item in links:
             raise UserError(
                 f"{path}, line {number}: item {shown(item)} is linked a second time, "
@@ -231,7 +232,7 @@ def _read_links(path: Path, separator: str, names: FieldNames) -> dict[str, _Lin
 def _read_graph(path: Path, separator: str, names: FieldNames) -> _Graph:
     graph = _Graph()
     wanted = (names.head, names.relation, names.tail)
-    for _, (head, relation, tail) in _rows(path, wanted, separator):
+    for _, (head, relation, tail) in rows(path, wanted, separator):
         graph.entities.add(head)
         graph.entities.add(tail)
         graph.relations.add(relation)
@@ -249,7 +250,7 @@ def _read_interactions(
     """Read the files; with `linked` None every item counts as linked."""
     seen = _Interactions()
     for path in paths:
-        for number, (user, item) in _rows(path, (names.user, names.item), separator):
+        for number, (user, item) in rows(path, (names.user, names.item), separator):
             seen.users.add(user)
             seen.items.add(item)
             seen.lines += 1
@@ -347,10 +348,22 @@ def _counts(interactions: _Interactions, graph: _Graph) -> DatasetCounts:
     )
 
 
-def _rows(
+def rows(
     path: Path, wanted: Sequence[str], separator: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Give the ids of each line in the order of `wanted`, having checked the line."""
+    """Read the ids of an atomic file, each line checked.
+
+    Args:
+        path: The file.
+        wanted: Names of its id columns.
+        separator: The character between two fields.
+
+    Yields:
+        The line number, counted from 1, and the ids in the order of `wanted`.
+
+    Raises:
+        UserError: The file or a line is none that RecBole reads as it is meant.
+    """
     lines = numbered_lines(path)
     header = next(lines, None)
     if header is None:

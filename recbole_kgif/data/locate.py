@@ -30,6 +30,10 @@ SPLIT_ORIGINS = {
 BUILT_IN_NAMES = (INSIDE_RECBOLE, lastfm.NAME, *SPLIT_ORIGINS)
 
 
+# Of a folder, with room for the endings of its files.
+_LONGEST_NAME = 200
+
+
 @dataclass(frozen=True)
 class DatasetLocation:
     """Where the atomic files of a data set lie.
@@ -96,7 +100,8 @@ def locate_dataset(
 
 
 def _check_name(name: str) -> None:
-    if name in ("", ".", "..") or any(mark in name for mark in "/\\\0\r\n"):
+    is_name = name.isprintable() and len(name) <= _LONGEST_NAME
+    if name in ("", ".", "..") or not is_name or any(mark in name for mark in "/\\"):
         raise UserError(
             f"{shown(name)} is not a data set's name; give the plain name of its "
             f"folder and set --data_path or --source to say where it lies"

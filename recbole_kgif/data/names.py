@@ -1,4 +1,4 @@
-"""Names of items, for people: read from the data set's own `.item` file."""
+"""Names of items, users and entities, for people, from the data set's own files."""
 
 from __future__ import annotations
 
@@ -33,15 +33,35 @@ def read_item_names(
         UserError: The file is not UTF-8, or a line has too few fields.
     """
     path = folder / f"{dataset}.item"
+    return read_names(path, id_field=item_field, separator=separator)
+
+
+def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str, str]:
+    """Read what the users, items or entities of a file are called.
+
+    The names are those of the first column whose own name ends with name or title, such
+    as `movie_title`.
+
+    Args:
+        path: The file, such as `lastfm.item`; it may be missing.
+        id_field: Name of the column of ids.
+        separator: The character between two fields of a line.
+
+    Returns:
+        Name of each by its id; empty where there is no such file or column.
+
+    Raises:
+        UserError: The file is not UTF-8, or a line has too few fields.
+    """
     if not path.exists():
         return {}
     lines = numbered_lines(path)
     _, header = next(lines, (1, ""))
     fields = [name.split(":")[0] for name in header.split(separator)]
     column = _name_column(fields)
-    if item_field not in fields or column is None:
+    if id_field not in fields or column is None:
         return {}
-    ids = fields.index(item_field)
+    ids = fields.index(id_field)
     names = {}
     for number, line in lines:
         values = next(csv.reader([line], delimiter=separator), [])

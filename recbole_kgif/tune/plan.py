@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
-from recbole_kgif.compare.metrics import base_name, cutoff
+from recbole_kgif.compare import metrics
 from recbole_kgif.compare.plan import (
     RunRequest,
     common_settings_of,
@@ -26,7 +26,6 @@ from recbole_kgif.compare.store import (
     read_request,
     refuse_disagreeing,
 )
-from recbole_kgif.errors import UserError
 from recbole_kgif.tune.spaces import (
     FIXED,
     Parameters,
@@ -156,18 +155,7 @@ def validation_metric(request: RunRequest) -> str:
     Raises:
         UserError: it is none of the metrics that are computed.
     """
-    options = {**request.defaults, **request.options}
-    metric = str(options["valid_metric"]).lower()
-    names, lengths = options["metrics"], options["topk"]
-    known = [name.lower() for name in ([names] if isinstance(names, str) else names)]
-    ks = lengths if isinstance(lengths, list) else [lengths]
-    k: Optional[int] = cutoff(metric)
-    if base_name(metric) not in known or (k is not None and k not in ks):
-        raise UserError(
-            f"valid_metric={options['valid_metric']}: is not computed with metrics="
-            f"{names} and topk={lengths}; give one of them"
-        )
-    return metric
+    return metrics.validation_metric({**request.defaults, **request.options})
 
 
 def trial_settings_of(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def test_only_validation_interactions_are_evaluated_unless_asked(
         evaluate_test=evaluate_test,
     )
     tested = [TEST_INTERACTIONS] if evaluate_test else []
-    assert evaluated == [VALIDATION_INTERACTIONS] * TINY_OPTIONS["epochs"] + tested
+    # Two balances of embeddings and walks are tried in each validation.
+    n_validations = 2 * TINY_OPTIONS["epochs"]
+    assert evaluated == [VALIDATION_INTERACTIONS] * n_validations + tested
     assert ("test" in record) is evaluate_test
     assert ("test_per_user" in record) is evaluate_test

@@ -1,0 +1,286 @@
+"""How time and memory of KGIF grow with the graph, from 10^4 edges on.
+
+Each graph has the degrees and relations of Amazon-book at another size (see
+`synthetic.py`), and a process of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+from matplotlib.axes import Axes
+from measuring import (
+    ProcessEnded,
+    environment,
+    in_fresh_process,
+    memory_now,
+    peak_memory,
+    seconds_of,
+)
+from reporting import (
+    COLOURS,
+    MARKERS,
+    Report,
+    add_output_argument,
+    prepare_output,
+    run_as_script,
+    shown_bytes,
+    shown_seconds,
+    write_report,
+)
+from synthetic import PUBLISHED, SyntheticData, generate, scaled
+from tqdm import tqdm
+
+from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.errors import UserError
+from recbole_kgif.process import prepare_process
+
+SHAPE = "amazon-book"
+SIZES = [10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7]
+BATCH_SIZE = 2048
+REPETITIONS = 5
+
+# Below, what a call costs by itself hides what it costs by the edge.
+_FIT_FROM = 10**5
+
+TIMES = {
+    "model_seconds": "making the model",
+    "propagation_seconds": "propagation",
+    "attention_seconds": "attention",
+    "step_seconds": "training step",
+}
+MEMORY = {"peak_bytes": "peak memory", "model_bytes": "of it the model's"}
+
+
+def run() -> None:
+    """Measure as the command line asks for, and write the report."""
+    namespace = _parser().parse_args()
+    output = prepare_output(namespace.output)
+    sizes = [size for size in SIZES if size <= namespace.largest] or [namespace.largest]
+    measured, ended = [], None
+    for size in tqdm(sizes, desc="graphs", unit="graph"):
+        try:
+            measured.append(in_fresh_process(measure, size))
+        except ProcessEnded:
+            ended = size
+            break
+    if not measured:
+        raise UserError(f"the process with {sizes[0]:,} edges was killed; free memory")
+    write_report(
+        output, _report(measured, ended), lambda axes: _draw(axes, measured), panels=2
+    )
+
+
+# --- measuring ----------------------------------------------------------------------
+
+
+class TensorDataset:
+    """As much of a data set of RecBole's as KGIF needs, straight from arrays.
+
+    Args:
+        data: a synthetic data set; id 0 is kept free for padding.
+    """
+
+    def __init__(self, data: SyntheticData) -> None:
+        import torch
+
+        def ids(values: Any) -> torch.Tensor:
+            return torch.from_numpy(values) + 1
+
+        counts = data.counts
+        self.sizes = {
+            "user_id": counts.users + 1,
+            "item_id": counts.items + 1,
+            "entity_id": counts.items + counts.entities + 1,
+            # RecBole has one more, of the interactions.
+            "relation_id": counts.relations + 2,
+        }
+        self.inter_feat = {"user_id": ids(data.users), "item_id": ids(data.items)}
+        self.kg_feat = {
+            "head_id": ids(data.heads),
+            "relation_id": ids(data.relations),
+            "tail_id": ids(data.tails),
+        }
+
+    def num(self, field: str) -> int:
+        """Number of ids, padding included."""
+        return self.sizes[field]
+
+    def batch(self, size: int) -> dict[str, Any]:
+        """Some interactions and triples, with negatives drawn from all."""
+        import torch
+
+        torch.manual_seed(0)
+
+        def some(columns: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            n = len(next(iter(columns.values())))
+            chosen = torch.randint(n, (size,))
+            return {name: values[chosen] for name, values in columns.items()}
+
+        return {
+            **some(self.inter_feat),
+            **some(self.kg_feat),
+            "neg_item_id": torch.randint(1, self.num("item_id"), (size,)),
+            "neg_tail_id": torch.randint(1, self.num("entity_id"), (size,)),
+        }
+
+
+def measure(n_edges: int) -> dict[str, Any]:
+    """Times and memory of KGIF, with its defaults, on a graph of this size.
+
+    Args:
+        n_edges: edges of the graph, about.
+
+    Returns:
+        The figures of a row, and the environment.
+    """
+    prepare_process()
+    import torch
+
+    from recbole_kgif.loading import make_config
+    from recbole_kgif.model.kgif import KGIF
+
+    dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))
+    options = {"use_gpu": False, "gpu_id": "", "state": "ERROR"}
+    config = make_config("KGIF", "synthetic", options)
+    before = memory_now()
+    start = time.perf_counter()
+    model = KGIF(config, dataset).train()
+    model_seconds = time.perf_counter() - start
+    with torch.no_grad():
+        embeddings = model.fused_embeddings()
+        weights = model.edge_weights()
+        propagation = seconds_of(
+            lambda: model.propagation(model.graph, weights, embeddings), REPETITIONS
+        )
+        attention = seconds_of(model.edge_weights, REPETITIONS)
+    batch = dataset.batch(BATCH_SIZE)
+
+    def step() -> None:
+        model.zero_grad()
+        torch.stack(model.calculate_loss(batch)).sum().backward()
+
+    return {
+        "edges": model.graph.n_edges,
+        "nodes": model.graph.n_nodes,
+        "pairs": model.graph.n_pairs,
+        "model_seconds": model_seconds,
+        "propagation_seconds": propagation,
+        "attention_seconds": attention,
+        "step_seconds": seconds_of(step, REPETITIONS),
+        "peak_bytes": peak_memory(),
+        "model_bytes": peak_memory() - before,
+        "environment": environment(),
+    }
+
+
+def exponent(edges: Sequence[float], values: Sequence[float]) -> Optional[float]:
+    """Power of the edges by which something grows: the slope of the logarithms.
+
+    Args:
+        edges: sizes.
+        values: what was measured at each.
+
+    Returns:
+        The exponent over the sizes from 10^5 edges on; None for fewer than two.
+    """
+    large = [place for place, size in enumerate(edges) if size >= 0.9 * _FIT_FROM]
+    if len(large) < 2:
+        return None
+    x = np.log([edges[place] for place in large])
+    y = np.log([values[place] for place in large])
+    return float(np.polyfit(x, y, 1)[0])
+
+
+# --- reporting ----------------------------------------------------------------------
+
+
+def _report(measured: Sequence[Mapping[str, Any]], ended: Optional[int]) -> Report:
+    edges = [row["edges"] for row in measured]
+    exponents = {
+        name: exponent(edges, [row[name] for row in measured])
+        for name in (*TIMES, *MEMORY)
+    }
+    rows = [
+        [
+            f"{row['edges']:,}",
+            f"{row['nodes']:,}",
+            f"{row['pairs']:,}",
+            *(shown_seconds(row[name]) for name in TIMES),
+            *(shown_bytes(row[name]) for name in MEMORY),
+        ]
+        for row in measured
+    ]
+    shown = ["-" if value is None else f"{value:.2f}" for value in exponents.values()]
+    rows.append(["exponent of growth", "", "", *shown])
+    notes = [
+        f"Propagation: three layers, forward. Attention: the weights of all edges, "
+        f"forward. Training step: losses of a batch of {BATCH_SIZE:,} and their "
+        f"gradients. Each is the least of {REPETITIONS} times. The model's memory is "
+        "what the process takes above the interpreter, the libraries and the data. The "
+        f"exponents are fitted from {_FIT_FROM:,} edges on; 1 is linear.",
+    ]
+    if ended is not None:
+        notes.append(
+            f"The process with {ended:,} edges was killed, in all likelihood for want "
+            "of memory."
+        )
+    return Report(
+        name="growth",
+        title="Growth of KGIF with the graph",
+        introduction="Synthetic graphs with the counts of Amazon-book, scaled to "
+        "another number of edges, with degrees and frequencies of relations that fall "
+        "by powers. Embeddings of 64, three layers.",
+        header=["edges", "nodes", "pairs", *TIMES.values(), *MEMORY.values()],
+        rows=rows,
+        notes=notes,
+        figures={
+            "environment": measured[0]["environment"],
+            "shape": SHAPE,
+            "batch_size": BATCH_SIZE,
+            "exponents": exponents,
+            "sizes": measured,
+        },
+    )
+
+
+def _draw(axes: Sequence[Axes], measured: Sequence[Mapping[str, Any]]) -> None:
+    edges = [row["edges"] for row in measured]
+    for panel, names, unit in (
+        (axes[0], TIMES, 1.0),
+        (axes[1], MEMORY, float(2**20)),
+    ):
+        for place, (name, label) in enumerate(names.items()):
+            panel.plot(
+                edges,
+                [row[name] / unit for row in measured],
+                color=COLOURS[place],
+                marker=MARKERS[place],
+                label=label,
+            )
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel("edges")
+        panel.legend(frameon=False, fontsize=8)
+    axes[0].set_ylabel("seconds")
+    axes[1].set_ylabel("MiB")
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
+    parser.add_argument(
+        "--largest",
+        type=at_least_one,
+        default=SIZES[-1],
+        metavar="EDGES",
+        help=f"leave out larger graphs (default: {SIZES[-1]})",
+    )
+    add_output_argument(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    run_as_script(run)

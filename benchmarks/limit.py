@@ -1,0 +1,412 @@
+"""How near the propagation of KGIF comes to what the machine can do at all.
+
+Counts the bytes that a propagation must move and the operations that it must do, and
+measures, in the same run, how fast this machine moves bytes in a row, fetches rows of a
+table at random, and multiplies. The largest of these times is the limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+from matplotlib.axes import Axes
+from measuring import environment, in_fresh_process, seconds_of
+from reporting import (
+    COLOURS,
+    MARKERS,
+    Report,
+    add_output_argument,
+    prepare_output,
+    run_as_script,
+    shown_seconds,
+    write_report,
+)
+from synthetic import PUBLISHED, generate, scaled
+from tqdm import tqdm
+
+from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.process import prepare_process
+
+if TYPE_CHECKING:
+    from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+
+SHAPE = "amazon-book"
+SIZES = [10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7]
+EMBEDDING_SIZE = 64
+N_LAYERS = 3
+REPETITIONS = 7
+
+_FLOAT = 4
+_ID = 8
+
+# Far more than a processor's caches hold, and a product that keeps it busy.
+_STREAM_FLOATS = 2**26
+_MATRIX_SIZE = 1536
+# Rows fetched at a time, into a block that stays in the cache.
+_GATHERED_ROWS = 2**13
+_GATHERS = 64
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a pass must do at least.
+
+    Attributes:
+        streamed: bytes that are read or written in a row.
+        fetched: bytes of rows of a table, fetched in no order, once an edge.
+        table: bytes of that table: what is to be read where the caches hold it.
+        operations: additions and multiplications.
+    """
+
+    streamed: int
+    fetched: int
+    table: int
+    operations: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was measured of the machine.
+
+    Attributes:
+        copy: bytes a second, read and written, of a copy.
+        triad: the same of a sum of an array and a multiple of another one.
+        multiplication: operations a second of a product of matrices.
+    """
+
+    copy: float
+    triad: float
+    multiplication: float
+
+    @property
+    def stream(self) -> float:
+        """Bytes a second in a row."""
+        return max(self.copy, self.triad)
+
+
+def run() -> None:
+    """Measure as the command line asks for, and write the report."""
+    namespace = _parser().parse_args()
+    output = prepare_output(namespace.output)
+    sizes = [size for size in SIZES if size <= namespace.largest] or [namespace.largest]
+    measured = in_fresh_process(measure, sizes)
+    write_report(
+        output, _report(measured), lambda axes: _draw(axes, measured["sizes"]), panels=2
+    )
+
+
+# --- what must be done --------------------------------------------------------------
+
+
+def forward_work(n_edges: int, n_nodes: int, size: int, n_layers: int) -> Work:
+    """What the forward pass of a propagation must do.
+
+    A layer reads an id and a weight of each edge, and where each node's edges begin,
+    fetches a row an edge, and writes a row a node; then the row is added to the sum.
+    In the end the sum is divided.
+
+    Args:
+        n_edges: edges.
+        n_nodes: nodes.
+        size: embedding size.
+        n_layers: layers.
+    """
+    rows = n_nodes * size * _FLOAT
+    a_layer = n_edges * (_ID + _FLOAT) + n_nodes * _ID + rows + 3 * rows
+    return Work(
+        streamed=n_layers * a_layer + 2 * rows,
+        fetched=n_layers * n_edges * size * _FLOAT,
+        table=n_layers * rows,
+        operations=n_layers * 2 * n_edges * size,
+    )
+
+
+def backward_work(n_edges: int, n_nodes: int, size: int, n_layers: int) -> Work:
+    """What the backward pass must do, for the weights and the embeddings.
+
+    For the weights a layer reads each node's gradient and fetches a row an edge for
+    their product, one number; this is added to that of the other layers. For the
+    embeddings it puts the weights into the order of the tails, and does what the
+    forward pass does, with the gradient that comes from the sum added.
+
+    Args:
+        n_edges: edges.
+        n_nodes: nodes.
+        size: embedding size.
+        n_layers: layers.
+    """
+    rows = n_nodes * size * _FLOAT
+    for_weights = n_edges * (_ID + _FLOAT) + rows + 3 * n_edges * _FLOAT
+    reordered = n_edges * (_ID + 2 * _FLOAT)
+    for_embeddings = n_edges * (_ID + _FLOAT) + n_nodes * _ID + rows + 3 * rows
+    return Work(
+        streamed=n_layers * (for_weights + reordered + for_embeddings) + 2 * rows,
+        fetched=n_layers * 2 * n_edges * size * _FLOAT,
+        table=n_layers * 2 * rows,
+        operations=n_layers * 4 * n_edges * size,
+    )
+
+
+def limits(work: Work, machine: Machine, gather: float) -> dict[str, float]:
+    """Least seconds that work takes.
+
+    Args:
+        work: what must be done.
+        machine: the machine.
+        gather: bytes a second of rows that are fetched at random from such a table.
+
+    Returns:
+        "fetching": where every row is fetched anew; "streaming": where the caches hold
+        the table, which is then read once a layer; "arithmetic".
+    """
+    streaming = work.streamed / machine.stream
+    return {
+        "fetching": streaming + work.fetched / gather,
+        "streaming": streaming + work.table / machine.stream,
+        "arithmetic": work.operations / machine.multiplication,
+    }
+
+
+# --- measuring ----------------------------------------------------------------------
+
+
+def measure(sizes: Sequence[int]) -> dict[str, Any]:
+    """Measure the machine, then propagations on graphs of these numbers of edges.
+
+    Returns:
+        The environment, the machine, and by size what was measured and the limits.
+    """
+    prepare_process()
+    import torch
+
+    machine = _machine()
+    rows = []
+    for n_edges in tqdm(sizes, desc="graphs", unit="graph"):
+        graph = _graph(n_edges)
+        table = torch.randn(graph.n_nodes, EMBEDDING_SIZE)
+        seconds = _propagation_seconds(graph, table)
+        gather = _gather(table)
+        shape = (graph.n_edges, graph.n_nodes, EMBEDDING_SIZE, N_LAYERS)
+        work = {"forward": forward_work(*shape), "backward": backward_work(*shape)}
+        rows.append(
+            {
+                "edges": graph.n_edges,
+                "nodes": graph.n_nodes,
+                "gather_bytes_a_second": gather,
+                **{
+                    name: {
+                        "seconds": seconds[name],
+                        "work": asdict(each),
+                        "limits": limits(each, machine, gather),
+                    }
+                    for name, each in work.items()
+                },
+            }
+        )
+    return {"environment": environment(), "machine": asdict(machine), "sizes": rows}
+
+
+def _machine() -> Machine:
+    import torch
+
+    first, second, third = (torch.ones(_STREAM_FLOATS) for _ in range(3))
+    matrix = torch.randn(_MATRIX_SIZE, _MATRIX_SIZE)
+    product = torch.empty_like(matrix)
+    size = _STREAM_FLOATS * _FLOAT
+    return Machine(
+        copy=2 * size / seconds_of(lambda: first.copy_(second), REPETITIONS),
+        triad=3
+        * size
+        / seconds_of(
+            lambda: torch.add(first, second, alpha=3.0, out=third), REPETITIONS
+        ),
+        multiplication=2
+        * _MATRIX_SIZE**3
+        / seconds_of(lambda: torch.mm(matrix, matrix, out=product), REPETITIONS),
+    )
+
+
+def _gather(table: Any) -> float:
+    """Bytes a second of rows of this table, fetched at random."""
+    import torch
+
+    blocks = torch.randint(len(table), (_GATHERS, _GATHERED_ROWS)).unbind()
+    fetched = table.new_empty(_GATHERED_ROWS, table.shape[1])
+
+    def fetch() -> None:
+        for rows in blocks:
+            torch.index_select(table, 0, rows, out=fetched)
+
+    size = _GATHERS * _GATHERED_ROWS * table.shape[1] * _FLOAT
+    return size / seconds_of(fetch, REPETITIONS)
+
+
+def _graph(n_edges: int) -> CollaborativeKnowledgeGraph:
+    import torch
+
+    from recbole_kgif.model.graph import (
+        CollaborativeKnowledgeGraph,
+        Triples,
+        join_interactions_and_triples,
+    )
+
+    data = generate(scaled(PUBLISHED[SHAPE], n_edges))
+    counts = data.counts
+    users, items, heads, relations, tails = (
+        torch.from_numpy(ids)
+        for ids in (data.users, data.items, data.heads, data.relations, data.tails)
+    )
+    facts = join_interactions_and_triples(
+        (users, items), Triples(heads, relations, tails), counts.users, counts.relations
+    )
+    n_nodes = counts.users + counts.items + counts.entities
+    return CollaborativeKnowledgeGraph(facts, n_nodes, counts.relations + 1)
+
+
+def _propagation_seconds(
+    graph: CollaborativeKnowledgeGraph, table: Any
+) -> dict[str, float]:
+    """Least seconds of a forward and of a backward pass."""
+    import torch
+
+    from recbole_kgif.model.layers import Propagation
+
+    propagation = Propagation(N_LAYERS, EMBEDDING_SIZE, bi_interaction=False)
+    weights = graph.normalisation.clone().requires_grad_()
+    embeddings = table.clone().requires_grad_()
+    gradient = torch.ones_like(table)
+
+    def forward() -> Any:
+        return propagation(graph, weights, embeddings)
+
+    def backward(result: Any) -> None:
+        torch.autograd.grad(result, (weights, embeddings), gradient)
+
+    return {
+        "forward": seconds_of(forward, REPETITIONS),
+        "backward": min(_seconds_after(forward, backward) for _ in range(REPETITIONS)),
+    }
+
+
+def _seconds_after(
+    prepare: Callable[[], Any], function: Callable[[Any], None]
+) -> float:
+    """Time of a call that needs something made anew each time."""
+    prepared = prepare()
+    start = time.perf_counter()
+    function(prepared)
+    return time.perf_counter() - start
+
+
+# --- reporting ----------------------------------------------------------------------
+
+
+def _share(passed: Mapping[str, Any], limit: str) -> float:
+    """Share of what is possible, 1 at the limit; arithmetic limits it in any case."""
+    least = max(passed["limits"][limit], passed["limits"]["arithmetic"])
+    return float(least / passed["seconds"])
+
+
+def _report(measured: Mapping[str, Any]) -> Report:
+    rows = []
+    for row in measured["sizes"]:
+        cells = [f"{row['edges']:,}", f"{row['gather_bytes_a_second'] / 1e9:.1f}"]
+        for name in ("forward", "backward"):
+            passed = row[name]
+            work = passed["work"]
+            cells += [
+                f"{(work['streamed'] + work['fetched']) / 1e6:,.0f}",
+                f"{work['operations'] / 1e6:,.0f}",
+                shown_seconds(passed["seconds"]),
+                f"{_share(passed, 'fetching'):.0%}",
+                f"{_share(passed, 'streaming'):.0%}",
+            ]
+        rows.append(cells)
+    machine = measured["machine"]
+    columns = ["MB", "million operations", "time", "of fetching", "of streaming"]
+    return Report(
+        name="limit",
+        title="The propagation of KGIF against the limits of the machine",
+        introduction=f"Three layers, embeddings of {EMBEDDING_SIZE}, on synthetic "
+        f"graphs with the shape of Amazon-book. Measured in the same run: a copy moves "
+        f"{machine['copy'] / 1e9:.1f} GB/s, a triad {machine['triad'] / 1e9:.1f} GB/s, "
+        "counting what is read and written; a product of matrices of "
+        f"{_MATRIX_SIZE:,} x {_MATRIX_SIZE:,} does "
+        f"{machine['multiplication'] / 1e9:.0f} billion operations a second.",
+        header=[
+            "edges",
+            "random rows, GB/s",
+            *(f"forward: {column}" for column in columns),
+            *(f"backward: {column}" for column in columns),
+        ],
+        rows=rows,
+        notes=[
+            "MB and operations are what must be moved and done at least, a row fetched "
+            "anew for each edge. Shares are the least possible time by the measured "
+            "one. *Of fetching*: rows come as fast as random rows of a table of that "
+            "size do; more than 100 % is possible, because the rows of hubs stay in "
+            "the cache. *Of streaming*: every table is read but once a layer, as if "
+            "the caches held it, at the speed of the memory; small graphs lie in the "
+            f"cache as a whole. The least of {REPETITIONS} times.",
+            _where_arithmetic_limits(measured["sizes"]),
+        ],
+        figures={"shape": SHAPE, **measured},
+    )
+
+
+def _where_arithmetic_limits(rows: Sequence[Mapping[str, Any]]) -> str:
+    slow = [
+        f"{row['edges']:,} ({name})"
+        for row in rows
+        for name in ("forward", "backward")
+        if row[name]["limits"]["arithmetic"] > row[name]["limits"]["fetching"]
+    ]
+    if not slow:
+        return "Arithmetic would take less time than memory at every size."
+    return f"Arithmetic would take longer than memory at {', '.join(slow)} edges."
+
+
+def _draw(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]]) -> None:
+    edges = [row["edges"] for row in rows]
+    for panel, name in zip(axes, ("forward", "backward")):
+        lines = {
+            "measured": [row[name]["seconds"] for row in rows],
+            **{
+                f"limit by {limit}": [row[name]["limits"][limit] for row in rows]
+                for limit in ("fetching", "streaming", "arithmetic")
+            },
+        }
+        for place, (label, values) in enumerate(lines.items()):
+            panel.plot(
+                edges,
+                values,
+                color=COLOURS[place],
+                marker=MARKERS[place],
+                linestyle="-" if place == 0 else "--",
+                label=label,
+            )
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xlabel("edges")
+        panel.set_ylabel(f"seconds, {name}")
+        panel.legend(frameon=False, fontsize=8)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
+    parser.add_argument(
+        "--largest",
+        type=at_least_one,
+        default=SIZES[-1],
+        metavar="EDGES",
+        help=f"leave out larger graphs (default: {SIZES[-1]})",
+    )
+    add_output_argument(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    run_as_script(run)

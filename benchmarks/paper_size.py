@@ -1,0 +1,332 @@
+"""KGIF on data sets as large as those of the paper: seconds an epoch, and memory.
+
+The data are synthetic twins with the published counts (see `synthetic.py`): they say
+what KGIF takes, not how well it ranks. They are written as RecBole's files, loaded and
+trained on as a user's would be, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from measuring import (
+    LOADED_COLUMNS,
+    ProcessEnded,
+    environment,
+    in_fresh_process,
+    memory_now,
+    peak_memory,
+)
+from reporting import (
+    COLOURS,
+    Report,
+    add_output_argument,
+    prepare_output,
+    run_as_script,
+    shown_bytes,
+    shown_seconds,
+    write_report,
+)
+from synthetic import PUBLISHED, Counts, SyntheticData, generate, scaled
+from tqdm import tqdm
+
+from recbole_kgif.commands.arguments import ArgumentParser, at_least_one, positive
+from recbole_kgif.errors import UserError
+from recbole_kgif.process import prepare_process
+
+# KGAT's data: a fifth is for the test, and a tenth of the rest for validation.
+PARTS = {"train": 0.72, "valid": 0.08, "test": 0.2}
+
+# The first steps make the optimiser's state, and find the memory for everything.
+WARM_UP_STEPS = 3
+
+
+def run() -> None:
+    """Measure as the command line asks for, and write the report."""
+    namespace = _parser().parse_args()
+    output = prepare_output(namespace.output)
+    names = _names(namespace.datasets)
+    measured: dict[str, Optional[dict[str, Any]]] = {}
+    for name in tqdm(names, desc="data sets", unit="set"):
+        counts = _counts(name, namespace.scale)
+        try:
+            measured[name] = in_fresh_process(measure, name, counts, namespace.steps)
+        except ProcessEnded:
+            measured[name] = None
+    write_report(
+        output, _report(namespace, measured), lambda axes: _draw(axes, measured), 2
+    )
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in PUBLISHED:
+            raise UserError(
+                f"--datasets {name}: not known; known are {', '.join(PUBLISHED)}"
+            )
+    return names
+
+
+def _counts(name: str, scale: float) -> Counts:
+    counts = PUBLISHED[name]
+    if scale == 1:
+        return counts
+    smaller = scaled(counts, round(counts.edges * scale))
+    if smaller.interactions > 0.5 * smaller.users * smaller.items:
+        raise UserError(
+            f"--scale {scale:g}: {name} would have more interactions than pairs of "
+            "users and items to choose from; give a larger one"
+        )
+    return replace(smaller, relations=counts.relations)
+
+
+# --- measuring ----------------------------------------------------------------------
+
+
+def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> None:
+    """Write a data set as RecBole's atomic files, split.
+
+    Args:
+        folder: existing folder.
+        name: the data set's name.
+        data: the data set.
+        seed: of the split.
+    """
+    part = np.random.default_rng(seed).choice(
+        len(PARTS), len(data.users), p=list(PARTS.values())
+    )
+    for place, part_name in enumerate(PARTS):
+        pd.DataFrame(
+            {
+                "user_id:token": data.users[part == place],
+                "item_id:token": data.items[part == place],
+            }
+        ).to_csv(folder / f"{name}.{part_name}.inter", sep="\t", index=False)
+    pd.DataFrame(
+        {
+            "head_id:token": data.heads,
+            "relation_id:token": data.relations,
+            "tail_id:token": data.tails,
+        }
+    ).to_csv(folder / f"{name}.kg", sep="\t", index=False)
+    items = np.arange(data.counts.items)
+    pd.DataFrame({"item_id:token": items, "entity_id:token": items}).to_csv(
+        folder / f"{name}.link", sep="\t", index=False
+    )
+
+
+class FirstSteps:
+    """A loader of RecBole's that ends after some batches.
+
+    Args:
+        loader: the loader.
+        n_steps: number of batches.
+    """
+
+    def __init__(self, loader: Any, n_steps: int) -> None:
+        self.loader = loader
+        self.n_steps = n_steps
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return min(self.n_steps, len(self.loader))
+
+    def __iter__(self) -> Iterator[Any]:
+        """The first batches of a new epoch."""
+        return islice(iter(self.loader), self.n_steps)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the loader's own."""
+        return getattr(self.loader, name)
+
+
+def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
+    """Time and memory of KGIF, with its defaults, on a synthetic twin.
+
+    Args:
+        name: the data set's name.
+        counts: its sizes.
+        steps: training steps that are timed; None for a whole epoch.
+
+    Returns:
+        The figures of a row, and the environment.
+    """
+    prepare_process()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / name
+        place.mkdir()
+        write_files(place, name, generate(counts))
+        return _train(name, Path(folder), counts, steps)
+
+
+def _train(
+    name: str, data_path: Path, counts: Counts, steps: Optional[int]
+) -> dict[str, Any]:
+    from recbole.utils import KGDataLoaderState, get_trainer
+
+    from recbole_kgif.loading import load_data, make_config, make_model
+    from recbole_kgif.preflight import estimate, sizes_of
+
+    options = {
+        "data_path": str(data_path),
+        "benchmark_filename": list(PARTS),
+        "load_col": LOADED_COLUMNS,
+        "state": "ERROR",
+        "use_gpu": False,
+        "gpu_id": "",
+    }
+    start = time.perf_counter()
+    config = make_config("KGIF", name, options)
+    data = load_data(config, split_seed=2020, linked_items_only=False)
+    loaded = time.perf_counter()
+    before = memory_now()
+    model = make_model(config, data)
+    made = time.perf_counter()
+    trainer = get_trainer(config["MODEL_TYPE"], "KGIF")(config, model)
+    trainer._train_epoch(FirstSteps(data.train, WARM_UP_STEPS), 0)
+    data.train.set_mode(KGDataLoaderState.RSKG)
+    steps_an_epoch = len(data.train)
+    n_steps = steps_an_epoch if steps is None else min(steps, steps_an_epoch)
+    begun = time.perf_counter()
+    trainer._train_epoch(FirstSteps(data.train, n_steps), 1)
+    a_step = (time.perf_counter() - begun) / n_steps
+    sizes = sizes_of(model, config["train_batch_size"])
+    return {
+        "counts": asdict(counts),
+        "edges": sizes.n_edges,
+        "nodes": sizes.n_graph_nodes,
+        "load_seconds": loaded - start,
+        "model_seconds": made - loaded,
+        "timed_steps": n_steps,
+        "steps_an_epoch": steps_an_epoch,
+        "step_seconds": a_step,
+        "epoch_seconds": a_step * steps_an_epoch,
+        "peak_bytes": peak_memory(),
+        "before_bytes": before,
+        "estimated_bytes": estimate(sizes).total,
+        "environment": environment(),
+    }
+
+
+# --- reporting ----------------------------------------------------------------------
+
+
+def _report(
+    namespace: argparse.Namespace, measured: Mapping[str, Optional[Mapping[str, Any]]]
+) -> Report:
+    rows = []
+    for name, row in measured.items():
+        if row is None:
+            rows.append([name, *["killed"] * 9])
+            continue
+        is_whole = row["timed_steps"] == row["steps_an_epoch"]
+        rows.append(
+            [
+                name,
+                f"{row['edges']:,}",
+                f"{row['nodes']:,}",
+                shown_seconds(row["load_seconds"]),
+                shown_seconds(row["model_seconds"]),
+                shown_seconds(row["step_seconds"]),
+                f"{'' if is_whole else '≈ '}{shown_seconds(row['epoch_seconds'])}",
+                shown_bytes(row["peak_bytes"]),
+                shown_bytes(row["peak_bytes"] - row["before_bytes"]),
+                shown_bytes(row["estimated_bytes"]),
+            ]
+        )
+    if namespace.steps is None:
+        extent = "A whole epoch was trained, after three steps that do not count."
+    else:
+        extent = (
+            f"Only {namespace.steps} steps were timed, after three that do not count; "
+            "an epoch with ≈ is the time of a step times the steps of an epoch."
+        )
+    of_size = "" if namespace.scale == 1 else f" times {namespace.scale:g}"
+    whole = [row for row in measured.values() if row is not None]
+    return Report(
+        name="paper-size",
+        title="KGIF at the size of the paper's data",
+        introduction="Synthetic twins with the counts of Table 1 of the KGAT paper"
+        f"{of_size}; 72 % of the interactions are trained on. KGIF with its defaults: "
+        "embeddings of 64, three layers, batches of 2,048.",
+        header=[
+            "data set",
+            "edges",
+            "nodes",
+            "loading by RecBole",
+            "making the model",
+            "training step",
+            "training epoch",
+            "peak memory",
+            "of it the model's",
+            "estimated for it",
+        ],
+        rows=rows,
+        notes=[
+            f"{extent} Edges and nodes are those that link something, both directions "
+            "counted. The model's memory is what the process takes above the "
+            "interpreter, the libraries and the loaded data; the estimate is the one "
+            "that is logged before a training.",
+        ],
+        figures={
+            "environment": whole[0]["environment"] if whole else {},
+            "scale": namespace.scale,
+            "datasets": measured,
+        },
+    )
+
+
+def _draw(
+    axes: Sequence[Axes], measured: Mapping[str, Optional[Mapping[str, Any]]]
+) -> None:
+    rows = {name: row for name, row in measured.items() if row is not None}
+    for panel, figure, label in (
+        (axes[0], "epoch_seconds", "seconds a training epoch"),
+        (axes[1], "peak_bytes", "peak memory, GiB"),
+    ):
+        unit = 2**30 if figure == "peak_bytes" else 1
+        values = [row[figure] / unit for row in rows.values()]
+        panel.barh(range(len(rows)), values, color=COLOURS[: len(rows)])
+        panel.set_yticks(range(len(rows)), list(rows))
+        panel.invert_yaxis()
+        panel.set_xlabel(label)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
+    parser.add_argument(
+        "--datasets",
+        default=",".join(PUBLISHED),
+        metavar="NAMES",
+        help=f"names separated by commas (default: {','.join(PUBLISHED)})",
+    )
+    parser.add_argument(
+        "--steps",
+        type=at_least_one,
+        metavar="COUNT",
+        help="time so many training steps, and extrapolate (default: a whole epoch)",
+    )
+    parser.add_argument(
+        "--scale",
+        type=positive,
+        default=1.0,
+        metavar="FACTOR",
+        help="times the published counts (default: 1)",
+    )
+    add_output_argument(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    run_as_script(run)

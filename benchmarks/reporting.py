@@ -1,0 +1,146 @@
+"""What every benchmark writes: a Markdown table, the figures as JSON, and a plot."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+from recbole_kgif.files import write_whole
+
+DEFAULT_OUTPUT = Path("results/benchmarks")
+
+# Of Okabe and Ito: they can be told apart with any kind of colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a benchmark.
+
+    Attributes:
+        name: of the files.
+        title: headline.
+        introduction: what was measured, and how.
+        header: names of the columns; the first is text, the others are numbers.
+        rows: the table.
+        notes: what is to be said below the table.
+        figures: everything that was measured, as JSON knows it.
+    """
+
+    name: str
+    title: str
+    introduction: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str]
+    figures: Mapping[str, Any]
+
+
+def run_as_script(run: Callable[[], None]) -> None:
+    """Run a benchmark and end the process, a mistake of the user's told in one line."""
+    try:
+        run()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def add_output_argument(parser: argparse.ArgumentParser) -> None:
+    """Let the user name the folder."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="DIR",
+        help=f"folder for table, figures and plot (default: {DEFAULT_OUTPUT})",
+    )
+
+
+def prepare_output(folder: Path) -> Path:
+    """Make the folder, before hours are spent on what goes there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--output {folder}: cannot be made ({error.strerror}); name another one"
+        ) from None
+    return folder
+
+
+def write_report(
+    folder: Path,
+    report: Report,
+    draw: Callable[[Sequence[Axes]], None],
+    panels: int = 1,
+) -> None:
+    """Write all files, and print the table and their names.
+
+    Args:
+        folder: existing folder.
+        report: what came of the benchmark.
+        draw: draws into that many panels.
+        panels: panels of the plot, side by side.
+    """
+    drawing = Figure(figsize=(4.6 * panels + 0.4, 3.4), layout="constrained", dpi=150)
+    axes = list(drawing.subplots(1, panels, squeeze=False).flat)
+    draw(axes)
+    for each in axes:
+        each.grid(alpha=0.25)
+        each.spines[["top", "right"]].set_visible(False)
+    for kind in ("png", "svg"):
+        drawing.savefig(folder / f"{report.name}.{kind}")
+    text = json.dumps(report.figures, indent=2)
+    write_whole(folder / f"{report.name}.json", text + "\n")
+    write_whole(folder / f"{report.name}.md", _markdown(report))
+    print("\n" + "\n".join(_table(report)) + "\n")
+    for kind in ("md", "json", "png", "svg"):
+        print(folder / f"{report.name}.{kind}")
+
+
+def _markdown(report: Report) -> str:
+    environment = report.figures.get("environment", {})
+    parts = [
+        f"# {report.title}",
+        report.introduction,
+        "\n".join(_table(report)),
+        *report.notes,
+        f"![{report.title}]({report.name}.png)",
+        "Measured with "
+        + ", ".join(f"{key} {value}" for key, value in environment.items())
+        + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(report: Report) -> list[str]:
+    rule = ["---", *["--:"] * (len(report.header) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (report.header, rule, *report.rows)]
+
+
+def shown_seconds(seconds: Optional[float]) -> str:
+    """Seconds in the unit that suits them."""
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.3g} min"
+
+
+def shown_bytes(count: Optional[float]) -> str:
+    """Bytes in the unit that suits them."""
+    if count is None:
+        return "-"
+    return f"{count / 2**20:,.0f} MiB" if count < 2**30 else f"{count / 2**30:.2f} GiB"

@@ -1,0 +1,151 @@
+"""What the commands of the studies share: arguments, data sets, and the runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recbole_kgif.commands.arguments import (
+    add_common_arguments,
+    at_least_one,
+    check_files,
+    locate,
+    positive,
+)
+from recbole_kgif.compare.plan import FIRST_SEED, fingerprints
+from recbole_kgif.compare.runner import run_all
+from recbole_kgif.data.locate import DatasetLocation
+from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
+from recbole_kgif.protocols import add_protocol_argument, under_protocol
+from recbole_kgif.settings import dataset_options
+from recbole_kgif.study.plan import VariantRequest
+
+
+@dataclass(frozen=True)
+class StudiedDataset:
+    """A data set that is there and was checked.
+
+    Attributes:
+        location: Where it lies.
+        options: The options that it has by itself.
+        files: Fingerprints of its files.
+    """
+
+    location: DatasetLocation
+    options: Mapping[str, Any]
+    files: Mapping[str, str]
+
+
+def add_study_arguments(parser: argparse.ArgumentParser, output: Path) -> None:
+    """Those that all studies take.
+
+    Args:
+        parser: gets them.
+        output: the folder that is written to by default.
+    """
+    add_common_arguments(parser)
+    add_protocol_argument(parser)
+    parser.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=5,
+        metavar="COUNT",
+        help=f"number of seeds, from {FIRST_SEED} on (default: 5); the split is the "
+        "same for all",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=output,
+        metavar="DIR",
+        help=f"folder with a folder for each data set (default: {output})",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=at_least_one,
+        default=1,
+        metavar="COUNT",
+        help="runs at a time (default: 1); several lengthen each other's times",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="SECONDS",
+        help="end a run that takes longer, and let it count as failed",
+    )
+    parser.add_argument(
+        "--options-from",
+        type=Path,
+        metavar="DIR",
+        help="folder with MODEL.yaml for models with options of their own, such as "
+        "tuned ones; they override --config-files",
+    )
+
+
+def find_datasets(
+    namespace: argparse.Namespace, given: Mapping[str, Any]
+) -> list[StudiedDataset]:
+    """Find and check every data set that ``--dataset`` names.
+
+    Args:
+        namespace: the arguments.
+        given: options that the user asks for.
+
+    Raises:
+        UserError: one is not there, is not sound, or stands twice.
+    """
+    names = [name.strip() for name in namespace.dataset.split(",")]
+    for name in names:
+        if not name or names.count(name) > 1:
+            told = f"{name} stands twice; name it" if name else "a name is empty; give"
+            raise UserError(f"--dataset {namespace.dataset}: {told} once")
+    return [_find(namespace, name, given) for name in names]
+
+
+def _find(
+    namespace: argparse.Namespace, name: str, given: Mapping[str, Any]
+) -> StudiedDataset:
+    of_one = argparse.Namespace(**{**vars(namespace), "dataset": name})
+    location = locate(of_one, dict(given))
+    options = under_protocol(
+        namespace.protocol, dataset_options(location.name, location.folder), given
+    )
+    both = {**options, **given}
+    # For general models too: they get the interactions of linked items alone.
+    check_files(location, both, needs_knowledge_graph=True)
+    files = fingerprints(location.folder, location.name, both.get("benchmark_filename"))
+    return StudiedDataset(location, options, files)
+
+
+def run_study(
+    namespace: argparse.Namespace,
+    planned: Sequence[tuple[StudiedDataset, Sequence[VariantRequest]]],
+    write: Callable[[Path], list[Path]],
+) -> int:
+    """Do what is planned for each data set that has not been done, and report on it.
+
+    Args:
+        namespace: the arguments.
+        planned: each data set with its runs.
+        write: writes the report of a data set's folder.
+
+    Returns:
+        Exit code.
+    """
+    some_failed = False
+    for dataset, requests in planned:
+        folder = namespace.output / dataset.location.name
+        failed = run_all(
+            requests,
+            folder,
+            dataset.location.data_path,
+            jobs=namespace.jobs,
+            time_limit=namespace.time_limit,
+        )
+        some_failed = some_failed or bool(failed)
+        for path in write(folder):
+            print(path)
+    return EXIT_RUNS_FAILED if some_failed else 0

@@ -1,0 +1,186 @@
+"""An examination as plain text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recbole_kgif.compare import markdown
+from recbole_kgif.compare.document import Block, Cell, Document, Section, Table
+from recbole_kgif.doctor.data import DatasetExamination, quantiles
+from recbole_kgif.doctor.findings import Finding, Level, has_problem
+
+PICTURE = "degrees"
+
+_WIDTH = 88
+_SHOWN_RELATIONS = 20
+_LEVEL_WIDTH = max(len(level.value) for level in Level)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that was found.
+
+    Attributes:
+        environment: About the installation.
+        datasets: About each data set.
+    """
+
+    environment: Sequence[Finding]
+    datasets: Sequence[DatasetExamination]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings."""
+        own = [finding for dataset in self.datasets for finding in dataset.findings]
+        return [*self.environment, *own]
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether anything found stops a run or spoils its result."""
+        return has_problem(self.findings)
+
+
+def in_text(title: str, findings: Sequence[Finding]) -> str:
+    """A titled list of findings for a terminal.
+
+    Args:
+        title: what was examined.
+        findings: each takes a line, and more where something is to be said of it.
+    """
+    width = max(len(finding.what) for finding in findings)
+    lines = [title]
+    for finding in findings:
+        lines += _lines(finding, width)
+    return "\n".join(lines)
+
+
+def _lines(finding: Finding, width: int) -> list[str]:
+    start = f"  {finding.level.value:{_LEVEL_WIDTH}}  "
+    named = f"{start}{finding.what:{width}}  "
+    lines = _wrapped(finding.value, named, " " * len(named))
+    if finding.level is not Level.OK:
+        words = f"{finding.meaning} {finding.advice}".strip()
+        # Below the name, and set off from it.
+        indent = " " * (len(start) + 2)
+        lines += _wrapped(words, indent, indent)
+    return lines
+
+
+def _wrapped(text: str, first: str, other: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=other,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """How many findings there are of each level, the worst first."""
+    numbers = Counter(finding.level for finding in findings)
+    told = [
+        f"{numbers[level]} {level.value}{'s' if numbers[level] != 1 else ''}"
+        for level in reversed(Level)
+        if level is not Level.OK
+    ]
+    return ", ".join(told)
+
+
+def in_markdown(examination: Examination, *, has_picture: bool) -> str:
+    """The report as a Markdown file.
+
+    Args:
+        examination: what was found.
+        has_picture: whether the picture of the degrees lies beside it.
+    """
+    own = _findings_table("environment", examination.environment)
+    sections = [Section("Environment", [own])]
+    for dataset in examination.datasets:
+        blocks: list[Block] = [_findings_table(dataset.name, dataset.findings)]
+        if dataset.relations:
+            blocks.append(_relations_table(dataset))
+        sections.append(Section(f"Data set {dataset.name}", blocks))
+    title = f"Doctor: {summary(examination.findings)}"
+    text = markdown.render(Document(title, sections))
+    if not has_picture:
+        return text
+    return (
+        f"{text}\n## Degrees\n\n![{PICTURE}]({PICTURE}.png)\n\nHow many users, items "
+        "and entities have how many interactions and triples; both axes are "
+        "logarithmic.\n"
+    )
+
+
+def _findings_table(label: str, findings: Sequence[Finding]) -> Table:
+    return Table(
+        label,
+        "Each finding with its level, what it means and what to do.",
+        ["", "Found", "Level", "Meaning", "Advice"],
+        [
+            [
+                Cell(finding.what),
+                Cell(finding.value),
+                Cell(finding.level.value),
+                Cell(finding.meaning),
+                Cell(finding.advice),
+            ]
+            for finding in findings
+        ],
+        frozenset({1, 2, 3, 4}),
+    )
+
+
+def _relations_table(dataset: DatasetExamination) -> Table:
+    total = sum(dataset.relations.values())
+    largest = list(dataset.relations.items())[:_SHOWN_RELATIONS]
+    left = len(dataset.relations) - len(largest)
+    caption = "Triples of each relation"
+    caption += f", {left:,} smaller ones left out." if left else "."
+    return Table(
+        f"{dataset.name}-relations",
+        caption,
+        ["Relation", "Triples", "Share"],
+        [
+            [Cell(name), Cell(f"{size:,}"), Cell(f"{size / total:.2%}")]
+            for name, size in largest
+        ],
+    )
+
+
+def in_json(examination: Examination) -> str:
+    """The report as a JSON file, with all relations and degrees."""
+    content = {
+        "has_problem": examination.has_problem,
+        "environment": [_plain(finding) for finding in examination.environment],
+        "datasets": {
+            dataset.name: {
+                "findings": [_plain(finding) for finding in dataset.findings],
+                "relations": dict(dataset.relations),
+                "degrees": {
+                    kind: {
+                        **quantiles(degrees),
+                        "histogram": {
+                            str(degree): number
+                            for degree, number in sorted(
+                                Counter(degrees.tolist()).items()
+                            )
+                        },
+                    }
+                    for kind, degrees in dataset.degrees.items()
+                },
+            }
+            for dataset in examination.datasets
+        },
+    }
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {**vars(finding), "level": finding.level.value}

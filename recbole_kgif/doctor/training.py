@@ -1,0 +1,106 @@
+"""Two steps of training on a graph made for it: whether all parts work together."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recbole_kgif.doctor.findings import Finding, Level
+
+_NAME = "doctor"
+_USERS = 12
+_ITEMS = 10
+_PARTS = {"train": range(0, 5), "valid": range(5, 6), "test": range(6, 7)}
+# All training interactions in one batch, so that an epoch is a step.
+_OPTIONS: dict[str, Any] = {
+    "benchmark_filename": list(_PARTS),
+    "epochs": 2,
+    "train_batch_size": 2 * _USERS * _ITEMS,
+    "embedding_size": 8,
+    "metrics": ["Recall"],
+    "topk": [3],
+    "valid_metric": "Recall@3",
+    "show_progress": False,
+    "state": "ERROR",
+}
+_WHAT = "two steps of KGIF"
+
+
+def examine_training() -> Finding:
+    """Train KGIF for two steps, validate, save, load and test it."""
+    start = time.perf_counter()
+    try:
+        losses = _train()
+    except Exception as error:
+        # Whatever it is, that the training fails is the answer.
+        return Finding(
+            _WHAT,
+            "failed",
+            Level.PROBLEM,
+            f"{type(error).__name__}: {' '.join(str(error).split())}.",
+            "Compare the versions above with the tested ones.",
+        )
+    seconds = time.perf_counter() - start
+    if all(map(math.isfinite, losses)):
+        return Finding(
+            _WHAT,
+            f"{seconds:.1f} s",
+            meaning="Training, validation, checkpoint and test work together.",
+            number=seconds,
+        )
+    return Finding(
+        _WHAT,
+        f"loss {losses}",
+        Level.PROBLEM,
+        "The loss is no finite number.",
+        "Compare the versions above with the tested ones.",
+    )
+
+
+def _train() -> list[float]:
+    """The parts of the loss of each step."""
+    from recbole_kgif.experiment import run_experiment
+
+    with tempfile.TemporaryDirectory() as scratch:
+        _write_dataset(Path(scratch, _NAME))
+        output = Path(scratch, "run")
+        output.mkdir()
+        record = run_experiment(
+            "KGIF", _NAME, {**_OPTIONS, "data_path": scratch}, output
+        )
+    losses = [np.atleast_1d(epoch["loss"]) for epoch in record["epochs"]]
+    return [float(part) for loss in losses for part in loss]
+
+
+def _write_dataset(folder: Path) -> None:
+    """Users with neighbouring items, and items of neighbouring kinds."""
+    pairs = {
+        part: [
+            f"u{user}\ti{(user + place) % _ITEMS}"
+            for user in range(_USERS)
+            for place in places
+        ]
+        for part, places in _PARTS.items()
+    }
+    contents = {
+        f"{part}.inter": ["user_id:token\titem_id:token", *lines]
+        for part, lines in pairs.items()
+    }
+    contents["link"] = [
+        "item_id:token\tentity_id:token",
+        *(f"i{item}\te{item}" for item in range(_ITEMS)),
+    ]
+    contents["kg"] = [
+        "head_id:token\trelation_id:token\ttail_id:token",
+        *(f"e{item}\tkind\tk{item // 3}" for item in range(_ITEMS)),
+        *(f"e{item}\tmaker\tm{item % 2}" for item in range(_ITEMS)),
+    ]
+    folder.mkdir()
+    for name, lines in contents.items():
+        text = "\n".join(lines) + "\n"
+        (folder / f"{_NAME}.{name}").write_text(text, "utf-8")

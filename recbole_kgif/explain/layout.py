@@ -1,0 +1,193 @@
+"""Where the nodes and links of some paths are drawn: columns from user to item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Union
+
+from recbole_kgif.explain.records import Explanation, Node, Path, path_strength
+
+_SWEEPS = 4
+
+
+@dataclass(frozen=True)
+class PlacedNode:
+    """A node and its place.
+
+    Attributes:
+        node: the node.
+        column: from 0, the user, on; the item stands in the last one.
+        row: from 0 on, may lie between two rows: columns are centred.
+        paths: places of the paths that visit it, from 0 on.
+    """
+
+    node: Node
+    column: int
+    row: float
+    paths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PlacedLink:
+    """A hop between two placed nodes.
+
+    Attributes:
+        source: place of the node that it begins at among the drawing's nodes.
+        target: place of the node that it ends at.
+        relation: its relation.
+        inverse: whether the fact leads from target to source.
+        strength: what the paths that take it give together, or their largest attention
+            where contributions are not known.
+        paths: places of these paths, from 0 on.
+        lane: 0, or 1, 2, ... for further links between the same two nodes.
+        via: column and row of the free places by which it passes the columns between
+            its ends.
+    """
+
+    source: int
+    target: int
+    relation: str
+    inverse: bool
+    strength: float
+    paths: tuple[int, ...]
+    lane: int
+    via: tuple[tuple[int, float], ...]
+
+
+# What takes a place: a node, or a link that passes a column.
+_Passage = tuple[Node, str, bool, Node, int]
+_Place = Union[Node, _Passage]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Nodes and links of an explanation's paths.
+
+    Attributes:
+        nodes: the user first.
+        links: in the order of the paths.
+        n_columns: number of columns, 2 at least.
+        n_rows: number of places in the fullest column.
+    """
+
+    nodes: tuple[PlacedNode, ...]
+    links: tuple[PlacedLink, ...]
+    n_columns: int
+    n_rows: int
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute strength of a link, for the width of the lines."""
+        return max((abs(link.strength) for link in self.links), default=0.0) or 1.0
+
+
+def layered(explanation: Explanation) -> Drawing:
+    """Place the paths of an explanation, each node once.
+
+    A node stands in the column of the most hops that any path takes to it, so that
+    paths of different lengths share their nodes. A link that passes a column takes a
+    place there, so that no node lies on it.
+    """
+    paths = explanation.paths
+    last = max((len(path.hops) for path in paths), default=1)
+    columns = {explanation.user: 0, explanation.item: last}
+    for path in paths:
+        for place, node in enumerate(path.nodes[1:-1], start=1):
+            columns[node] = max(place, columns.get(node, 0))
+    orders = _ordered(columns, paths)
+    n_rows = max(map(len, orders))
+    rows = {
+        place: (n_rows - len(order)) / 2 + row
+        for order in orders
+        for row, place in enumerate(order)
+    }
+    visits = _visits(paths)
+    nodes = tuple(
+        PlacedNode(place, column, rows[place], visits.get(place, ()))
+        for column, order in enumerate(orders)
+        for place in order
+        if isinstance(place, Node)
+    )
+    return Drawing(nodes, _links(nodes, rows, paths), last + 1, n_rows)
+
+
+def _visits(paths: Sequence[Path]) -> dict[Node, tuple[int, ...]]:
+    visits: dict[Node, tuple[int, ...]] = {}
+    for number, path in enumerate(paths):
+        for node in path.nodes:
+            visits[node] = (*visits.get(node, ()), number)
+    return visits
+
+
+def _ordered(columns: Mapping[Node, int], paths: Sequence[Path]) -> list[list[_Place]]:
+    """The places of each column from top to bottom, with few links that cross.
+
+    Each moves to the mean height of its neighbours, columns taken in turn.
+    """
+    neighbours: dict[_Place, set[_Place]] = {node: set() for node in columns}
+    orders: list[list[_Place]] = [[] for _ in range(max(columns.values()) + 1)]
+    for node, column in columns.items():
+        orders[column].append(node)
+    for hop in dict.fromkeys(hop.key for path in paths for hop in path.hops):
+        source, target = hop[0], hop[-1]
+        passages = [(*hop, n) for n in range(columns[source] + 1, columns[target])]
+        for passage in passages:
+            orders[passage[-1]].append(passage)
+            neighbours[passage] = set()
+        way: list[_Place] = [source, *passages, target]
+        for before, behind in zip(way, way[1:]):
+            neighbours[before].add(behind)
+            neighbours[behind].add(before)
+    height = {place: 0.0 for place in neighbours}
+    for order in orders:
+        _spread(order, height)
+    for _ in range(_SWEEPS):
+        for order in (*orders, *reversed(orders)):
+            means = {
+                place: sum(height[other] for other in neighbours[place])
+                / max(1, len(neighbours[place]))
+                for place in order
+            }
+            order.sort(key=means.__getitem__)
+            _spread(order, height)
+    return orders
+
+
+def _spread(order: Sequence[_Place], height: dict[_Place, float]) -> None:
+    for row, place in enumerate(order):
+        height[place] = row - (len(order) - 1) / 2
+
+
+def _links(
+    nodes: Sequence[PlacedNode], rows: Mapping[_Place, float], paths: Sequence[Path]
+) -> tuple[PlacedLink, ...]:
+    place = {placed.node: number for number, placed in enumerate(nodes)}
+    takers: dict[tuple[Node, str, bool, Node], list[int]] = {}
+    for number, path in enumerate(paths):
+        for hop in path.hops:
+            takers.setdefault(hop.key, []).append(number)
+    is_exact = all(path.contribution is not None for path in paths)
+    lanes: dict[tuple[int, int], int] = {}
+    links = []
+    for key, numbers in takers.items():
+        source, relation, inverse, target = key
+        ends = place[source], place[target]
+        lane = lanes.get(ends, 0)
+        lanes[ends] = lane + 1
+        strengths = [path_strength(paths[number]) for number in numbers]
+        passed = range(nodes[ends[0]].column + 1, nodes[ends[1]].column)
+        links.append(
+            PlacedLink(
+                *ends,
+                relation=relation,
+                inverse=inverse,
+                strength=sum(strengths) if is_exact else max(strengths),
+                paths=tuple(numbers),
+                lane=lane,
+                via=tuple(
+                    (n, rows[(source, relation, inverse, target, n)]) for n in passed
+                ),
+            )
+        )
+    return tuple(links)

@@ -1,0 +1,237 @@
+"""The strongest paths between two nodes, found exactly.
+
+A walk's strength is a sum of *chains*, each a factor times one weight a hop. From the
+largest product that a chain can still collect on its way to the target follows an upper
+bound on the strength of every way to go on from a partial walk. The search is a branch
+and bound on blocks of partial walks: the most promising block goes on first, and what
+cannot beat the paths found so far is left out. Its result is that of trying all paths.
+
+A *path* is a walk that visits no node twice. Parallel edges make different paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Union
+
+import numpy as np
+
+from recbole_kgif.explain.graph import Flags, Floats, Graph, Integers
+
+# Partial walks that are extended at once: few enough to keep memory small, enough to
+# let NumPy work.
+_BLOCK_SIZE = 4096
+# A bound and a strength that are equal may differ in their last digits.
+_SLACK = 1 + 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """One summand of the strength of every walk of a given length.
+
+    Attributes:
+        name: what the summand stands for.
+        factor: what its product begins with, of either sign.
+        weights: weight of each edge at each hop, not negative, each of shape: [n_edges]
+        bounds: for each hop but the last the most that the hops behind it can multiply
+            to, from the node that it leads to, each of shape: [n_nodes]
+        returns_by_same_relation: whether it counts only where the last two hops are an
+            edge and the inverse of its relation.
+    """
+
+    name: str
+    factor: float
+    weights: Sequence[Floats]
+    bounds: Sequence[Floats]
+    returns_by_same_relation: bool = False
+
+
+@dataclass(frozen=True)
+class FoundPath:
+    """A path and its strength.
+
+    Attributes:
+        edges: its edges from the source to the target.
+        parts: name and value of each summand that is not zero.
+    """
+
+    edges: tuple[int, ...]
+    parts: tuple[tuple[str, float], ...]
+
+    @property
+    def strength(self) -> float:
+        """The sum of the parts, of either sign."""
+        return sum(value for _, value in self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Partial walks of one length.
+
+    nodes: shape: [n_walks, n_hops + 1]; edges: shape: [n_walks, n_hops]; products: what
+    each chain has collected, shape: [n_walks, n_chains]; bound: shape: [n_walks].
+    """
+
+    nodes: Integers
+    edges: Integers
+    products: Floats
+    bound: Floats
+
+    def part(self, chosen: Union[Integers, Flags, slice]) -> _Block:
+        return _Block(
+            self.nodes[chosen],
+            self.edges[chosen],
+            self.products[chosen],
+            self.bound[chosen],
+        )
+
+
+class _Best:
+    """The strongest paths so far, ties in the order of length and edges."""
+
+    def __init__(self, count: int):
+        self._count = count
+        self.paths: list[FoundPath] = []
+
+    @property
+    def threshold(self) -> float:
+        """What another path must reach to be among them."""
+        if len(self.paths) < self._count:
+            return 0.0
+        return abs(self.paths[-1].strength)
+
+    def allows(self, bound: Floats) -> Flags:
+        return (bound > 0) & (bound * _SLACK >= self.threshold)
+
+    def add(self, found: _Block, names: Sequence[str]) -> None:
+        found = found.part(np.argsort(-found.bound, kind="stable"))
+        if len(found.bound) > self._count:
+            # Also those that tie with the last one.
+            cut = found.bound[self._count - 1]
+            found = found.part(found.bound * _SLACK >= cut)
+        for edges, products in zip(found.edges.tolist(), found.products.tolist()):
+            parts = [(n, v) for n, v in zip(names, products) if v != 0]
+            self.paths.append(FoundPath(tuple(edges), tuple(parts)))
+        self.paths.sort(key=_order)
+        del self.paths[self._count :]
+
+
+def _order(path: FoundPath) -> tuple[float, int, tuple[int, ...]]:
+    # Rounded, so that strengths that differ by rounding alone tie.
+    return -float(f"{abs(path.strength):.9e}"), len(path.edges), path.edges
+
+
+def best_paths(
+    graph: Graph,
+    source: int,
+    target: int,
+    chains: Sequence[Sequence[Chain]],
+    count: int,
+) -> list[FoundPath]:
+    """The paths of the largest absolute strength.
+
+    Args:
+        graph: the graph.
+        source: node that the paths begin at.
+        target: node that they end at.
+        chains: for each length from 1 on the summands of the strength of a path.
+        count: how many paths, or fewer where there are no more.
+
+    Returns:
+        Paths whose strength is not zero, strongest first; ties by length, then edges.
+    """
+    best = _Best(count)
+    if source == target:
+        return []
+    for of_length in chains:
+        if of_length:
+            _search(graph, source, target, of_length, best)
+    return best.paths
+
+
+def _search(
+    graph: Graph, source: int, target: int, chains: Sequence[Chain], best: _Best
+) -> None:
+    """Look through all paths of one length."""
+    n_hops = len(chains[0].weights)
+    names = [chain.name for chain in chains]
+    last_edges = graph.edges_to(target)
+    factors = np.array([[chain.factor for chain in chains]])
+    stack = [
+        _Block(
+            np.array([[source]]),
+            np.zeros((1, 0), dtype=np.int64),
+            factors,
+            np.array([np.inf]),
+        )
+    ]
+    while stack:
+        block = stack.pop()
+        block = block.part(best.allows(block.bound))
+        hop = block.edges.shape[1]
+        is_last = hop == n_hops - 1
+        if is_last:
+            place, edge = _edges_among(graph, block.nodes[:, -1], last_edges)
+        else:
+            place, edge = graph.edges_from(block.nodes[:, -1])
+            goes_on = graph.tail[edge] != target
+            place, edge = place[goes_on], edge[goes_on]
+        longer = _extend(graph, block, place, edge, chains)
+        longer = longer.part(best.allows(longer.bound))
+        if is_last:
+            best.add(longer, names)
+            continue
+        longer = longer.part(np.argsort(-longer.bound, kind="stable"))
+        pieces = range(0, len(longer.bound), _BLOCK_SIZE)
+        # The most promising one comes to lie on top.
+        stack.extend(longer.part(slice(i, i + _BLOCK_SIZE)) for i in reversed(pieces))
+
+
+def _edges_among(
+    graph: Graph, nodes: Integers, edges: Integers
+) -> tuple[Integers, Integers]:
+    """Those of the edges, sorted by their heads, that leave each of the nodes."""
+    heads = graph.head[edges]
+    start = np.searchsorted(heads, nodes, side="left")
+    count = np.searchsorted(heads, nodes, side="right") - start
+    place = np.repeat(np.arange(len(nodes)), count)
+    before = np.cumsum(count) - count
+    return place, edges[np.arange(len(place)) + (start - before)[place]]
+
+
+def _extend(
+    graph: Graph,
+    block: _Block,
+    place: Integers,
+    edge: Integers,
+    chains: Sequence[Chain],
+) -> _Block:
+    """The walks that go on by these edges and come back to no node."""
+    tail = graph.tail[edge]
+    is_new = (block.nodes[place] != tail[:, None]).all(axis=1)
+    place, edge, tail = place[is_new], edge[is_new], tail[is_new]
+    hop = block.edges.shape[1]
+    products = block.products[place]
+    bound = np.zeros(len(edge))
+    total = np.zeros(len(edge))
+    for number, chain in enumerate(chains):
+        products[:, number] *= chain.weights[hop][edge]
+        is_last = hop == len(chain.weights) - 1
+        if is_last and chain.returns_by_same_relation:
+            before = block.edges[place, -1]
+            products[:, number] *= (
+                graph.relation[graph.reverse[edge]] == graph.relation[before]
+            )
+        if is_last:
+            total += products[:, number]
+        else:
+            bound += np.abs(products[:, number]) * chain.bounds[hop][tail]
+    if hop == len(chains[0].weights) - 1:
+        bound = np.abs(total)
+    return _Block(
+        np.concatenate([block.nodes[place], tail[:, None]], axis=1),
+        np.concatenate([block.edges[place], edge[:, None]], axis=1),
+        products,
+        bound,
+    )

@@ -1,0 +1,342 @@
+"""What a training of KGIF is going to take, told before and soon after it begins."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+import psutil
+import torch
+
+from recbole_kgif.model.kgif import KGIF
+
+_FLOAT = 4
+_ID = 8
+
+# Where Linux keeps the limit of a container: version 2 of cgroups, then version 1.
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+# Steps of the first epoch that are let pass, and those that are then timed.
+_WARM_UP_STEPS = 2
+_TIMED_STEPS = 20
+
+# What is advised where memory is short, the mildest change first.
+_SMALLER: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("--train_batch_size=512", {"batch_size": 512}),
+    ("--attention_update=epoch", {"attention_is_learned": False}),
+    ("--embedding_size=32", {"embedding_size": 32}),
+    ("--embedding_size=16", {"embedding_size": 16}),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the memory of a training of KGIF depends on.
+
+    Attributes:
+        n_nodes: users and entities, padding included; each has a row in the tables.
+        n_graph_nodes: those among them that are in the graph.
+        n_edges: edges of the graph, both directions counted.
+        n_pairs: distinct (node, relation) pairs of the graph.
+        n_users: users, padding included.
+        n_items: items, padding included.
+        n_interactions: training interactions; 0 without walks.
+        n_shared: entries of the matrix items x shared neighbours; 0 without walks.
+        n_neighbours: its columns; 0 without walks.
+        n_held_out: entries of the matrix interactions x relations; 0 without walks.
+        n_walk_negatives: negatives that the walks are trained on.
+        embedding_size: d.
+        n_tables: tables of n_nodes x d: embeddings and, where used, projections.
+        n_layers: layers of the propagation.
+        batch_size: interactions a step.
+        n_negatives: negatives that a batch shares; 1 where each has its own.
+        fuses: whether nodes are fused with their relations.
+        attention_is_learned: whether a step differentiates the attention.
+    """
+
+    n_nodes: int
+    n_graph_nodes: int
+    n_edges: int
+    n_pairs: int
+    n_users: int
+    n_items: int
+    n_interactions: int
+    n_shared: int
+    n_neighbours: int
+    n_held_out: int
+    n_walk_negatives: int
+    embedding_size: int
+    n_tables: int
+    n_layers: int
+    batch_size: int
+    n_negatives: int
+    fuses: bool
+    attention_is_learned: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Estimated memory of a training, in bytes.
+
+    Attributes:
+        parameters: weights, gradients and Adam's two moments.
+        graph: the graph and what the walks know of it.
+        step: what a training step holds beside them at its peak.
+    """
+
+    parameters: int
+    graph: int
+    step: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.graph + self.step
+
+    @property
+    def to_come(self) -> int:
+        """What is not held yet once the model is there: all but weights and graph."""
+        return self.total - self.parameters // 4 - self.graph
+
+
+def sizes_of(model: KGIF, batch_size: int) -> Sizes:
+    """Sizes of a model that is there.
+
+    Args:
+        model: the model.
+        batch_size: interactions a training step.
+    """
+    graph, walks = model.graph, model.walks
+    return Sizes(
+        n_nodes=model.n_users + model.n_entities,
+        n_graph_nodes=graph.n_nodes,
+        n_edges=graph.n_edges,
+        n_pairs=graph.n_pairs,
+        n_users=model.n_users,
+        n_items=model.n_items,
+        n_interactions=0 if walks is None else walks.shared.history.n_entries,
+        n_shared=0 if walks is None else walks.shared.items.n_entries,
+        n_neighbours=0 if walks is None else walks.shared.n_neighbours,
+        n_held_out=0 if walks is None else walks.held_out.n_entries,
+        n_walk_negatives=0 if walks is None else model.n_walk_negatives,
+        embedding_size=model.embedding_size,
+        n_tables=1 if model.projection is None else 2,
+        n_layers=model.n_layers,
+        batch_size=batch_size,
+        n_negatives=model.n_negatives if model.loss == "softmax" else 1,
+        fuses=model.fusion is not None,
+        attention_is_learned=(
+            model.attention is not None and model.attention_update == "step"
+        ),
+    )
+
+
+def estimate(sizes: Sizes) -> Memory:
+    """Memory that a training of KGIF takes, above that of the process before it.
+
+    Parameters: every weight has a gradient and two moments. Those of relations and of
+    items, a few numbers each, are left out.
+
+    Graph: ids of eight bytes and values of four, as `SparsePattern` holds them.
+
+    Step: what is largest of the following, where a matrix stands for its floats.
+
+    * Once the losses are computed, what the backward pass will need: of n_graph_nodes
+      x d the embeddings, the projections, three of the fusion and the input of each
+      further layer; tanh of n_pairs x d; two numbers and an id an edge; the scores of
+      batch_size x n_negatives twice; some forty of batch_size x d, most of them of the
+      knowledge loss; and of the W negatives of the walks two of n_neighbours x W and
+      one of n_items x W. There are no gradients yet.
+    * In the backward pass of the walks, when that of the knowledge loss is over and the
+      tables have gradients: gradients of what the walks have computed, n_users x W too.
+    * In that of the attention, the last: the gradient of n_pairs x d and a product
+      with it, gradients of the nodes; all else is gone.
+    * At the end, a second gradient of a table, to be added to the first.
+
+    Args:
+        sizes: those of model and graph.
+    """
+    table = sizes.n_nodes * sizes.embedding_size
+    nodes = sizes.n_graph_nodes * sizes.embedding_size
+    pairs = sizes.n_pairs * sizes.embedding_size * sizes.attention_is_learned
+    edges = sizes.n_edges * sizes.attention_is_learned
+    batch = sizes.batch_size * sizes.embedding_size
+    gradients = sizes.n_tables * table
+
+    n_of_nodes = 1 + 3 * sizes.fuses + max(0, sizes.n_layers - 1)
+    if sizes.attention_is_learned:
+        n_of_nodes += sizes.n_tables - 1
+    scores = 2 * sizes.batch_size * sizes.n_negatives
+    saved = n_of_nodes * nodes + pairs + 4 * edges + scores
+    negatives = sizes.n_walk_negatives
+    walks = negatives * (2 * sizes.n_neighbours + sizes.n_items)
+    for_walks = negatives * (sizes.n_neighbours + 2 * (sizes.n_items + sizes.n_users))
+    peaks = (
+        saved + 40 * batch + walks - gradients,
+        saved + 8 * batch + walks + for_walks,
+        5 * nodes + 3 * pairs + 7 * edges,
+        table,
+    )
+    return Memory(
+        parameters=4 * _FLOAT * gradients,
+        graph=_graph_bytes(sizes),
+        step=_FLOAT * max(peaks),
+    )
+
+
+def _graph_bytes(sizes: Sizes) -> int:
+    """Bytes of ids and values, by what they stand for."""
+    an_edge = 7 * _ID + _FLOAT
+    a_pair = 13 * _ID
+    a_node = 6 * _ID
+    an_interaction = 5 * _ID
+    a_shared = 4 * _ID + _FLOAT
+    a_neighbour = 3 * _ID
+    a_held_out = 4 * _ID + _FLOAT
+    return (
+        an_edge * sizes.n_edges
+        + a_pair * sizes.n_pairs
+        + a_node * sizes.n_graph_nodes
+        + an_interaction * sizes.n_interactions
+        + a_shared * sizes.n_shared
+        + a_neighbour * sizes.n_neighbours
+        + a_held_out * sizes.n_held_out
+    )
+
+
+def advise(sizes: Sizes, available: int) -> Optional[str]:
+    """Options by which a training fits.
+
+    Args:
+        sizes: those of model and graph.
+        available: bytes for what the model does not hold yet.
+
+    Returns:
+        The mildest option, or the fewest options, that are enough; None where none are.
+    """
+    held = estimate(sizes).total - estimate(sizes).to_come
+
+    def fits(smaller: Sizes) -> bool:
+        # A smaller model leaves more, and this one is gone by then.
+        return estimate(smaller).total <= available + held
+
+    helpful = [
+        (option, change)
+        for option, change in _SMALLER
+        if estimate(replace(sizes, **change)).total < estimate(sizes).total
+    ]
+    for option, change in helpful:
+        if fits(replace(sizes, **change)):
+            return option
+    chosen: dict[str, str] = {}
+    for option, change in helpful:
+        sizes = replace(sizes, **change)
+        chosen[option.partition("=")[0]] = option
+        if fits(sizes):
+            return " ".join(chosen.values())
+    return None
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that this process can still take, on a GPU those of its memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    available = int(psutil.virtual_memory().available)
+    limit = _container_limit()
+    if limit is not None:
+        own = int(psutil.Process().memory_info().rss)
+        available = min(available, max(0, limit - own))
+    return available
+
+
+def _container_limit() -> Optional[int]:
+    for path in _CONTAINER_LIMITS:
+        try:
+            text = path.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text.isdecimal():
+            return int(text)
+    return None
+
+
+def tell_memory(model: Any, config: Any) -> None:
+    """Log the size of the graph and the memory to be taken; warn where it is short.
+
+    Args:
+        model: the model to be trained; of others than KGIF nothing is told.
+        config: RecBole's configuration.
+    """
+    if not isinstance(model, KGIF):
+        return
+    sizes = sizes_of(model, config["train_batch_size"])
+    memory = estimate(sizes)
+    available = available_memory(config["device"])
+    logger = logging.getLogger()
+    logger.info(
+        f"graph: {sizes.n_graph_nodes:,} nodes, {sizes.n_edges:,} edges; training "
+        f"takes about {_shown_bytes(memory.total)} (parameters with gradients and "
+        f"moments {_shown_bytes(memory.parameters)}, graph "
+        f"{_shown_bytes(memory.graph)}, a step {_shown_bytes(memory.step)}); "
+        f"{_shown_bytes(available)} are free"
+    )
+    if memory.to_come > available:
+        options = advise(sizes, available)
+        advice = f"{options} makes it fit"
+        if options is None:
+            advice = "no option makes it fit: take a smaller graph or a larger machine"
+        logger.warning(
+            f"training will need about {_shown_bytes(memory.to_come)} more, and only "
+            f"{_shown_bytes(available)} are free; {advice}"
+        )
+
+
+class PaceTeller:
+    """A loss function that logs, once, how long a longer epoch will take.
+
+    Args:
+        loss_function: RecBole's, called once a training step.
+        n_steps: training steps of the epoch.
+    """
+
+    def __init__(self, loss_function: Callable[[Any], Any], n_steps: int):
+        self.loss_function = loss_function
+        self.n_steps = n_steps
+        self.n_calls = 0
+        self.start = 0.0
+
+    def __call__(self, interaction: Any) -> Any:
+        """Loss of a batch."""
+        # A call says that all steps before it are done.
+        if self.n_calls == _WARM_UP_STEPS:
+            self.start = time.perf_counter()
+        elif self.n_calls == _WARM_UP_STEPS + _TIMED_STEPS:
+            seconds = (time.perf_counter() - self.start) / _TIMED_STEPS
+            logging.getLogger().info(
+                f"a training epoch will take about {_shown_seconds(seconds, self)}"
+            )
+        self.n_calls += 1
+        return self.loss_function(interaction)
+
+
+def _shown_seconds(a_step: float, teller: PaceTeller) -> str:
+    seconds = a_step * teller.n_steps
+    amount = f"{seconds:.1f} s"
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            amount = f"{seconds / length:.1f} {unit}"
+            break
+    return f"{amount} ({teller.n_steps:,} steps, {1000 * a_step:.3g} ms each)"
+
+
+def _shown_bytes(count: int) -> str:
+    if count >= 2**30:
+        return f"{count / 2**30:.1f} GiB"
+    return f"{count / 2**20:.0f} MiB"

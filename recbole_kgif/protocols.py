@@ -1,0 +1,118 @@
+"""Protocols of evaluation: the options that each fixes, and what it is in words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.errors import UserError
+
+RECBOLE = "recbole"
+KGAT_PAPER = "kgat-paper"
+
+# The option under which a run's own options name another protocol than RecBole's.
+OPTION = "protocol"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol.
+
+    Attributes:
+        words: What is done, for a report.
+        options: The options that it fixes.
+        needs_given_split: Whether the data set has to come split.
+    """
+
+    words: str
+    options: Mapping[str, Any]
+    needs_given_split: bool
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    RECBOLE: Protocol(
+        words="The protocol is recbole: the metrics and the ranking are RecBole's, and "
+        "training is stopped by the validation part.",
+        options={},
+        needs_given_split=False,
+    ),
+    KGAT_PAPER: Protocol(
+        words="The protocol is kgat-paper, which follows the evaluation of KGAT: the "
+        "data set's own training and test interactions, all items ranked but those "
+        "that the user has met, and figures at 20. Unlike there, training is stopped "
+        "by a validation part that is taken from the training interactions, and never "
+        "by the test. NDCG has all test items of a user in its ideal ranking; KGATNDCG "
+        "has those among the first 100 retrieved ones alone, as KGAT's code with its "
+        "cutoffs up to 100, so it is never lower and has to be compared with figures "
+        "of that code only.",
+        options={
+            # KGAT's longest list, from which KGATNDCG takes its ideal ranking.
+            "topk": [20, 100],
+            "metrics": ["Recall", "NDCG", "KGATNDCG", "Hit", "Precision"],
+            "valid_metric": "Recall@20",
+            "eval_args": {"mode": "full"},
+        },
+        needs_given_split=True,
+    ),
+}
+
+
+def add_protocol_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument that names a protocol."""
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        default=RECBOLE,
+        help="recbole (the default) takes metrics and cutoffs from the data set's "
+        "configuration and from options; kgat-paper evaluates as KGAT does, at 20 on "
+        "the data set's own split, but stops training by its validation part",
+    )
+
+
+def under_protocol(
+    name: str, of_dataset: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Lay a protocol over the options of a data set.
+
+    Args:
+        name: the protocol.
+        of_dataset: options that the data set has by itself.
+        given: options that the user asks for, which go over all others.
+
+    Returns:
+        The data set's options with those of the protocol and, unless it is RecBole's,
+        with its name.
+
+    Raises:
+        UserError: the user asks for what the protocol fixes otherwise, or the data set
+            does not come split where it has to.
+    """
+    protocol = PROTOCOLS[name]
+    for option, value in protocol.options.items():
+        if option in given and given[option] != value:
+            raise UserError(
+                f"{option}={shown(str(given[option]))}: --protocol {name} fixes "
+                f"{option} as {value}; leave out the one or the other"
+            )
+    is_split = bool({**of_dataset, **given}.get("benchmark_filename"))
+    if protocol.needs_given_split and not is_split:
+        raise UserError(
+            f"--protocol {name}: the data set does not come split; make one of KGAT's "
+            "files with prepare --kgat, or leave the protocol out"
+        )
+    named = {} if name == RECBOLE else {OPTION: name}
+    return {**of_dataset, **protocol.options, **named}
+
+
+def protocol_of(record: Mapping[str, Any]) -> str:
+    """The protocol of a run's record; RecBole's where the record is older than it."""
+    return str(record.get(OPTION, RECBOLE))
+
+
+def in_words(name: str) -> str:
+    """What a protocol is; its name alone where this release does not know it."""
+    known = PROTOCOLS.get(name)
+    return f"The protocol is {name}." if known is None else known.words

@@ -1,0 +1,94 @@
+"""Writes what came of a study."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+from recbole_kgif.compare import markdown
+from recbole_kgif.errors import UserError
+from recbole_kgif.files import write_whole
+from recbole_kgif.study.ablation import (
+    ablation_document,
+    ablation_rows,
+    read_ablation,
+)
+from recbole_kgif.study.plots import draw_robustness
+from recbole_kgif.study.robustness import (
+    PLOT,
+    read_robustness,
+    robustness_document,
+    robustness_rows,
+)
+
+
+def write_ablation(folder: Path) -> list[Path]:
+    """Write ``ablation.md``, ``.csv`` and ``.json`` from a data set's records.
+
+    Args:
+        folder: that of the data set, with its runs.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: the records cannot be read or compared, or the files not be written.
+    """
+    ablation = read_ablation(folder)
+    rows = ablation_rows(ablation)
+    text = markdown.render(ablation_document(ablation))
+    return _write(folder, _tables("ablation", text, rows))
+
+
+def write_robustness(folder: Path) -> list[Path]:
+    """Write ``robustness.md``, ``.csv``, ``.json`` and the plot from the records.
+
+    Args:
+        folder: that of the data set, with its runs.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: the records cannot be read or compared, or the files not be written.
+    """
+    study = read_robustness(folder)
+    text = markdown.render(robustness_document(study))
+    files = _tables("robustness", text, robustness_rows(study))
+    plots = {f"plots/{PLOT}.{kind}": v for kind, v in draw_robustness(study).items()}
+    return _write(folder, {**files, **plots})
+
+
+def _tables(
+    name: str, text: str, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Union[str, bytes]]:
+    return {
+        f"{name}.md": text,
+        f"{name}.csv": _csv(rows),
+        f"{name}.json": json.dumps(rows, indent=1) + "\n",
+    }
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write(folder: Path, files: Mapping[str, Union[str, bytes]]) -> list[Path]:
+    try:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: the report cannot be written there ({error.strerror}); give "
+            "another --output"
+        ) from None
+    return [folder / name for name in files]

@@ -1,0 +1,147 @@
+"""The variants of an ablation: what each takes away, and what KGIF is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recbole_kgif.errors import UserError
+from recbole_kgif.settings import suggest
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model with options, and perhaps a changed graph, under a name of its own.
+
+    Attributes:
+        name: Its name, also that of its runs.
+        words: What it is, for a report.
+        model: Name of the model.
+        options: Options that make the variant; they go over all others.
+        kept: Share of the triples that stay.
+        replaced: Share of those that get a random tail.
+        is_trained: Whether seeds and epochs mean anything for the model.
+    """
+
+    name: str
+    words: str
+    model: str = "KGIF"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    kept: float = 1.0
+    replaced: float = 0.0
+    is_trained: bool = True
+
+
+ABLATION: tuple[Variant, ...] = (
+    Variant(FULL, "KGIF as it is"),
+    Variant(
+        "without-fusion",
+        "KGIF without the fusion of nodes with their relations",
+        options={"fusion": False},
+    ),
+    Variant(
+        "without-projection",
+        "KGIF without dynamic projection: nodes are alike under all relations",
+        options={"dynamic_projection": False},
+    ),
+    Variant(
+        "without-attention",
+        "KGIF without attention: edges are weighted by degrees alone",
+        options={"attention": "none"},
+    ),
+    Variant(
+        "without-graph",
+        "KGIF on interactions alone: no triples, so items share users and nothing else",
+        kept=0.0,
+    ),
+    Variant(
+        "without-walks",
+        "KGIF without the direct walks in its score",
+        options={"walks": False},
+    ),
+    Variant(
+        "without-knowledge-loss",
+        "KGIF trained by recommendation alone",
+        options={"knowledge_weight": 0},
+    ),
+    Variant(
+        "bpr",
+        "KGIF with the loss BPR in place of softmax",
+        options={"loss": "bpr"},
+    ),
+    Variant(
+        "lightgcn",
+        "LightGCN with the objective of KGIF: KGIF without triples, attention, fusion, "
+        "walks and knowledge loss",
+        options={
+            "attention": "none",
+            "fusion": False,
+            "walks": False,
+            "knowledge_weight": 0,
+        },
+        kept=0.0,
+    ),
+    Variant(
+        "popularity",
+        "the number of an item's training interactions",
+        model="Pop",
+        is_trained=False,
+    ),
+    Variant(
+        "item-knn",
+        "cosine of items by their users, RecBole's ItemKNN",
+        model="ItemKNN",
+        is_trained=False,
+    ),
+    Variant(
+        "shared-entities",
+        "cosine of the rarity-weighted (relation, entity) sets of the user's training "
+        "items and the candidate, plus popularity by a weight chosen in validation",
+        model="SharedEntities",
+        is_trained=False,
+    ),
+)
+
+
+def parse_variants(text: str) -> list[Variant]:
+    """The variants that ``--variants`` names.
+
+    Args:
+        text: names, separated by commas, or "all".
+
+    Raises:
+        UserError: an unknown name, one that stands twice, or the full model is missing.
+    """
+    names = parse_names("--variants", text, [variant.name for variant in ABLATION])
+    if FULL not in names:
+        raise UserError(
+            f"--variants {text}: {FULL} is missing, which the others are compared "
+            "with; add it"
+        )
+    return [variant for variant in ABLATION if variant.name in names]
+
+
+def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """Names from a given list.
+
+    Args:
+        option: the option that takes them, for the message.
+        text: names, separated by commas, or "all".
+        known: what there is.
+
+    Raises:
+        UserError: an unknown name, or one that stands twice.
+    """
+    if text == "all":
+        return list(known)
+    names: list[str] = []
+    for name in (part.strip() for part in text.split(",")):
+        if name not in known:
+            raise UserError(f"{option} {name}: there is none; {suggest(name, known)}")
+        if name in names:
+            raise UserError(f"{option} {text}: {name} stands twice; name it once")
+        names.append(name)
+    return names

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Callable
+
+import growth
+import limit
+import paper_size
+import peers
+import pytest
+from limit import Machine, Work, backward_work, forward_work, limits
+from measuring import ProcessEnded
+from peers import time_to_score
+
+from recbole_kgif.errors import UserError
+from tests.conftest import TINY_FOLDER
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def run_here(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
+    """Run a benchmark in this process, and return its figures."""
+
+    def run(module: ModuleType, *arguments: str, name: str) -> dict[str, Any]:
+        monkeypatch.setattr(sys, "argv", ["script", *arguments, "--output", "out"])
+        monkeypatch.setattr(module, "in_fresh_process", lambda f, *args: f(*args))
+        module.run()
+        files = {path.suffix for path in (workplace / "out").glob(f"{name}.*")}
+        assert files == {".md", ".json", ".png", ".svg"}
+        figures: dict[str, Any] = json.loads(
+            (workplace / "out" / f"{name}.json").read_text("utf-8")
+        )
+        return figures
+
+    return run
+
+
+# --- peers --------------------------------------------------------------------------
+
+
+def test_peers_train_in_turn_on_the_same_data(
+    run_here: Callable[..., dict[str, Any]],
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(TINY_FOLDER, workplace / "data" / "tiny")
+    tiny = {"topk": [2, 3], "valid_metric": "NDCG@3"}
+    options = peers.dataset_options
+    monkeypatch.setattr(
+        peers, "dataset_options", lambda *where: {**options(*where), **tiny}
+    )
+    figures = run_here(
+        peers,
+        *("--dataset", "tiny", "--data-path", "data", "--rounds", "2"),
+        name="peers-tiny",
+    )
+    assert set(figures["models"]) == set(peers.MODELS)
+    for model in figures["models"].values():
+        assert len(model["epochs"]) == 2
+        assert all(epoch["training_seconds"] > 0 for epoch in model["epochs"])
+        assert model["memory_bytes"]["peak"] > model["memory_bytes"]["before"] > 0
+    table = (workplace / "out/peers-tiny.md").read_text("utf-8")
+    assert all(f"\n| {model} | " in table for model in peers.MODELS)
+
+
+def test_the_time_to_a_score_counts_training_and_validation() -> None:
+    epochs = [
+        {"training_seconds": 2.0, "validation_seconds": 1.0, "score": score}
+        for score in (0.1, 0.3, 0.2)
+    ]
+    assert time_to_score(epochs, 0.1) == (1, 3.0)
+    assert time_to_score(epochs, 0.2) == (2, 6.0)
+    assert time_to_score(epochs, 0.4) is None
+
+
+# --- growth -------------------------------------------------------------------------
+
+
+def test_growth_measures_each_size(
+    run_here: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "SIZES", [4000, 8000])
+    monkeypatch.setattr(growth, "REPETITIONS", 1)
+    figures = run_here(growth, "--largest", "8000", name="growth")
+    assert [row["edges"] for row in figures["sizes"]] == pytest.approx(
+        [4000, 8000], rel=0.02
+    )
+    assert all(row["step_seconds"] > 0 for row in figures["sizes"])
+
+
+def test_a_size_that_is_killed_ends_the_growth_and_is_told(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_or_killed(_function: object, size: int) -> dict[str, Any]:
+        if size > 30_000:
+            raise ProcessEnded
+        names = ("edges", "nodes", "pairs", *growth.TIMES, *growth.MEMORY)
+        return {**dict.fromkeys(names, size), "environment": {}}
+
+    monkeypatch.setattr(sys, "argv", ["script", "--output", "killed"])
+    monkeypatch.setattr(growth, "in_fresh_process", measure_or_killed)
+    growth.run()
+    figures = json.loads((workplace / "killed/growth.json").read_text("utf-8"))
+    assert [row["edges"] for row in figures["sizes"]] == [10_000, 30_000]
+    assert "with 100,000 edges was killed" in (
+        (workplace / "killed/growth.md").read_text("utf-8")
+    )
+
+
+@pytest.mark.parametrize("power", [1.0, 1.5])
+def test_the_exponent_is_that_of_the_large_sizes(power: float) -> None:
+    edges = [10**4, 10**5, 10**6, 10**7]
+    values = [9e9, *(size**power for size in edges[1:])]
+    assert growth.exponent(edges, values) == pytest.approx(power)
+    assert growth.exponent(edges[:2], values[:2]) is None
+
+
+# --- limit --------------------------------------------------------------------------
+
+
+def test_limit_measures_machine_and_propagation(
+    run_here: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("SIZES", [4000]),
+        ("REPETITIONS", 1),
+        ("_STREAM_FLOATS", 2**16),
+        ("_MATRIX_SIZE", 64),
+        ("_GATHERS", 2),
+    ):
+        monkeypatch.setattr(limit, name, value)
+    figures = run_here(limit, "--largest", "4000", name="limit")
+    assert all(speed > 0 for speed in figures["machine"].values())
+    (row,) = figures["sizes"]
+    assert row["backward"]["seconds"] > 0
+    assert row["backward"]["work"]["operations"] == 3 * 4 * row["edges"] * 64
+
+
+def test_the_work_is_that_counted_by_hand() -> None:
+    # Two edges, three nodes, four floats, one layer.
+    forward = forward_work(2, 3, 4, 1)
+    assert forward.operations == 2 * 2 * 4
+    assert forward.fetched == 2 * 4 * 4
+    assert forward.table == 3 * 4 * 4
+    assert forward.streamed == 2 * 12 + 3 * 8 + 4 * 48 + 2 * 48
+    backward = backward_work(2, 3, 4, 1)
+    assert backward.operations == 2 * forward.operations
+    assert backward.fetched == 2 * forward.fetched
+
+
+def test_limits_are_work_by_speed() -> None:
+    found = limits(
+        Work(streamed=100, fetched=60, table=20, operations=8),
+        Machine(copy=5.0, triad=10.0, multiplication=2.0),
+        gather=30.0,
+    )
+    assert found == {"fetching": 12.0, "streaming": 12.0, "arithmetic": 4.0}
+
+
+# --- paper size ---------------------------------------------------------------------
+
+
+def test_a_twin_is_loaded_by_recbole_and_trained_on(
+    run_here: Callable[..., dict[str, Any]],
+) -> None:
+    figures = run_here(
+        paper_size,
+        *("--datasets", "amazon-book", "--scale", "0.002", "--steps", "1"),
+        name="paper-size",
+    )
+    row = figures["datasets"]["amazon-book"]
+    assert row["timed_steps"] == 1
+    assert row["steps_an_epoch"] == -(-round(0.72 * 1695) // 2048) == 1
+    # Every fact is an edge twice; a part of the interactions is held back.
+    counts = row["counts"]
+    assert row["edges"] <= 2 * (counts["triples"] + counts["interactions"])
+    assert row["edges"] > 1.6 * (counts["triples"] + 0.7 * counts["interactions"])
+    assert row["peak_bytes"] > row["before_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--datasets", "lastfm"), "--datasets lastfm: not known; known are last-fm"),
+        (("--scale", "0.0001"), "--scale 0.0001: last-fm would have more interactions"),
+        (("--scale", "0"), "argument --scale: 0 is not a number above 0"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_done(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["script", *arguments])
+    with pytest.raises(UserError, match=message):
+        paper_size.run()
+
+
+# --- as scripts ---------------------------------------------------------------------
+
+
+def test_a_script_answers_a_mistake_with_one_line_and_code_2(tmp_path: Path) -> None:
+    process = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "limit.py"), "--largest", "few"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(BENCHMARKS.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 2
+    assert process.stderr.count("\n") == 1
+    assert process.stderr.startswith("error: argument --largest: few is not")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recbole_kgif.explain import search
+from recbole_kgif.explain.attention import AttentionGraph, attention_paths
+from recbole_kgif.explain.exact import exact_paths, longest_path
+from recbole_kgif.explain.linear import LinearScore
+from tests.explain.helpers import all_walks, is_path, random_score, strongest
+
+
+def check(score: LinearScore, user: int, item: int, count: int) -> None:
+    """The search finds what brute force finds; where several tie, any of them."""
+    expected = strongest(score, user, item, longest_path(score))
+    found = exact_paths(score, user, item, count)
+    assert len(found) == min(count, len(expected))
+    assert len({path.edges for path in found}) == len(found)
+    by_edges = {edges: value for value, edges in expected}
+    for path, (value, _) in zip(found, expected):
+        assert path.strength == pytest.approx(by_edges[path.edges])
+        assert abs(path.strength) == pytest.approx(abs(value))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n_layers=st.sampled_from([0, 1, 2]),
+    has_walks=st.booleans(),
+    count=st.integers(1, 30),
+    density=st.floats(0.1, 0.9),
+    cosine_weight=st.sampled_from([2.0, -0.5, 0.0]),
+    equal_weights=st.booleans(),
+)
+def test_the_best_paths_are_those_of_brute_force(
+    seed: int,
+    n_layers: int,
+    has_walks: bool,
+    count: int,
+    density: float,
+    cosine_weight: float,
+    equal_weights: bool,
+) -> None:
+    score = random_score(
+        seed,
+        n_layers=n_layers,
+        has_walks=has_walks,
+        n_entities=2,
+        density=density,
+        cosine_weight=cosine_weight,
+        equal_weights=equal_weights,
+    )
+    check(score, seed % 3, seed % 4, count)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_six_edges_are_searched_too(seed: int) -> None:
+    score = random_score(seed, n_layers=3, n_entities=2, density=0.35)
+    for item in range(3):
+        check(score, 0, item, 8)
+
+
+def test_the_size_of_the_blocks_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    score = random_score(5, density=0.8)
+    expected = exact_paths(score, 0, 2, 10)
+    monkeypatch.setattr(search, "_BLOCK_SIZE", 1)
+    assert exact_paths(score, 0, 2, 10) == expected
+
+
+def test_equally_strong_paths_come_in_the_order_of_their_edges() -> None:
+    score = random_score(3, density=0.9, has_walks=False, equal_weights=True)
+    every = exact_paths(score, 0, 1, 1000)
+    assert len({round(path.strength, 9) for path in every}) < len(every)
+    for count in range(1, 12):
+        assert exact_paths(score, 0, 1, count) == every[:count]
+
+
+def test_negative_balance_gives_paths_that_speak_against() -> None:
+    score = random_score(1, density=0.8, cosine_weight=-5.0)
+    found = exact_paths(score, 0, 1, 50)
+    signs = {np.sign(path.strength) for path in found}
+    assert signs == {-1.0, 1.0}
+
+
+def test_a_path_joins_its_places_of_meeting_and_the_direct_walk() -> None:
+    score = random_score(2, density=0.9)
+    found = exact_paths(score, 0, 1, 1000)
+    names = {tuple(name for name, _ in path.parts) for path in found}
+    met = [f"embeddings met after hop {hop}" for hop in range(3)]
+    # Two layers: at most two hops lie on either side of the place of meeting.
+    assert names == {
+        tuple(met),
+        (met[0], met[1]),
+        (met[1], met[2]),
+        (met[1], met[2], "direct walk"),
+        (met[2],),
+    }
+
+
+def test_paths_by_attention_are_those_of_the_largest_product() -> None:
+    for seed in range(5):
+        score = random_score(seed, density=0.7)
+        attended = AttentionGraph(score.graph, score.weight, longest=3)
+        walks = all_walks(score.graph, 0, score.graph.item_node(1), 3)
+        expected = sorted(
+            (
+                (np.prod(score.weight[walk]), tuple(walk))
+                for walk in walks
+                if is_path(score.graph, walk)
+            ),
+            reverse=True,
+        )
+        found = attention_paths(attended, 0, 1, 6)
+        assert [path.edges for path in found] == [edges for _, edges in expected[:6]]
+        assert [path.strength for path in found] == pytest.approx(
+            [value for value, _ in expected[:6]]
+        )
+
+
+def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
+    score = random_score(0, density=0)
+    assert exact_paths(score, 0, 1, 5) == []
+    connected = dataclasses.replace(random_score(0), n_layers=2)
+    assert search.best_paths(connected.graph, 0, 0, [[]], 5) == []

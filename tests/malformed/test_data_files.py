@@ -1,0 +1,114 @@
+"""Damaged and hostile atomic files, for every command that trains on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recbole_kgif.cli import main
+from recbole_kgif.doctor.findings import Finding
+from recbole_kgif.loading import load_data, make_config, make_model
+from tests.conftest import TINY_FOLDER
+from tests.malformed.helpers import DAMAGES, OUTPUT, outcome
+from tests.test_cli import TINY
+
+FILES = sorted(path.name for path in TINY_FOLDER.iterdir())
+TRAIN = [*TINY, f"--output={OUTPUT}"]
+
+
+def load_alone(model: str, dataset: str, options: dict[str, Any], output: Path) -> str:
+    """In place of the training: RecBole loads the data, and the model is made."""
+    config = make_config(model, dataset, {**options, "checkpoint_dir": str(output)})
+    data = load_data(config, split_seed=1, linked_items_only=False)
+    make_model(config, data)
+    return "loaded"
+
+
+@pytest.fixture
+def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loads the data in place of every training, and starts no other process."""
+    monkeypatch.setattr("recbole_kgif.commands.train._train", load_alone)
+    monkeypatch.setattr("recbole_kgif.commands.compare.run_all", lambda *_, **__: 0)
+    monkeypatch.setattr("recbole_kgif.commands.compare.write_reports", lambda *_: None)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_every_damage_to_every_file(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    without_training: None,
+    name: str,
+    damage: str,
+) -> None:
+    path = here / "dataset/tiny" / name
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    code, told = outcome(TRAIN, here, capsys)
+    if code == 2:
+        # Else the file is sound by itself, and does not fit the others.
+        assert name in told or "tiny." in told, told
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "tune"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_or_nothing_in_place_of_a_file(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    without_training: None,
+    name: str,
+    command: str,
+) -> None:
+    path = here / "dataset/tiny" / name
+    path.unlink()
+    arguments = TRAIN
+    if command != "train":
+        options = [a for a in TINY if "embedding_size" not in a]
+        arguments = [command, "--models=KGIF", *options, f"--output={OUTPUT}"]
+    code, told = outcome(arguments, here, capsys)
+    assert code == 2
+    assert name in told
+    path.mkdir()
+    code, told = outcome(arguments, here, capsys)
+    assert code == 2
+    assert name in told
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["half", "a script"])
+def test_a_comparison_is_as_careful(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    without_training: None,
+    name: str,
+    damage: str,
+) -> None:
+    path = here / "dataset/tiny" / name
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    options = [a for a in TINY if "embedding_size" not in a]
+    arguments = ["compare", "--models=KGIF,BPR", *options, f"--output={OUTPUT}"]
+    code, told = outcome(arguments, here, capsys)
+    assert code == 0 or "tiny." in told
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["tiny.kg"])
+def test_the_doctor_examines_anything(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    damage: str,
+) -> None:
+    doctor = "recbole_kgif.doctor"
+    monkeypatch.setattr(f"{doctor}.environment.examine_environment", list)
+    finding = Finding("training", "not of interest here")
+    monkeypatch.setattr(f"{doctor}.training.examine_training", lambda: finding)
+    path = here / "dataset/tiny" / name
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert main(["doctor", "--dataset=tiny"]) in (0, 1)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "Data set tiny" in out
+    assert "\x1b" not in out

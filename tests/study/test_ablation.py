@@ -1,0 +1,106 @@
+"""What an ablation's report says, from hand-made records."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from recbole_kgif.errors import UserError
+from recbole_kgif.study.ablation import read_ablation
+from recbole_kgif.study.differences import differences
+from recbole_kgif.study.report import write_ablation
+from tests.study.helpers import variant_record, write_failed_variant, write_variant
+
+
+def fill(folder: Path) -> None:
+    """Full by two seeds, one variant worse for every user, one not trained."""
+    write_variant(folder, variant_record("full", [0.9, 0.8, 0.9, 0.8]))
+    write_variant(folder, variant_record("full", [0.7, 0.8, 0.7, 0.8], seed=2021))
+    write_variant(folder, variant_record("without-walks", [0.1, 0.1, 0.2, 0.2]))
+    write_variant(folder, variant_record("popularity", [0.8, 0.9, 0.7, 1], model="Pop"))
+    write_failed_variant(folder, "bpr", "killed by signal 9 (SIGKILL)")
+
+
+def line_of(text: str, start: str) -> str:
+    (line,) = (line for line in text.splitlines() if line.startswith(start))
+    return line
+
+
+def test_the_tables(tmp_path: Path) -> None:
+    fill(tmp_path)
+    paths = write_ablation(tmp_path)
+    assert [path.name for path in paths] == [
+        *("ablation.md", "ablation.csv", "ablation.json"),
+    ]
+    text = paths[0].read_text("utf-8")
+    assert "# Ablation of KGIF on toy" in text
+    # Means over four users, then over seeds; 0.5 seconds an epoch in every record.
+    full = "| full | 2 | 0.5000 ± 0.0000 | 0.8000 ± 0.0707 | 0.50 ± 0.00 |"
+    assert full in text
+    assert "| without-walks | 1 | 0.5000 | 0.1500† | 0.50 |" in text
+    assert "| popularity | 1 | 0.5000 | 0.8500 | - |" in text
+    assert "| bpr | 0 of 1 | failed | failed | - |" in text
+    assert "| bpr | 2020 | killed by signal 9 (SIGKILL) |" in text
+    assert line_of(text, "| without-walks | KGIF without").endswith("walks=False |")
+    assert line_of(text, "| without-walks | -0.6500 |").endswith("| yes |")
+    assert line_of(text, "| popularity | +0.0500 |").endswith("| no |")
+    # Where the figures come from, as in a comparison.
+    for section in ("## Data", "## Protocol", "## Settings", "## Environment"):
+        assert section in text
+
+
+def test_the_rows_hold_all_digits_and_the_failures(tmp_path: Path) -> None:
+    fill(tmp_path)
+    _, csv_path, json_path = write_ablation(tmp_path)
+    rows = json.loads(json_path.read_text("utf-8"))
+    by_key = {(row["variant"], row["metric"]): row for row in rows}
+    walks = by_key["without-walks", "ndcg@2"]
+    assert walks["mean"] == 0.15
+    assert walks["minus_full"] == pytest.approx(-0.65)
+    assert walks["standard_deviation"] is None
+    assert 0 < walks["p_value"] < walks["p_value_holm"] < 0.05
+    assert by_key["full", "ndcg@2"]["minus_full"] is None
+    assert by_key["full", "ndcg@2"]["training_seconds_per_epoch"] == 0.5
+    assert by_key["popularity", "ndcg@2"]["training_seconds_per_epoch"] is None
+    assert by_key["bpr", None]["failure"] == "seed 2020: killed by signal 9 (SIGKILL)"
+    with csv_path.open(encoding="utf-8", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [row["variant"] for row in written] == [row["variant"] for row in rows]
+    assert float(written[1]["mean"]) == rows[1]["mean"]
+
+
+def test_holms_correction_is_over_the_variants(tmp_path: Path) -> None:
+    fill(tmp_path)
+    models = read_ablation(tmp_path).models
+    tests = differences(models, "ndcg@2", "full")
+    assert list(tests) == ["without-walks", "popularity"]
+    walks, popularity = tests.values()
+    assert walks.adjusted == pytest.approx(2 * walks.test.p_value)
+    assert popularity.adjusted == popularity.test.p_value
+    assert differences(models, "ndcg@2", "bpr") == {}
+
+
+def test_without_the_full_model_nothing_is_tested(tmp_path: Path) -> None:
+    write_failed_variant(tmp_path, "full", "no memory")
+    write_variant(tmp_path, variant_record("bpr", [0, 1, 0, 1]))
+    text = write_ablation(tmp_path)[0].read_text("utf-8")
+    assert "The full model has not finished" in text
+    assert "| full | 0 of 1 | failed | failed | - |" in text
+    assert "| bpr | 1 | 0.5000 | 0.5000 | 0.50 |" in text
+
+
+def test_runs_of_another_study_are_no_variants(tmp_path: Path) -> None:
+    write_variant(tmp_path, variant_record("KGIF-full", [0, 1, 0, 1]))
+    with pytest.raises(UserError, match="no variant of an ablation has finished"):
+        write_ablation(tmp_path)
+    assert not (tmp_path / "ablation.md").exists()
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "ablation.md").mkdir()
+    with pytest.raises(UserError, match="the report cannot be written there"):
+        write_ablation(tmp_path)
