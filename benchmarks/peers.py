@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 from measuring import (
     LOADED_COLUMNS,
     ProcessEnded,
@@ -341,6 +342,9 @@ def _draw(axes: Sequence[Axes], race: Mapping[str, Any]) -> None:
     bars.invert_yaxis()
     bars.set_xlabel("training seconds an epoch (median)")
     curves.set_xscale("log")
+    curves.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    curves.xaxis.set_major_formatter("{x:g}")
+    curves.xaxis.set_minor_formatter(NullFormatter())
     curves.set_xlabel("seconds of training and validation")
     curves.set_ylabel(f"validation {race['metric']}")
     curves.legend(frameon=False, fontsize=8)

@@ -99,6 +99,7 @@ def write_report(
     draw(axes)
     for each in axes:
         each.grid(alpha=0.25)
+        each.set_axisbelow(True)
         each.spines[["top", "right"]].set_visible(False)
     for kind in ("png", "svg"):
         drawing.savefig(folder / f"{report.name}.{kind}")
