@@ -55,9 +55,9 @@ def train(workplace: Path) -> Callable[[str], Trained]:
             found = {}
             test = experiment._test
 
-            def looked_at(trainer: Any, test_data: Any, folder: Path) -> dict[str, Any]:
-                result = test(trainer, test_data, folder)
-                found["scores"] = scores_of(trainer.model, test_data._dataset.user_num)
+            def looked_at(trainer: Any, data: Any, folder: Path) -> dict[str, Any]:
+                result = test(trainer, data, folder)
+                found["scores"] = scores_of(trainer.model, data.dataset.user_num)
                 found["options"] = dict(trainer.config.final_config_dict)
                 return result
 
