@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import platform
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
@@ -47,6 +50,22 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
             return pool.submit(function, *arguments).result()
         except BrokenProcessPool:
             raise ProcessEnded from None
+
+
+@contextlib.contextmanager
+def in_temporary_folder() -> Iterator[Path]:
+    """Work in a folder that is gone afterwards: RecBole writes into the current one.
+
+    Yields:
+        The folder.
+    """
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield Path(folder)
+        finally:
+            os.chdir(before)
 
 
 def seconds_of(function: Callable[[], Any], repetitions: int) -> float:

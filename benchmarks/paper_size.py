@@ -8,7 +8,6 @@ trained on as a user's would be, each in a process of its own.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -24,6 +23,7 @@ from measuring import (
     ProcessEnded,
     environment,
     in_fresh_process,
+    in_temporary_folder,
     memory_now,
     peak_memory,
 )
@@ -163,11 +163,11 @@ def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
         The figures of a row, and the environment.
     """
     prepare_process()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / name
+    with in_temporary_folder() as folder:
+        place = folder / name
         place.mkdir()
         write_files(place, name, generate(counts))
-        return _train(name, Path(folder), counts, steps)
+        return _train(name, folder, counts, steps)
 
 
 def _train(
@@ -277,7 +277,8 @@ def _report(
             f"{extent} Edges and nodes are those that link something, both directions "
             "counted. The model's memory is what the process takes above the "
             "interpreter, the libraries and the loaded data; the estimate is the one "
-            "that is logged before a training.",
+            "that is logged before a training. It leaves out what making the model "
+            "takes for a moment, and what the allocator keeps.",
         ],
         figures={
             "environment": whole[0]["environment"] if whole else {},

@@ -20,6 +20,7 @@ from measuring import (
     ProcessEnded,
     environment,
     in_fresh_process,
+    in_temporary_folder,
     memory_now,
     peak_memory,
 )
@@ -95,11 +96,12 @@ def train_in_turn(
         seconds of training and validation and the score, and whether it stopped early.
     """
     prepare_process()
-    runs = {model: _Run(location, options, model) for model in MODELS}
-    for _ in tqdm(range(rounds), desc="interleaved training", unit="round"):
-        for run in runs.values():
-            if not run.has_stopped:
-                run.train_an_epoch()
+    with in_temporary_folder():
+        runs = {model: _Run(location, options, model) for model in MODELS}
+        for _ in tqdm(range(rounds), desc="interleaved training", unit="round"):
+            for run in runs.values():
+                if not run.has_stopped:
+                    run.train_an_epoch()
     any_run = next(iter(runs.values()))
     return {
         "environment": environment(),
@@ -202,9 +204,10 @@ def memory_of(
         Bytes before the model is made, and at most.
     """
     prepare_process()
-    run = _Run(location, options, model)
-    for _ in range(2):
-        run.train_an_epoch()
+    with in_temporary_folder():
+        run = _Run(location, options, model)
+        for _ in range(2):
+            run.train_an_epoch()
     return {"before": run.memory_before, "peak": peak_memory()}
 
 

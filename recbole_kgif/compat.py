@@ -1,7 +1,8 @@
 """Shims that let stock RecBole 1.2.1 run on today's PyTorch and SciPy, without DGL.
 
 RecBole 1.2.1 is older than what ``pip`` installs beside it, and five things break
-between the construction of a model and the test of a reloaded one. Each has one
+between the construction of a model and the test of a reloaded one; a sixth makes every
+training slower. Each has one
 :class:`Shim` in :data:`SHIMS`, which says what breaks, asks whether it is broken
 *here*, and says when it can be deleted. :func:`apply_shims` puts in force those that
 are needed and leaves a healthy upstream alone.
@@ -25,6 +26,7 @@ import types
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -271,6 +273,39 @@ def _restore_dok_update() -> None:
     from scipy.sparse import dok_matrix
 
     dok_matrix._update = _dok_update
+
+
+# --- anomaly mode ---------------------------------------------------------------
+
+_SINE = "recbole.model.sequential_recommender.sine"
+
+
+def _sine_turns_on_anomaly_mode() -> bool:
+    """Gate: the source of RecBole's module ``sine`` turns the anomaly mode on."""
+    # Found beside the package, because importing it is what has the effect.
+    recbole = importlib.import_module("recbole")
+    path = Path(str(recbole.__file__)).parent.joinpath(*_SINE.split(".")[1:])
+    source = path.with_suffix(".py")
+    return source.exists() and "set_detect_anomaly(True)" in source.read_text("utf-8")
+
+
+def _leave_anomaly_mode_off() -> None:
+    """Import RecBole's module ``sine``, and turn the anomaly mode off again.
+
+    Breaks: nothing, but it is slow. RecBole imports all models when it looks for one,
+    and ``sine`` turns on ``torch.autograd.set_detect_anomaly``, for the whole process:
+    each backward operation of any model is then searched for NaN, which took about a
+    third of KGIF's step. RecBole itself refuses a loss that is NaN.
+
+    Repair: the import is done here, once, and the mode is off afterwards. Whoever
+    turns it on later has it on. What is computed stays the same.
+
+    Removable when: importing ``sine`` leaves the mode as it was.
+    """
+    import torch
+
+    importlib.import_module(_SINE)
+    torch.autograd.set_detect_anomaly(False)
 
 
 # --- KGAT without DGL -----------------------------------------------------------
@@ -551,6 +586,16 @@ SHIMS: tuple[Shim, ...] = (
         removable_when="RecBole no longer calls dok_matrix._update",
         is_needed=_dok_update_is_gone,
         apply=_restore_dok_update,
+    ),
+    Shim(
+        name="no-anomaly-mode",
+        reason=(
+            "RecBole's module sine turns on PyTorch's anomaly mode for the whole "
+            "process when it is imported, which searches every gradient for NaN"
+        ),
+        removable_when="importing RecBole's sine leaves the anomaly mode as it was",
+        is_needed=_sine_turns_on_anomaly_mode,
+        apply=_leave_anomaly_mode_off,
     ),
     Shim(
         name="kgat-without-dgl",

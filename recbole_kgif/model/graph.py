@@ -6,9 +6,11 @@ interactions and triples, each stored in both directions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -292,6 +294,23 @@ class SharedNeighbours(nn.Module):
         key = self.history.row * n_items + self.history.column
         return torch.searchsorted(key, user * n_items + item)
 
+    def _users_at_once(self) -> Iterator[Tensor]:
+        """All users, in such groups that no more is held at once than need be.
+
+        What the items of a group reach takes some 64 MiB as a dense matrix, and about
+        as much each as list of entries.
+        """
+        pointer = self.items.row_pointer
+        n_entries = (pointer[1:] - pointer[:-1])[self.history.column]
+        before = F.pad(n_entries.cumsum(0), (1, 0))[self.history.row_pointer]
+        n_at_most = max(1, 2**24 // max(1, self.n_neighbours))
+        first, n_users = 0, self.history.n_rows
+        while first < n_users:
+            fits = int(torch.searchsorted(before, before[first] + 2**21, right=True))
+            last = min(max(fits - 1, first + 1), first + n_at_most, n_users)
+            yield torch.arange(first, last, device=self.value.device)
+            first = last
+
     def held_out_interactions(self, n_relations: int) -> tuple[SparsePattern, Tensor]:
         """How far each interaction follows from the user's others, by relation.
 
@@ -307,20 +326,16 @@ class SharedNeighbours(nn.Module):
             tuple: interactions x relations, and the value of each entry
         """
         row, column, value = [], [], []
-        n_users, n_items = self.history.n_rows, self.history.n_columns
-        # So many users at a time that their dense rows take about 64 MiB.
-        n_at_once = max(1, 2**24 // max(1, self.n_neighbours))
-        for users in torch.arange(n_users, device=self.value.device).split(n_at_once):
-            met = self.value.new_zeros(n_items, len(users))
+        for users in self._users_at_once():
             user, interaction = self.history.entries_of_rows(users)
             item = self.history.column[interaction]
-            met[item, user] = 1
-            reached = self.items.transposed_matrix(self.value) @ met
-            self.forget_users(users, reached)
             place, entry = self.items.entries_of_rows(item)
             neighbour, own = self.items.column[entry], self.value[entry]
+            cell = neighbour * len(users) + user[place]
+            reached = self.value.new_zeros(self.n_neighbours * len(users))
+            reached.index_add_(0, cell, own)
             is_self = self.neighbour_of_user[users][user[place]] == neighbour
-            share = own * (reached[neighbour, user[place]] - own)
+            share = own * (reached[cell] - own)
             key = interaction[place] * n_relations + self.relation[neighbour]
             found, group = torch.unique(key[~is_self], return_inverse=True)
             total = share.new_zeros(len(found)).index_add(0, group, share[~is_self])

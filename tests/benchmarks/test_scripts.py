@@ -35,6 +35,8 @@ def run_here(
         module.run()
         files = {path.suffix for path in (workplace / "out").glob(f"{name}.*")}
         assert files == {".md", ".json", ".png", ".svg"}
+        # RecBole would leave logs and a folder for checkpoints.
+        assert {path.name for path in workplace.iterdir()} <= {"out", "data", "killed"}
         figures: dict[str, Any] = json.loads(
             (workplace / "out" / f"{name}.json").read_text("utf-8")
         )
