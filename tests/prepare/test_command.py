@@ -379,23 +379,31 @@ def test_killed_at_any_moment_nothing_half_written_is_left(tmp_path: Path) -> No
             stderr=subprocess.PIPE,
         )
 
-    target, aside = tmp_path / "dataset/large", tmp_path / "aside"
-    process = start()
-    assert process.wait(60) == 0
-    target.rename(aside)
-    expected = contents_of(aside)
-
-    # Moments after the hidden folder has appeared, which is when the work begins.
-    rng = random.Random(7)
+    # The work begins when the hidden folder has appeared.
     hidden = tmp_path / "dataset/.large.unfinished"
-    was_killed = 0
-    for _ in range(6):
+
+    def start_working() -> subprocess.Popen[bytes]:
         process = start()
         deadline = time.monotonic() + 30
         while not (hidden / "prepared").exists() and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.5))
+        return process
+
+    target, aside = tmp_path / "dataset/large", tmp_path / "aside"
+    process = start_working()
+    began = time.monotonic()
+    assert process.wait(60) == 0
+    duration = time.monotonic() - began
+    target.rename(aside)
+    expected = contents_of(aside)
+
+    # Most moments lie within the work, however fast the machine is.
+    rng = random.Random(7)
+    was_killed = 0
+    for _ in range(6):
+        process = start_working()
+        time.sleep(rng.uniform(0, 0.8) * duration)
         process.send_signal(signal.SIGKILL)
         was_killed += process.wait(30) == -signal.SIGKILL
         if target.exists():
