@@ -51,6 +51,53 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a checkpoint and the data that it was trained on are found and read."""
+    parser.add_argument(
+        "--dataset-path",
+        type=Path,
+        metavar="DIR",
+        help="folder of the prepared data sets (default: dataset)",
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw or prepared files of the data set "
+        "(default: $RECBOLE_KGIF_DATA)",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="read also a checkpoint of RecBole's own, which is a pickle and runs what "
+        "its author put in",
+    )
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many runs are done, and with which options of single models."""
+    parser.add_argument(
+        "--jobs",
+        type=at_least_one,
+        default=1,
+        metavar="COUNT",
+        help="runs at a time (default: 1); several lengthen each other's times",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="SECONDS",
+        help="end a run that takes longer, and let it count as failed",
+    )
+    parser.add_argument(
+        "--options-from",
+        type=Path,
+        metavar="DIR",
+        help="folder with MODEL.yaml for models with options of their own, such as "
+        "tuned ones; they override --config-files",
+    )
+
+
 def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
     """Options of RecBole with an argument of their own, as ``--key=value``."""
     given = {name: getattr(namespace, name) for name in names}

@@ -8,11 +8,11 @@ from pathlib import Path
 from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_common_arguments,
+    add_runner_arguments,
     at_least_one,
     check_files,
     locate,
     named_options,
-    positive,
 )
 from recbole_kgif.commands.report import write_reports
 from recbole_kgif.compare.metrics import validation_metric
@@ -114,24 +114,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for records and report (default: results/DATASET)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=at_least_one,
-        default=1,
-        metavar="COUNT",
-        help="runs at a time (default: 1); several lengthen each other's times",
-    )
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        metavar="SECONDS",
-        help="end a run that takes longer, and let it count as failed",
-    )
-    parser.add_argument(
-        "--options-from",
-        type=Path,
-        metavar="DIR",
-        help="folder with MODEL.yaml for models with options of their own, such as "
-        "tuned ones; they override --config-files",
-    )
+    add_runner_arguments(parser)
     return parser

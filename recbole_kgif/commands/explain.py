@@ -8,7 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Union
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.commands.arguments import (
+    ArgumentParser,
+    add_restoring_arguments,
+    at_least_one,
+)
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
 from recbole_kgif.process import prepare_process
@@ -231,23 +235,5 @@ def _parser() -> argparse.ArgumentParser:
         help=f"with --evaluate, seed of all that is drawn "
         f"(default: {_DEFAULTS['seed']})",
     )
-    parser.add_argument(
-        "--dataset-path",
-        type=Path,
-        metavar="DIR",
-        help="folder of the prepared data sets (default: dataset)",
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="folder with the raw or prepared files of the data set "
-        "(default: $RECBOLE_KGIF_DATA)",
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="read also a checkpoint of RecBole's own, which is a pickle and runs what "
-        "its author put in",
-    )
+    add_restoring_arguments(parser)
     return parser

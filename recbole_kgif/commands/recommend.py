@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.commands.arguments import (
+    ArgumentParser,
+    add_restoring_arguments,
+    at_least_one,
+)
 from recbole_kgif.data.textfiles import numbered_lines
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
@@ -192,23 +196,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="name ending with .csv, .json or .parquet; an existing file is replaced",
     )
-    parser.add_argument(
-        "--dataset-path",
-        type=Path,
-        metavar="DIR",
-        help="folder of the prepared data sets (default: dataset)",
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="folder with the raw or prepared files of the data set "
-        "(default: $RECBOLE_KGIF_DATA)",
-    )
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="read also a checkpoint of RecBole's own, which is a pickle and runs what "
-        "its author put in",
-    )
+    add_restoring_arguments(parser)
     return parser

@@ -10,10 +10,10 @@ from typing import Any
 
 from recbole_kgif.commands.arguments import (
     add_common_arguments,
+    add_runner_arguments,
     at_least_one,
     check_files,
     locate,
-    positive,
 )
 from recbole_kgif.compare.plan import FIRST_SEED, fingerprints
 from recbole_kgif.compare.runner import run_all
@@ -63,26 +63,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, output: Path) -> None:
         metavar="DIR",
         help=f"folder with a folder for each data set (default: {output})",
     )
-    parser.add_argument(
-        "--jobs",
-        type=at_least_one,
-        default=1,
-        metavar="COUNT",
-        help="runs at a time (default: 1); several lengthen each other's times",
-    )
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        metavar="SECONDS",
-        help="end a run that takes longer, and let it count as failed",
-    )
-    parser.add_argument(
-        "--options-from",
-        type=Path,
-        metavar="DIR",
-        help="folder with MODEL.yaml for models with options of their own, such as "
-        "tuned ones; they override --config-files",
-    )
+    add_runner_arguments(parser)
 
 
 def find_datasets(
