@@ -2,7 +2,7 @@
 
 Counts the bytes that a propagation must move and the operations that it must do, and
 measures, in the same run, how fast this machine moves bytes in a row, fetches rows of a
-table at random, and multiplies. The largest of these times is the limit.
+table at random to add them up, and multiplies. The largest of these times is the limit.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _ID = 8
 # Far more than a processor's caches hold, and a product that keeps it busy.
 _STREAM_FLOATS = 2**26
 _MATRIX_SIZE = 1536
-# Rows fetched at a time, into a block that stays in the cache.
-_GATHERED_ROWS = 2**13
-_GATHERS = 64
+# Rows fetched at random, and how many of them are added up: what is written is little.
+_GATHERED_ROWS = 2**19
+_ROWS_A_SUM = 64
 
 
 @dataclass(frozen=True)
@@ -230,17 +230,15 @@ def _machine() -> Machine:
 
 
 def _gather(table: Any) -> float:
-    """Bytes a second of rows of this table, fetched at random."""
+    """Bytes a second of rows of this table, fetched at random and added up."""
     import torch
 
-    blocks = torch.randint(len(table), (_GATHERS, _GATHERED_ROWS)).unbind()
-    fetched = table.new_empty(_GATHERED_ROWS, table.shape[1])
+    rows = torch.randint(len(table), (_GATHERED_ROWS // _ROWS_A_SUM, _ROWS_A_SUM))
 
     def fetch() -> None:
-        for rows in blocks:
-            torch.index_select(table, 0, rows, out=fetched)
+        torch.nn.functional.embedding_bag(rows, table, mode="sum")
 
-    size = _GATHERS * _GATHERED_ROWS * table.shape[1] * _FLOAT
+    size = rows.numel() * table.shape[1] * _FLOAT
     return size / seconds_of(fetch, REPETITIONS)
 
 

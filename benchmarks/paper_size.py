@@ -97,20 +97,25 @@ def _counts(name: str, scale: float) -> Counts:
 def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> None:
     """Write a data set as RecBole's atomic files, split.
 
+    The few items that by chance are in no triple are left out with their interactions:
+    RecBole cannot load them.
+
     Args:
         folder: existing folder.
         name: the data set's name.
         data: the data set.
         seed: of the split.
     """
+    is_known = np.isin(data.items, np.concatenate([data.heads, data.tails]))
+    users, items = data.users[is_known], data.items[is_known]
     part = np.random.default_rng(seed).choice(
-        len(PARTS), len(data.users), p=list(PARTS.values())
+        len(PARTS), len(users), p=list(PARTS.values())
     )
     for place, part_name in enumerate(PARTS):
         pd.DataFrame(
             {
-                "user_id:token": data.users[part == place],
-                "item_id:token": data.items[part == place],
+                "user_id:token": users[part == place],
+                "item_id:token": items[part == place],
             }
         ).to_csv(folder / f"{name}.{part_name}.inter", sep="\t", index=False)
     pd.DataFrame(
@@ -120,8 +125,8 @@ def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> 
             "tail_id:token": data.tails,
         }
     ).to_csv(folder / f"{name}.kg", sep="\t", index=False)
-    items = np.arange(data.counts.items)
-    pd.DataFrame({"item_id:token": items, "entity_id:token": items}).to_csv(
+    linked = np.unique(items)
+    pd.DataFrame({"item_id:token": linked, "entity_id:token": linked}).to_csv(
         folder / f"{name}.link", sep="\t", index=False
     )
 

@@ -45,7 +45,6 @@ class Sizes:
         n_graph_nodes: those among them that are in the graph.
         n_edges: edges of the graph, both directions counted.
         n_pairs: distinct (node, relation) pairs of the graph.
-        n_users: users, padding included.
         n_items: items, padding included.
         n_interactions: training interactions; 0 without walks.
         n_shared: entries of the matrix items x shared neighbours; 0 without walks.
@@ -65,7 +64,6 @@ class Sizes:
     n_graph_nodes: int
     n_edges: int
     n_pairs: int
-    n_users: int
     n_items: int
     n_interactions: int
     n_shared: int
@@ -88,7 +86,8 @@ class Memory:
     Attributes:
         parameters: weights, gradients and Adam's two moments.
         graph: the graph and what the walks know of it.
-        step: what a training step holds beside them at its peak.
+        step: what a training step holds beside them at its peak; the gradients, which
+            are counted among the parameters, come last.
     """
 
     parameters: int
@@ -119,7 +118,6 @@ def sizes_of(model: KGIF, batch_size: int) -> Sizes:
         n_graph_nodes=graph.n_nodes,
         n_edges=graph.n_edges,
         n_pairs=graph.n_pairs,
-        n_users=model.n_users,
         n_items=model.n_items,
         n_interactions=0 if walks is None else walks.shared.history.n_entries,
         n_shared=0 if walks is None else walks.shared.items.n_entries,
@@ -150,19 +148,19 @@ def estimate(sizes: Sizes) -> Memory:
 
     Graph: ids of eight bytes and values of four, as `SparsePattern` holds them.
 
-    Step: what is largest of the following, where a matrix stands for its floats.
+    Step: what is largest of the following, where a matrix stands for its floats. The
+    gradients of the tables are made last, beside those of what was looked up in them;
+    until then there are none.
 
     * Once the losses are computed, what the backward pass will need: of n_graph_nodes
-      x d the embeddings, the projections, three of the fusion and the input of each
-      further layer; tanh of n_pairs x d; two numbers and an id an edge; the scores of
-      batch_size x n_negatives twice; some forty of batch_size x d, most of them of the
-      knowledge loss; and of the W negatives of the walks two of n_neighbours x W and
-      one of n_items x W. There are no gradients yet.
-    * In the backward pass of the walks, when that of the knowledge loss is over and the
-      tables have gradients: gradients of what the walks have computed, n_users x W too.
-    * In that of the attention, the last: the gradient of n_pairs x d and a product
-      with it, gradients of the nodes; all else is gone.
-    * At the end, a second gradient of a table, to be added to the first.
+      x d the embeddings, two of the fusion and the input of each further layer; tanh of
+      n_pairs x d; two numbers an edge; of batch_size x n_negatives the softmax and the
+      scores before it; some fourteen of batch_size x d, most of them of the knowledge
+      loss; and, of the W negatives of the walks, one of n_neighbours x W, one of
+      n_items x W and four of batch_size x W.
+    * In the backward pass of the propagation: gradients of nodes and edges.
+    * In that of the attention: the gradient of n_pairs x d and a product with it,
+      gradients of the nodes; what came later is gone.
 
     Args:
         sizes: those of model and graph.
@@ -174,19 +172,16 @@ def estimate(sizes: Sizes) -> Memory:
     batch = sizes.batch_size * sizes.embedding_size
     gradients = sizes.n_tables * table
 
-    n_of_nodes = 1 + 3 * sizes.fuses + max(0, sizes.n_layers - 1)
-    if sizes.attention_is_learned:
-        n_of_nodes += sizes.n_tables - 1
+    n_of_nodes = 1 + 2 * sizes.fuses + max(0, sizes.n_layers - 1)
     scores = 2 * sizes.batch_size * sizes.n_negatives
-    saved = n_of_nodes * nodes + pairs + 4 * edges + scores
+    saved = n_of_nodes * nodes + pairs + 2 * edges + 14 * batch
     negatives = sizes.n_walk_negatives
-    walks = negatives * (2 * sizes.n_neighbours + sizes.n_items)
-    for_walks = negatives * (sizes.n_neighbours + 2 * (sizes.n_items + sizes.n_users))
+    walks = negatives * (sizes.n_neighbours + sizes.n_items + 4 * sizes.batch_size)
     peaks = (
-        saved + 40 * batch + walks - gradients,
-        saved + 8 * batch + walks + for_walks,
-        5 * nodes + 3 * pairs + 7 * edges,
-        table,
+        saved + scores + walks - gradients,
+        saved + 4 * nodes + 3 * edges - gradients,
+        5 * nodes + 3 * pairs + 7 * edges + 6 * batch - gradients,
+        nodes + 6 * batch,
     )
     return Memory(
         parameters=4 * _FLOAT * gradients,
@@ -197,10 +192,10 @@ def estimate(sizes: Sizes) -> Memory:
 
 def _graph_bytes(sizes: Sizes) -> int:
     """Bytes of ids and values, by what they stand for."""
-    an_edge = 7 * _ID + _FLOAT
+    an_edge = 8 * _ID + _FLOAT
     a_pair = 13 * _ID
     a_node = 6 * _ID
-    an_interaction = 5 * _ID
+    an_interaction = 6 * _ID
     a_shared = 4 * _ID + _FLOAT
     a_neighbour = 3 * _ID
     a_held_out = 4 * _ID + _FLOAT
@@ -280,9 +275,14 @@ def tell_memory(model: Any, config: Any) -> None:
     """
     if not isinstance(model, KGIF):
         return
-    sizes = sizes_of(model, config["train_batch_size"])
+    n_processes, n_sharing = 1, 1
+    if not config["single_spec"]:
+        n_processes = config["world_size"]
+        # On a GPU each has a memory of its own.
+        n_sharing = config["nproc"] if config["device"].type == "cpu" else 1
+    sizes = sizes_of(model, max(1, config["train_batch_size"] // n_processes))
     memory = estimate(sizes)
-    available = available_memory(config["device"])
+    available = available_memory(config["device"]) // n_sharing
     logger = logging.getLogger()
     logger.info(
         f"graph: {sizes.n_graph_nodes:,} nodes, {sizes.n_edges:,} edges; training "

@@ -33,7 +33,6 @@ AMAZON_LIKE = Sizes(
     n_graph_nodes=180_000,
     n_edges=6_800_000,
     n_pairs=900_000,
-    n_users=70_000,
     n_items=25_000,
     n_interactions=850_000,
     n_shared=3_000_000,
@@ -185,10 +184,10 @@ def shares_of_what_is_to_come(sizes: Sizes, *shares: float) -> list[Optional[str
 
 
 def test_the_mildest_option_that_fits_is_advised() -> None:
-    assert shares_of_what_is_to_come(AMAZON_LIKE, 0.99, 0.7) == [
+    assert shares_of_what_is_to_come(AMAZON_LIKE, 0.99, 0.4) == [
         # Its attention takes the most, whatever the batch.
         "--attention_update=epoch",
-        "--embedding_size=32",
+        "--embedding_size=16",
     ]
     large_batch = replace(AMAZON_LIKE, batch_size=200_000)
     assert shares_of_what_is_to_come(large_batch, 0.99) == ["--train_batch_size=512"]

@@ -77,7 +77,7 @@ class SparsePattern(nn.Module):
         return torch.sparse_csr_tensor(
             self.column_pointer,
             self.transposed_row,
-            values[self.transposed_order],
+            values.index_select(0, self.transposed_order),
             (self.n_columns, self.n_rows),
             check_invariants=False,
         )
@@ -97,8 +97,21 @@ class SparsePattern(nn.Module):
         place = torch.repeat_interleave(count)
         # Where the first entry of each asked row comes to lie among those found.
         first = count.cumsum(0) - count
-        entry = torch.arange(len(place), device=rows.device) + (start - first)[place]
-        return place, entry
+        shift = (start - first).index_select(0, place)
+        return place, torch.arange(len(place), device=rows.device) + shift
+
+    def rows(self, rows: Tensor) -> SparsePattern:
+        """The pattern of the given rows alone, in the given order.
+
+        Args:
+            rows (Tensor): row ids, shape: [n_asked]
+
+        Returns:
+            SparsePattern: n_asked x n_columns
+        """
+        place, entry = self.entries_of_rows(rows)
+        column = self.column.index_select(0, entry)
+        return SparsePattern(place, column, len(rows), self.n_columns)
 
     def extra_repr(self) -> str:
         """Size, for the printed model."""
@@ -140,11 +153,13 @@ class CollaborativeKnowledgeGraph(nn.Module):
         node_relations (SparsePattern): nodes x relations, an entry for each pair
         pair_heads (SparsePattern): pairs x nodes, the head of each pair
         pair_relations (SparsePattern): pairs x relations, the relation of each pair
+        edge_relation (Tensor): relation of each edge, shape: [n_edges]
         normalisation (Tensor): 1 / sqrt(D_h D_t) of each edge with D the number of
             edges out of a node, shape: [n_edges]
         pair_count (Tensor): edges of each pair, c_nr, shape: [n_pairs]
     """
 
+    edge_relation: Tensor
     normalisation: Tensor
     pair_count: Tensor
 
@@ -174,8 +189,12 @@ class CollaborativeKnowledgeGraph(nn.Module):
         # An edge is there in both directions: D is never zero at either end.
         degree = torch.bincount(head, minlength=n_nodes).to(torch.get_default_dtype())
         normalisation = (degree[head] * degree[tail]).rsqrt()
-        self.register_buffer("normalisation", normalisation, persistent=False)
-        self.register_buffer("pair_count", pair_count, persistent=False)
+        for name, tensor in (
+            ("edge_relation", relation),
+            ("normalisation", normalisation),
+            ("pair_count", pair_count),
+        ):
+            self.register_buffer(name, tensor, persistent=False)
 
     @property
     def n_edges(self) -> int:
@@ -186,11 +205,6 @@ class CollaborativeKnowledgeGraph(nn.Module):
     def n_pairs(self) -> int:
         """Number of distinct (node, relation) pairs."""
         return self.node_relations.n_entries
-
-    @property
-    def edge_relation(self) -> Tensor:
-        """Relation of each edge, shape: [n_edges]."""
-        return self.node_relations.column[self.pair_tails.row]
 
 
 class SharedNeighbours(nn.Module):
@@ -218,8 +232,11 @@ class SharedNeighbours(nn.Module):
         neighbour_of_user (Tensor): the neighbour that each user is, or -1 for a user
             who is none, shape: [n_users]
         history (SparsePattern): users x items, an entry for each interaction
+        history_key (Tensor): user * n_items + item of each, ascending, shape:
+            [n_interactions]
     """
 
+    history_key: Tensor
     value: Tensor
     relation: Tensor
     node: Tensor
@@ -227,17 +244,13 @@ class SharedNeighbours(nn.Module):
 
     def __init__(self, graph: CollaborativeKnowledgeGraph, n_users: int, n_items: int):
         super().__init__()
-        head, tail, edge_relation = (
-            graph.edges.row,
-            graph.edges.column,
-            graph.edge_relation,
-        )
+        head, tail = graph.edges.row, graph.edges.column
         is_interaction = head < n_users
         self.history = SparsePattern(
             head[is_interaction], tail[is_interaction] - n_users, n_users, n_items
         )
         from_item = (head >= n_users) & (head < n_users + n_items)
-        key = edge_relation[from_item] * graph.n_nodes + tail[from_item]
+        key = graph.edge_relation[from_item] * graph.n_nodes + tail[from_item]
         pairs, place, count = torch.unique(key, return_inverse=True, return_counts=True)
         is_shared = count > 1
         number = is_shared.cumsum(0) - 1
@@ -258,7 +271,9 @@ class SharedNeighbours(nn.Module):
         neighbour_of_user = torch.full((n_users,), -1)
         is_user = node < n_users
         neighbour_of_user[node[is_user]] = torch.arange(len(node))[is_user]
+        history_key = self.history.row * n_items + self.history.column
         for name, tensor in (
+            ("history_key", history_key),
             ("value", value),
             ("relation", relation),
             ("node", node),
@@ -289,10 +304,8 @@ class SharedNeighbours(nn.Module):
 
     def interaction_of(self, user: Tensor, item: Tensor) -> Tensor:
         """Place in ``history`` of interactions that are in it, shape of ``user``."""
-        n_items = self.history.n_columns
-        # Ascending, because the history is sorted by user, then by item.
-        key = self.history.row * n_items + self.history.column
-        return torch.searchsorted(key, user * n_items + item)
+        key = user * self.history.n_columns + item
+        return torch.searchsorted(self.history_key, key)
 
     def _users_at_once(self) -> Iterator[Tensor]:
         """All users, in such groups that no more is held at once than need be.
@@ -412,7 +425,7 @@ def drop_dangling_nodes(facts: Triples, n_fixed: int) -> tuple[Triples, Tensor]:
 
 def _pointer(index: Tensor, size: int) -> Tensor:
     """Start of each group of equal indices, once sorted, shape: [size + 1]."""
-    pointer = torch.zeros(size + 1, dtype=torch.int64)
+    pointer = torch.zeros(size + 1, dtype=torch.int64, device=index.device)
     torch.cumsum(torch.bincount(index, minlength=size), 0, out=pointer[1:])
     return pointer
 

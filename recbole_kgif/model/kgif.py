@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from .graph import (
     CollaborativeKnowledgeGraph,
     SharedNeighbours,
+    SparsePattern,
     Triples,
     drop_dangling_nodes,
     join_interactions_and_triples,
@@ -37,8 +38,11 @@ from .layers import (
     EdgeAttention,
     InformationFusion,
     NeighbourWalks,
+    NodeVectors,
     ProjectionVectors,
     Propagation,
+    corruption_leads,
+    look_up,
 )
 
 
@@ -84,6 +88,11 @@ class _TripleBatch(NamedTuple):
     relation: Tensor
     tail: Tensor
     corrupted_tail: Tensor
+
+    @property
+    def nodes(self) -> Tensor:
+        """Heads, tails and corrupted tails, shape: [3 * batch_size]."""
+        return torch.cat([self.head, self.tail, self.corrupted_tail])
 
 
 class KGIF(KnowledgeRecommender):
@@ -222,16 +231,18 @@ class KGIF(KnowledgeRecommender):
         _forget_stored_results(self)
         return super().train(mode)
 
-    def _graph_embeddings(self) -> Tensor:
-        """e_n of the nodes of the graph, shape: [n_graph_nodes, d]."""
-        return self.node_embedding.weight.index_select(0, self.graph_nodes)
+    def _look_up(self, *groups: Tensor) -> list[NodeVectors]:
+        """Embeddings and, where used, projections of groups of nodes."""
+        projections = None
+        if self.projection is not None:
+            projections = self.projection.node_vector.weight
+        return look_up(self.node_embedding.weight, projections, *groups)
 
-    def edge_weights(self, node_embeddings: Optional[Tensor] = None) -> Tensor:
+    def edge_weights(self, nodes: Optional[NodeVectors] = None) -> Tensor:
         """Weight of each edge of the CKG from the present parameters.
 
         Args:
-            node_embeddings (torch.Tensor, optional): e_n of the nodes of the graph,
-                where they are at hand.
+            nodes (NodeVectors, optional): those of the graph, where they are at hand.
 
         Returns:
             torch.Tensor: alpha in the order of ``graph.edges``, shape: [n_edges]
@@ -239,43 +250,50 @@ class KGIF(KnowledgeRecommender):
         if self.attention is None:
             return self.graph.normalisation
         assert self.relation_embedding is not None
-        if node_embeddings is None:
-            node_embeddings = self._graph_embeddings()
+        if nodes is None:
+            (nodes,) = self._look_up(self.graph_nodes)
         projection = None
-        if self.projection is not None:
+        if self.projection is not None and nodes.strength is not None:
             projection = ProjectionVectors(
-                self.projection.strength(self.graph_nodes, node_embeddings),
-                self.projection.relation_vector.weight,
+                nodes.strength, self.projection.relation_vector.weight
             )
         return self.attention(
-            self.graph, node_embeddings, self.relation_embedding.weight, projection
+            self.graph, nodes.embeddings, self.relation_embedding.weight, projection
         )
 
-    def _training_edge_weights(self, node_embeddings: Tensor) -> Tensor:
+    def _training_edge_weights(self, nodes: NodeVectors) -> Tensor:
         """Edge weights with their gradient, or those of the start of the epoch."""
         if self.attention_update == "step":
-            return self.edge_weights(node_embeddings)
+            return self.edge_weights(nodes)
         if self.epoch_edge_weights is None:
             with torch.no_grad():
-                self.epoch_edge_weights = self.edge_weights(node_embeddings)
+                self.epoch_edge_weights = self.edge_weights(nodes)
         return self.epoch_edge_weights
 
-    def fused_embeddings(self, node_embeddings: Optional[Tensor] = None) -> Tensor:
+    def fused_embeddings(self, nodes: Optional[NodeVectors] = None) -> Tensor:
         """Embeddings of the nodes of the graph, each fused with its relations.
 
         Args:
-            node_embeddings (torch.Tensor, optional): e_n of the nodes of the graph,
-                where they are at hand.
+            nodes (NodeVectors, optional): those of the graph, where they are at hand.
 
         Returns:
             torch.Tensor: f, users first, then items, shape: [n_graph_nodes, d]
         """
-        if node_embeddings is None:
-            node_embeddings = self._graph_embeddings()
+        if nodes is None:
+            (nodes,) = self._look_up(self.graph_nodes)
         if self.fusion is None:
-            return node_embeddings
+            return nodes.embeddings
         assert self.relation_embedding is not None
-        return self.fusion(self.graph, node_embeddings, self.relation_embedding.weight)
+        return self.fusion(self.graph, nodes.embeddings, self.relation_embedding.weight)
+
+    def _propagated(self, nodes: NodeVectors) -> Tensor:
+        """Propagated embeddings z of the nodes, shape: [n_graph_nodes, d]."""
+        if self.training:
+            edge_weights = self._training_edge_weights(nodes)
+        else:
+            edge_weights = self.edge_weights(nodes)
+        fused = self.dropout(self.fused_embeddings(nodes))
+        return self.propagation(self.graph, edge_weights, fused)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Propagated embeddings.
@@ -284,13 +302,8 @@ class KGIF(KnowledgeRecommender):
             tuple: z of the users, shape: [n_users, d], and of the items, shape:
             [n_items, d]
         """
-        node_embeddings = self._graph_embeddings()
-        if self.training:
-            edge_weights = self._training_edge_weights(node_embeddings)
-        else:
-            edge_weights = self.edge_weights(node_embeddings)
-        fused = self.dropout(self.fused_embeddings(node_embeddings))
-        propagated = self.propagation(self.graph, edge_weights, fused)
+        (nodes,) = self._look_up(self.graph_nodes)
+        propagated = self._propagated(nodes)
         n_entities = len(propagated) - self.n_users - self.n_items
         user_e, item_e, _ = propagated.split([self.n_users, self.n_items, n_entities])
         return user_e, item_e
@@ -317,9 +330,9 @@ class KGIF(KnowledgeRecommender):
         item = interaction[self.ITEM_ID]
         negative_item = interaction[self.NEG_ITEM_ID]
 
-        losses = self._recommendation_losses(user, item, negative_item)
         if self.knowledge_weight == 0:
-            return losses
+            (nodes,) = self._look_up(self.graph_nodes)
+            return self._recommendation_losses(nodes, user, item, negative_item)
 
         # The interactions are triples too: their relation is trained like the others.
         triples = _TripleBatch(
@@ -331,25 +344,31 @@ class KGIF(KnowledgeRecommender):
         if self.HEAD_ENTITY_ID in interaction:
             entity_triples = self._entity_triples(interaction)
             triples = _TripleBatch(*map(torch.cat, zip(triples, entity_triples)))
-        return (*losses, self.knowledge_weight * self._knowledge_loss(triples))
+        nodes, of_triples = self._look_up(self.graph_nodes, triples.nodes)
+        losses = self._recommendation_losses(nodes, user, item, negative_item)
+        knowledge_loss = self._knowledge_loss(triples, of_triples)
+        return (*losses, self.knowledge_weight * knowledge_loss)
 
     def _recommendation_losses(
-        self, user: Tensor, item: Tensor, negative_item: Tensor
+        self, nodes: NodeVectors, user: Tensor, item: Tensor, negative_item: Tensor
     ) -> tuple[Tensor, ...]:
         """-log softmax of each positive among itself and the negatives that the batch
         shares, or -log sigmoid of its lead over its own negative; mean over the batch.
         First for the propagated embeddings, then for the walks, each with the bias.
         """
-        user_all, item_all = self.forward()
         if self.loss == "softmax":
             negative_item = _distinct(negative_item[: self.n_negatives], self.n_items)
-        # One look-up for both kinds of items: each costs a gradient of all nodes.
-        both, sizes = torch.cat([item, negative_item]), [len(item), len(negative_item)]
-        item_e, negative_e = F.normalize(item_all.index_select(0, both), dim=-1).split(
-            sizes
+        # One look-up for all kinds of nodes: each costs a gradient of all nodes.
+        both = torch.cat([item, negative_item])
+        asked = torch.cat([user, both + self.n_users])
+        rows = self._propagated(nodes).index_select(0, asked)
+        user_e, item_e, negative_e = F.normalize(rows, dim=-1).split(
+            [len(user), len(item), len(negative_item)]
         )
-        bias, negative_bias = self.item_bias(both).squeeze(-1).split(sizes)
-        user_e = F.normalize(user_all.index_select(0, user), dim=-1) / self.temperature
+        user_e = user_e / self.temperature
+        bias, negative_bias = (
+            self.item_bias(both).squeeze(-1).split([len(item), len(negative_item)])
+        )
 
         score = (user_e * item_e).sum(-1) + bias
         if self.loss == "bpr":
@@ -357,7 +376,7 @@ class KGIF(KnowledgeRecommender):
             losses = [F.softplus(negative_score - score).mean()]
         else:
             negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
-            known = self._is_known(user, negative_item)
+            known = self._known(user, negative_item)
             losses = [_softmax_loss(score, negative_score, known)]
         if self.walks is None:
             return tuple(losses)
@@ -376,14 +395,13 @@ class KGIF(KnowledgeRecommender):
             score, negative_score = self.walks.held_out_scores(
                 user, item, negative_item[:n]
             )
+            known = known[:, known[1] < n]
             losses.append(
-                _softmax_loss(
-                    score + bias, negative_score + negative_bias[:n], known[:, :n]
-                )
+                _softmax_loss(score + bias, negative_score + negative_bias[:n], known)
             )
         return tuple(losses)
 
-    def _is_known(self, user: Tensor, item: Tensor) -> Tensor:
+    def _known(self, user: Tensor, item: Tensor) -> Tensor:
         """Which of the items are training items of which of the users.
 
         A negative is sampled for one user and may be a positive of another.
@@ -393,17 +411,20 @@ class KGIF(KnowledgeRecommender):
             item (torch.Tensor): distinct items, shape: [n_asked_items]
 
         Returns:
-            torch.Tensor: bool, shape: [n_asked_users, n_asked_items]
+            torch.Tensor: places of the users and of the items, shape: [2, n_known]
         """
         place = item.new_full((self.graph.n_nodes,), -1)
         place[item + self.n_users] = torch.arange(len(item), device=item.device)
+        distinct_user, user_place = user.unique(return_inverse=True)
         # The edges out of a user lead to the user's training items and nowhere else.
-        row, edge = self.graph.edges.entries_of_rows(user)
-        column = place[self.graph.edges.column[edge]]
+        row, edge = self.graph.edges.entries_of_rows(distinct_user)
+        tail = self.graph.edges.column.index_select(0, edge)
+        column = place.index_select(0, tail)
         asked = column >= 0
-        known = torch.zeros(len(user), len(item), dtype=torch.bool, device=item.device)
-        known[row[asked], column[asked]] = True
-        return known
+        known = SparsePattern(
+            row[asked], column[asked], len(distinct_user), len(item)
+        ).rows(user_place)
+        return torch.stack([known.row, known.column])
 
     def calculate_kg_loss(self, interaction: Any) -> Tensor:
         r"""Calculate the training loss for a batch data of KG.
@@ -416,7 +437,8 @@ class KGIF(KnowledgeRecommender):
         """
         self.restore_user_e, self.restore_item_e = None, None
         triples = self._entity_triples(interaction)
-        return self.knowledge_weight * self._knowledge_loss(triples)
+        (nodes,) = self._look_up(triples.nodes)
+        return self.knowledge_weight * self._knowledge_loss(triples, nodes)
 
     def _entity_triples(self, interaction: Any) -> _TripleBatch:
         return _TripleBatch(
@@ -426,33 +448,28 @@ class KGIF(KnowledgeRecommender):
             interaction[self.NEG_TAIL_ENTITY_ID] + self.n_users,
         )
 
-    def _knowledge_loss(self, triples: _TripleBatch) -> Tensor:
+    def _knowledge_loss(self, triples: _TripleBatch, nodes: NodeVectors) -> Tensor:
         """-log sigmoid(distance(corrupted) - distance(true)), mean over the triples in
-        both directions, with the distance ||h^r + r - t^r||^2 of TransD.
+        both directions, with the distance ||h^r + r - t^r||^2 of TransD. A corrupted
+        tail stands for the head of the inverse triple: it is the same false fact, told
+        by its other end.
         """
         assert self.relation_embedding is not None
-        node = torch.cat([triples.head, triples.tail, triples.corrupted_tail])
-        node_e = self.node_embedding(node).view(3, -1, self.embedding_size)
-        strength = None
-        if self.projection is not None:
-            strength = self.projection.strength(node, node_e.flatten(0, 1)).view(3, -1)
-        losses = []
-        # A corrupted tail stands for the head of the inverse triple: it is the same
-        # false fact, told by its other end.
-        for relation, sign in (
-            (triples.relation, 1),
-            (triples.relation + self.n_relations, -1),
-        ):
-            relation_e = self.relation_embedding(relation)
-            seen = node_e
-            if self.projection is not None and strength is not None:
-                seen = self.projection(node_e, strength, relation)
-            head, tail, corrupted_tail = seen
-            # h + r - t of a triple is -(t - r - h) of its inverse.
-            true = (sign * (head - tail) + relation_e).pow(2).sum(-1)
-            false = (sign * (head - corrupted_tail) + relation_e).pow(2).sum(-1)
-            losses.append(F.softplus(true - false).mean())
-        return (losses[0] + losses[1]) / 2
+        head, *tails = nodes.embeddings.view(3, -1, self.embedding_size)
+        difference = head - torch.stack(tails)
+        strength = relation_vectors = None
+        if self.projection is not None and nodes.strength is not None:
+            of_head, *of_tails = nodes.strength.view(3, -1)
+            strength = of_head - torch.stack(of_tails)
+            relation_vectors = self.projection.relation_vector.weight
+        leads = corruption_leads(
+            difference,
+            strength,
+            triples.relation,
+            self.relation_embedding.weight,
+            relation_vectors,
+        )
+        return F.softplus(leads).mean()
 
     def _scores(self, user: Tensor) -> Tensor:
         """Scores of all items for the given users, shape: [n_asked, n_items]."""
@@ -504,13 +521,12 @@ def _softmax_loss(score: Tensor, negative_score: Tensor, known: Tensor) -> Tenso
     Args:
         score (torch.Tensor): shape: [batch_size]
         negative_score (torch.Tensor): shape: [batch_size, n_negatives]
-        known (torch.Tensor): which negatives are none, bool, of the same shape
+        known (torch.Tensor): places of the negatives that are none, shape: [2, n_known]
     """
-    # Not minus infinity: where all negatives are left out, that has no gradient.
-    negative_score = negative_score.masked_fill(
-        known, torch.finfo(negative_score.dtype).min
-    )
-    return F.softplus(negative_score.logsumexp(dim=1) - score).mean()
+    scores = torch.cat([score.unsqueeze(1), negative_score], dim=1)
+    row, column = known
+    scores[row, column + 1] = -torch.inf
+    return F.cross_entropy(scores, torch.zeros_like(score, dtype=torch.int64))
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

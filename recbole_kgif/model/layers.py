@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .graph import CollaborativeKnowledgeGraph, SharedNeighbours, SparsePattern
 
-# Rows that the fallback of the sampled product gathers at once: two blocks of
+# Rows that are multiplied at once where a product of rows is summed: blocks of
 # 2^13 x 64 floats stay in the processor's cache.
 _BLOCK_SIZE = 8192
 
@@ -71,9 +71,107 @@ def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     largest = logits.new_zeros(n_segments).scatter_reduce(
         0, segment, logits.detach(), "amax", include_self=False
     )
-    weight = (logits - largest[segment]).exp()
+    weight = (logits - largest.index_select(0, segment)).exp()
     total = weight.new_zeros(n_segments).index_add(0, segment, weight)
-    return weight / total[segment]
+    return weight / total.index_select(0, segment)
+
+
+class NodeVectors(NamedTuple):
+    """What the layers know of some nodes.
+
+    embeddings: e_n, shape: [n_nodes, d]
+    strength: p_n . e_n, None where nodes are not projected, shape: [n_nodes]
+    """
+
+    embeddings: Tensor
+    strength: Optional[Tensor]
+
+
+def look_up(
+    embeddings: Tensor, projections: Optional[Tensor], *groups: Tensor
+) -> list[NodeVectors]:
+    """Vectors of several groups of nodes, at the cost of one gradient a table.
+
+    Args:
+        embeddings (Tensor): e of all nodes, shape: [n_nodes, d]
+        projections (Tensor): p of all nodes, None leaves nodes unprojected, shape:
+            [n_nodes, d]
+        groups (Tensor): node ids, shape of each: [n_asked]
+
+    Returns:
+        list: vectors of each group
+    """
+    found = _LookUp.apply(embeddings, projections, *groups)
+    rows = found[: len(groups)]
+    strengths = found[len(groups) :] or [None] * len(groups)
+    return [NodeVectors(*each) for each in zip(rows, strengths)]
+
+
+def corruption_leads(
+    difference: Tensor,
+    strength: Optional[Tensor],
+    relations: Tensor,
+    relation_embeddings: Tensor,
+    relation_vectors: Optional[Tensor],
+) -> Tensor:
+    """How much farther apart true triples are than false ones, told from both ends.
+
+    The distance of a triple is ||h^r + r - t^r||^2, and that of its inverse
+    ||t^r' + r' - h^r'||^2. With D = e_h - e_t and S = s_h - s_t they are::
+
+        |D|^2 + 2 S (w_r . D) + S^2 |w_r|^2 +- 2 (r . D + S (r . w_r)) + |r|^2
+
+    (minus for the inverse), of which |r|^2 is the same for true and false: dot products
+    with the few relations take the place of matrices of n_triples x d.
+
+    Args:
+        difference (Tensor): D of the true and the false triples, shape: [2, n_triples,
+            d]
+        strength (Tensor): S of them, None for nodes that are not projected, shape: [2,
+            n_triples]
+        relations (Tensor): relation of each triple, shape: [n_triples]
+        relation_embeddings (Tensor): r, inverse relations in the second half, shape:
+            [n_relations, d]
+        relation_vectors (Tensor): w_r, None for nodes that are not projected, shape:
+            [n_relations, d]
+
+    Returns:
+        Tensor: distance of the true triple less that of the false one, then the same of
+        their inverses, shape: [n_triples, 2]
+    """
+    n_relations = len(relation_embeddings) // 2
+    tables = relation_embeddings
+    if relation_vectors is not None:
+        tables = torch.cat([relation_embeddings, relation_vectors])
+    # Each triple meets r, r', w_r and w_r', in this order.
+    n_met = len(tables) // n_relations
+    met = relations.unsqueeze(-1) + n_relations * torch.arange(
+        n_met, device=relations.device
+    )
+    n_rows = difference.shape[0] * difference.shape[1]
+    row = torch.arange(n_rows, device=relations.device).repeat_interleave(n_met)
+    pattern = SparsePattern(row, met.flatten().repeat(2), n_rows, len(tables))
+    dot = sampled_dense_product(pattern, difference.flatten(0, 1), tables)
+    dot = dot.view(2, len(relations), -1, 2)
+
+    along = dot[:, :, 0]
+    distance = difference.pow(2).sum(-1, keepdim=True)
+    if strength is not None and relation_vectors is not None:
+        strength = strength.unsqueeze(-1)
+        length = _by_direction(relation_vectors.pow(2).sum(-1), relations)
+        share = _by_direction(
+            (relation_embeddings * relation_vectors).sum(-1), relations
+        )
+        distance = distance + strength * (2 * dot[:, :, 1] + strength * length)
+        along = along + strength * share
+    sign = along.new_tensor([1, -1])
+    distance = distance + 2 * sign * along
+    return distance[0] - distance[1]
+
+
+def _by_direction(values: Tensor, relations: Tensor) -> Tensor:
+    """Values of relations and of their inverses, shape: [n_triples, 2]."""
+    return values.view(2, -1).index_select(1, relations).t()
 
 
 class ProjectionVectors(NamedTuple):
@@ -92,6 +190,8 @@ class DynamicProjection(nn.Module):
 
     The form of TransD, which costs O(d) a triple where TransR's matrix costs O(d^2).
     The paper names dynamic projection vectors; that they take this form is our reading.
+    `EdgeAttention` and `corruption_leads` use the expanded form of what follows from
+    this definition, so that no matrix of projected nodes is made.
 
     Args:
         n_nodes (int): number of nodes
@@ -168,8 +268,9 @@ class InformationFusion(nn.Module):
         scale = 1 / math.sqrt(node_embeddings.shape[-1])
         pair_logit = sampled_dense_product(pattern, node_embeddings, key) * scale
         pair_logit = pair_logit + graph.pair_count.log()
-        own_key = node_embeddings @ (self.key.weight.t() @ self.query.weight)
-        own_logit = (node_embeddings * own_key).sum(-1) * scale
+        own_matrix = self.key.weight.t() @ self.query.weight
+        own_form = _QuadraticForm.apply(_full(node_embeddings), _full(own_matrix))
+        own_logit = own_form * scale
         own_segment = torch.arange(pattern.n_rows, device=own_logit.device)
         weight = segment_softmax(
             torch.cat([pair_logit, own_logit]),
@@ -195,8 +296,9 @@ class InformationFusion(nn.Module):
             Tensor: f, shape: [n_nodes, d]
         """
         weight = self.attention(graph, node_embeddings, relation_embeddings)
-        relation_value = self.value(relation_embeddings)
-        return node_embeddings + self.gate * sparse_dense_product(
+        # The gate on the few relations, not on all nodes.
+        relation_value = self.gate * self.value(relation_embeddings)
+        return node_embeddings + sparse_dense_product(
             graph.node_relations, weight, relation_value
         )
 
@@ -335,12 +437,14 @@ class Propagation(nn.Module):
         Returns:
             Tensor: mean over f^(0) .. f^(n_layers), shape: [n_nodes, d]
         """
+        if not self.aggregators:
+            return _LinearPropagation.apply(
+                _full(edge_weights), _full(node_embeddings), graph.edges, self.n_layers
+            )
         current = total = node_embeddings
-        for layer in range(self.n_layers):
+        for aggregator in self.aggregators:
             neighbours = sparse_dense_product(graph.edges, edge_weights, current)
-            if self.aggregators:
-                neighbours = self.aggregators[layer](current, neighbours)
-            current = neighbours
+            current = aggregator(current, neighbours)
             total = total + current
         return total / (self.n_layers + 1)
 
@@ -404,10 +508,11 @@ class NeighbourWalks(nn.Module):
         """
         pattern, value = self.shared.items, self.shared.value
         place, entry = pattern.entries_of_rows(items)
+        neighbour = pattern.column[entry]
+        trust = self.trust().index_select(0, self.shared.relation[neighbour])
         reached = value.new_zeros(pattern.n_columns, len(items))
-        reached[pattern.column[entry], place] = value[entry]
-        trusted = reached * self.trust()[self.shared.relation].unsqueeze(-1)
-        return sparse_dense_product(pattern, value, trusted)
+        reached[neighbour, place] = value[entry] * trust
+        return sparse_dense_product(pattern, value, reached)
 
     def held_out_scores(
         self, user: Tensor, item: Tensor, other_items: Tensor
@@ -425,14 +530,17 @@ class NeighbourWalks(nn.Module):
         """
         interaction = self.shared.interaction_of(user, item)
         place, entry = self.held_out.entries_of_rows(interaction)
-        share = self.held_out_value[entry] * self.trust()[self.held_out.column[entry]]
+        trust = self.trust().index_select(0, self.held_out.column[entry])
+        share = self.held_out_value[entry] * trust
         of_item = share.new_zeros(len(item)).index_add(0, place, share)
         between_items = self.from_items(other_items)
-        history = self.shared.history
+        users, user_place = user.unique(return_inverse=True)
+        history = self.shared.history.rows(users)
         of_user = sparse_dense_product(
             history, between_items.new_ones(history.n_entries), between_items
         )
-        of_others = of_user.index_select(0, user) - between_items.index_select(0, item)
+        of_others = of_user.index_select(0, user_place)
+        of_others = of_others - between_items.index_select(0, item)
         factor = self.user_factor(self.n_items_of(user) - 1)
         return (
             of_item * factor,
@@ -452,10 +560,10 @@ class NeighbourWalks(nn.Module):
         user, interaction = shared.history.entries_of_rows(users)
         met = shared.value.new_zeros(shared.history.n_columns, len(users))
         met[shared.history.column[interaction], user] = 1
-        reached = _multiply(shared.items.transposed_matrix(shared.value), met)
+        reached = _transposed_product(shared.items, shared.value, met)
         shared.forget_users(users, reached)
-        reached = reached * self.trust()[shared.relation].unsqueeze(-1)
-        score = _multiply(shared.items.matrix(shared.value), reached)
+        reached *= self.trust()[shared.relation].unsqueeze(-1)
+        score = _product(shared.items, shared.value, reached)
         return score.t() * self.user_factor(self.n_items_of(users)).unsqueeze(-1)
 
 
@@ -466,10 +574,56 @@ def _full(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def _product(pattern: SparsePattern, values: Tensor, dense: Tensor) -> Tensor:
+    """The sparse matrix with these values times a dense one."""
+    if dense.device.type == "cpu":
+        return _weighted_sums(pattern.row_pointer, pattern.column, values, dense)
+    return _multiply(pattern.matrix(values), dense)
+
+
+def _transposed_product(
+    pattern: SparsePattern, values: Tensor, dense: Tensor
+) -> Tensor:
+    """The transposed sparse matrix with these values times a dense one."""
+    if dense.device.type == "cpu":
+        return _weighted_sums(
+            pattern.column_pointer,
+            pattern.transposed_row,
+            values.index_select(0, pattern.transposed_order),
+            dense,
+        )
+    return _multiply(pattern.transposed_matrix(values), dense)
+
+
+def _weighted_sums(
+    pointer: Tensor, column: Tensor, values: Tensor, dense: Tensor
+) -> Tensor:
+    """A sparse-dense product on a CPU, each row as a weighted sum of dense rows.
+
+    PyTorch has a kernel for bags of embeddings that fetches their rows ahead; it was
+    measured to be four times as fast as the sparse product.
+    """
+    bags, *_ = torch.embedding_bag(
+        dense,
+        column,
+        pointer,
+        mode=0,
+        per_sample_weights=values,
+        include_last_offset=True,
+    )
+    return bags
+
+
 def _multiply(matrix: Tensor, dense: Tensor) -> Tensor:
     # Autocast would cast the operands to a precision without sparse kernels.
     with torch.autocast(dense.device.type, enabled=False):
         return matrix @ dense
+
+
+def _row_dots(left: Tensor, right: Tensor) -> Tensor:
+    """Dot product of each row with its counterpart, block by block."""
+    blocks = zip(left.split(_BLOCK_SIZE), right.split(_BLOCK_SIZE))
+    return torch.cat([(a * b).sum(-1) for a, b in blocks])
 
 
 def _dot_at_entries(pattern: SparsePattern, left: Tensor, right: Tensor) -> Tensor:
@@ -492,14 +646,51 @@ def _dot_at_entries_in_blocks(
     return torch.cat(products) if products else left.new_zeros(0)
 
 
+class _LookUp(torch.autograd.Function):
+    """Rows of a table for groups of nodes, and their dot products with another table.
+
+    Automatic differentiation would make a gradient as large as the table for each
+    look-up and add them up; here each table has one.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, embeddings: Tensor, projections: Optional[Tensor], *groups: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.groups = groups
+        ctx.save_for_backward(embeddings, projections)
+        rows = [embeddings.index_select(0, group) for group in groups]
+        if projections is None:
+            return tuple(rows)
+        strength = _row_dots(embeddings, projections)
+        return (*rows, *(strength.index_select(0, group) for group in groups))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Optional[Tensor], ...]:
+        embeddings, projections = ctx.saved_tensors
+        n_groups = len(ctx.groups)
+        for_projections = None
+        if projections is None:
+            for_embeddings = torch.zeros_like(embeddings)
+        else:
+            for_strength = embeddings.new_zeros(len(embeddings), 1)
+            for group, gradient in zip(ctx.groups, gradients[n_groups:]):
+                for_strength.index_add_(0, group, gradient.unsqueeze(-1))
+            for_embeddings = projections * for_strength
+            for_projections = embeddings * for_strength
+        for group, gradient in zip(ctx.groups, gradients[:n_groups]):
+            for_embeddings.index_add_(0, group, gradient)
+        return (for_embeddings, for_projections, *[None] * n_groups)
+
+
 class _SparseDenseProduct(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern
     ) -> Tensor:
         ctx.pattern = pattern
-        ctx.save_for_backward(values, dense)
-        return _multiply(pattern.matrix(values), dense)
+        ctx.save_for_backward(values, dense if values.requires_grad else None)
+        return _product(pattern, values, dense)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
@@ -510,7 +701,7 @@ class _SparseDenseProduct(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             for_values = _dot_at_entries(pattern, gradient, dense)
         if ctx.needs_input_grad[1]:
-            for_dense = _multiply(pattern.transposed_matrix(values), gradient)
+            for_dense = _transposed_product(pattern, values, gradient)
         return for_values, for_dense, None
 
 
@@ -530,10 +721,66 @@ class _SampledDenseProduct(torch.autograd.Function):
         gradient = gradient.contiguous()
         for_left = for_right = None
         if ctx.needs_input_grad[0]:
-            for_left = _multiply(pattern.matrix(gradient), right)
+            for_left = _product(pattern, gradient, right)
         if ctx.needs_input_grad[1]:
-            for_right = _multiply(pattern.transposed_matrix(gradient), left)
+            for_right = _transposed_product(pattern, gradient, left)
         return for_left, for_right, None
+
+
+class _LinearPropagation(torch.autograd.Function):
+    """Mean over the layers of a linear propagation, with one gradient for all layers.
+
+    With f the rows of a layer and g the gradient of what follows, an edge (h, t) gets
+    g_h . f_t from each layer, and the layer below A^T g beside its own part of the
+    mean.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern, n_layers: int
+    ) -> Tensor:
+        layers = [dense]
+        total = dense.clone()
+        for _ in range(n_layers):
+            layers.append(_product(pattern, values, layers[-1]))
+            total += layers[-1]
+        ctx.pattern = pattern
+        ctx.save_for_backward(values, *layers[:-1])
+        return total.div_(n_layers + 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
+        values, *layers = ctx.saved_tensors
+        pattern: SparsePattern = ctx.pattern
+        share = gradient / (len(layers) + 1)
+        for_values = torch.zeros_like(values) if ctx.needs_input_grad[0] else None
+        for_dense = share
+        for layer in reversed(layers):
+            if for_values is not None:
+                for_values += _dot_at_entries(pattern, for_dense, layer)
+            for_dense = _transposed_product(pattern, values, for_dense).add_(share)
+        return for_values, for_dense, None, None
+
+
+class _QuadraticForm(torch.autograd.Function):
+    """x . (M x) of each row x of a matrix.
+
+    Its gradient 2 S x, with S the symmetric part of M, comes for nothing: the form is
+    x . (S x) too.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
+        with torch.autocast(rows.device.type, enabled=False):
+            image = rows @ ((matrix + matrix.t()) / 2)
+        ctx.save_for_backward(rows, image)
+        return _row_dots(rows, image)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        rows, image = ctx.saved_tensors
+        for_matrix = rows.t() @ (rows * gradient.unsqueeze(-1))
+        return image * (2 * gradient).unsqueeze(-1), for_matrix
 
 
 class _PairAttention(torch.autograd.Function):
@@ -559,14 +806,15 @@ class _PairAttention(torch.autograd.Function):
         query = node_embeddings.index_select(0, graph.pair_heads.column)
         _add_product(query, relations.matrix(ones), relation_embeddings)
         if strength is not None and relation_vector is not None:
-            pair_strength = strength[graph.pair_heads.column]
+            pair_strength = strength.index_select(0, graph.pair_heads.column)
             _add_product(query, relations.matrix(pair_strength), relation_vector)
-        query.tanh_()
+        _tanh_(query)
         logits = _dot_at_entries(graph.pair_tails, query, node_embeddings)
         if strength is not None and relation_vector is not None:
             projected = _dot_at_entries(relations, query, relation_vector)
-            logits += (
-                strength[graph.pair_tails.column] * projected[graph.pair_tails.row]
+            tail_strength = strength.index_select(0, graph.pair_tails.column)
+            logits.addcmul_(
+                tail_strength, projected.index_select(0, graph.pair_tails.row)
             )
         ctx.graph = graph
         ctx.save_for_backward(node_embeddings, query, strength, relation_vector)
@@ -585,35 +833,41 @@ class _PairAttention(torch.autograd.Function):
         ones = query.new_ones(graph.n_pairs)
 
         # Through the dot products with the tails.
-        for_nodes = _multiply(tails.transposed_matrix(gradient), query)
-        for_query = _multiply(tails.matrix(gradient), node_embeddings)
+        for_nodes = _transposed_product(tails, gradient, query)
+        for_query = _product(tails, gradient, node_embeddings)
         for_strength = for_vector = None
         if strength is not None and relation_vector is not None:
             projected = _dot_at_entries(relations, query, relation_vector)
-            tail_strength = strength[tails.column]
+            tail_strength = strength.index_select(0, tails.column)
             for_projected = torch.zeros_like(ones).index_add_(
                 0, tails.row, gradient * tail_strength
             )
             for_strength = torch.zeros_like(strength).index_add_(
-                0, tails.column, gradient * projected[tails.row]
+                0, tails.column, gradient * projected.index_select(0, tails.row)
             )
-            for_vector = _multiply(relations.transposed_matrix(for_projected), query)
+            for_vector = _transposed_product(relations, for_projected, query)
             _add_product(for_query, relations.matrix(for_projected), relation_vector)
 
         # Through the tanh, then to the three parts of its argument.
-        for_query.addcmul_(for_query * query, query, value=-1)
-        for_nodes += _multiply(heads.transposed_matrix(ones), for_query)
-        for_relations = _multiply(relations.transposed_matrix(ones), for_query)
+        torch.ops.aten.tanh_backward.grad_input(for_query, query, grad_input=for_query)
+        for_nodes += _transposed_product(heads, ones, for_query)
+        for_relations = _transposed_product(relations, ones, for_query)
         if strength is not None and relation_vector is not None:
             assert for_strength is not None and for_vector is not None
             for_strength.index_add_(
                 0, heads.column, _dot_at_entries(relations, for_query, relation_vector)
             )
-            pair_strength = strength[heads.column]
-            for_vector += _multiply(
-                relations.transposed_matrix(pair_strength), for_query
-            )
+            pair_strength = strength.index_select(0, heads.column)
+            for_vector += _transposed_product(relations, pair_strength, for_query)
         return for_nodes, for_relations, for_strength, for_vector, None
+
+
+def _tanh_(tensor: Tensor) -> None:
+    """Hyperbolic tangent in place, to the absolute precision of the data type.
+
+    It is 2 sigmoid(2 x) - 1, whose four passes take a third of the time of PyTorch's.
+    """
+    tensor.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
 def _add_product(total: Tensor, matrix: Tensor, dense: Tensor) -> None:

@@ -136,7 +136,7 @@ def test_limit_measures_machine_and_propagation(
         ("REPETITIONS", 1),
         ("_STREAM_FLOATS", 2**16),
         ("_MATRIX_SIZE", 64),
-        ("_GATHERS", 2),
+        ("_GATHERED_ROWS", 2**8),
     ):
         monkeypatch.setattr(limit, name, value)
     figures = run_here(limit, "--largest", "4000", name="limit")

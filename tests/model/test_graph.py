@@ -124,6 +124,17 @@ def test_the_transposed_order_is_that_of_the_columns(
     torch.testing.assert_close(pattern.transposed_matrix(values) @ identity, dense.t())
 
 
+def test_rows_of_a_pattern_come_in_the_order_asked_for() -> None:
+    pattern = SparsePattern(
+        torch.tensor([0, 0, 2, 3]), torch.tensor([1, 4, 0, 2]), n_rows=4, n_columns=5
+    )
+    asked = pattern.rows(torch.tensor([3, 1, 0, 0]))
+    assert (asked.n_rows, asked.n_columns) == (4, 5)
+    assert asked.row.tolist() == [0, 2, 2, 3, 3]
+    assert asked.column.tolist() == [2, 1, 4, 1, 4]
+    assert asked.row_pointer.tolist() == [0, 1, 1, 3, 5]
+
+
 def test_users_come_before_entities() -> None:
     facts = join_interactions_and_triples(
         (torch.tensor([1, 2]), torch.tensor([3, 1])),

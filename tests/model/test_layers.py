@@ -19,6 +19,7 @@ from recbole_kgif.model.layers import (
     NeighbourWalks,
     ProjectionVectors,
     Propagation,
+    look_up,
     sampled_dense_product,
     segment_softmax,
     sparse_dense_product,
@@ -125,6 +126,59 @@ def test_the_sampled_product_in_blocks_is_the_same(
         layers._dot_at_entries_in_blocks(graph.edges, left, right),
         sampled_dense_product(graph.edges, left, right),
     )
+
+
+@pytest.mark.parametrize("name", ["edges", "pair_tails", "node_relations"])
+def test_the_products_of_a_cpu_are_those_of_other_devices(
+    graph: CollaborativeKnowledgeGraph, name: str
+) -> None:
+    pattern = getattr(graph, name)
+    weights = values(pattern.n_entries).detach()
+    right, left = torch.randn(pattern.n_columns, D), torch.randn(pattern.n_rows, D)
+    torch.testing.assert_close(
+        layers._product(pattern, weights, right),
+        layers._multiply(pattern.matrix(weights), right),
+    )
+    torch.testing.assert_close(
+        layers._transposed_product(pattern, weights, left),
+        layers._multiply(pattern.transposed_matrix(weights), left),
+    )
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_looking_up_groups_adds_up_their_gradients(projected: bool) -> None:
+    tables = [values(6, D), values(6, D)][: 1 + projected]
+    groups = torch.tensor([0, 2, 5]), torch.tensor([2, 2, 4, 0])
+
+    def looked_up(*tables: Tensor) -> tuple[Tensor, ...]:
+        nodes = look_up(tables[0], tables[1] if projected else None, *groups)
+        return tuple(x for each in nodes for x in each if x is not None)
+
+    for found, group in zip(look_up(tables[0], tables[-1], *groups), groups):
+        assert torch.equal(found.embeddings, tables[0][group])
+        expected = (tables[0] * tables[-1]).sum(-1)[group]
+        torch.testing.assert_close(found.strength, expected)
+    assert len(looked_up(*tables)) == len(groups) * len(tables)
+    assert torch.autograd.gradcheck(looked_up, tuple(tables))
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 100])
+def test_the_gradient_of_a_quadratic_form(
+    block_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "_BLOCK_SIZE", block_size)
+    rows, matrix = values(5, D), values(D, D)
+    form = layers._QuadraticForm.apply(rows, matrix)
+    torch.testing.assert_close(form, (rows * (rows @ matrix)).sum(-1))
+    assert torch.autograd.gradcheck(layers._QuadraticForm.apply, (rows, matrix))
+
+
+def test_the_tanh_in_place_is_the_tanh() -> None:
+    for dtype, tolerance in ((torch.float64, 1e-15), (torch.float32, 2e-7)):
+        x = torch.linspace(-100, 100, 4001, dtype=dtype)
+        expected = x.tanh()
+        layers._tanh_(x)
+        torch.testing.assert_close(x, expected, rtol=0, atol=tolerance)
 
 
 def test_half_precision_is_computed_in_float32(
@@ -259,13 +313,13 @@ def test_attention_takes_the_tanh_once_a_pair(
     graph: CollaborativeKnowledgeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = []
-    tanh = torch.Tensor.tanh_
+    tanh = layers._tanh_
 
-    def counting_tanh(x: Tensor) -> Tensor:
+    def counting_tanh(x: Tensor) -> None:
         rows.append(len(x))
-        return tanh(x)
+        tanh(x)
 
-    monkeypatch.setattr(torch.Tensor, "tanh_", counting_tanh)
+    monkeypatch.setattr(layers, "_tanh_", counting_tanh)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
@@ -282,6 +336,15 @@ def test_linear_propagation_is_a_mean_of_matrix_powers(
     powers = [torch.linalg.matrix_power(matrix, n) @ nodes for n in range(n_layers + 1)]
     propagated = Propagation(n_layers, D, False)(graph, weights, nodes)
     torch.testing.assert_close(propagated, torch.stack(powers).mean(0))
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+def test_the_gradient_of_the_linear_propagation(
+    graph: CollaborativeKnowledgeGraph, n_layers: int
+) -> None:
+    propagation = Propagation(n_layers, D, False)
+    inputs = values(graph.n_edges), values(N_NODES, D)
+    assert torch.autograd.gradcheck(lambda w, x: propagation(graph, w, x), inputs)
 
 
 def test_bi_interaction_follows_its_equation(
