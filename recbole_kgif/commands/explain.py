@@ -12,6 +12,7 @@ from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_restoring_arguments,
     at_least_one,
+    whole_number,
 )
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
@@ -138,7 +139,8 @@ def _renderer(form: str) -> Callable[[Sequence[Explanation]], Union[str, bytes]]
 
 
 def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
-    from recbole_kgif.explain.evaluation import evaluate, to_json, to_markdown
+    from recbole_kgif.explain.evaluation import evaluate
+    from recbole_kgif.explain.evaluation_table import to_json, to_markdown
 
     evaluation = evaluate(
         explainer,
@@ -201,7 +203,8 @@ def _parser() -> argparse.ArgumentParser:
         "--paths",
         type=at_least_one,
         metavar="COUNT",
-        help=f"paths an item (default: {_DEFAULTS['paths']})",
+        help=f"paths an item, which begin with different interactions as far as "
+        f"these have strong ones (default: {_DEFAULTS['paths']})",
     )
     parser.add_argument(
         "--format",
@@ -230,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=whole_number,
         metavar="NUMBER",
         help=f"with --evaluate, seed of all that is drawn "
         f"(default: {_DEFAULTS['seed']})",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_kgif.explain.graph import Floats, Graph
-from recbole_kgif.explain.search import Chain, FoundPath, best_paths
+from recbole_kgif.explain.search import Chain, FoundPath, best_paths, varied_paths
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class AttentionGraph:
 
 
 def attention_paths(
-    attended: AttentionGraph, user: int, item: int, count: int
+    attended: AttentionGraph, user: int, item: int, count: int, *, varied: bool = False
 ) -> list[FoundPath]:
     """The paths with the largest products of attention, largest first.
 
@@ -41,6 +41,8 @@ def attention_paths(
         user: number of the user.
         item: number of the item.
         count: how many paths.
+        varied: whether the paths begin with different interactions, as far as these
+            have strong ones; see `search.varied_paths`.
     """
     graph = attended.graph
     target = graph.item_node(item)
@@ -53,4 +55,5 @@ def attention_paths(
         chains.append([Chain("attention", 1.0, weights, list(bounds))])
         behind = graph.largest_by_head(attended.weight * behind[graph.tail])
         bounds.insert(0, behind)
-    return best_paths(graph, user, target, chains, count)
+    find = varied_paths if varied else best_paths
+    return find(graph, user, target, chains, count)

@@ -9,7 +9,7 @@ import numpy as np
 
 from recbole_kgif.explain.graph import Floats
 from recbole_kgif.explain.linear import DirectWalks, LinearScore
-from recbole_kgif.explain.search import Chain, FoundPath, best_paths
+from recbole_kgif.explain.search import Chain, FoundPath, best_paths, varied_paths
 from recbole_kgif.explain.shares import cosine_scale
 
 DIRECT_WALK = "direct walk"
@@ -32,7 +32,7 @@ def met_after(part: str) -> Optional[int]:
 
 
 def exact_paths(
-    score: LinearScore, user: int, item: int, count: int
+    score: LinearScore, user: int, item: int, count: int, *, varied: bool = False
 ) -> list[FoundPath]:
     """The paths that contribute most to a score.
 
@@ -45,12 +45,35 @@ def exact_paths(
         user: number of the user.
         item: number of the item.
         count: how many paths.
+        varied: whether the paths begin with different interactions, as far as these
+            have strong ones; see `search.varied_paths`.
 
     Returns:
         The paths of the largest absolute contribution, strongest first.
     """
-    chains = _chains(score, user, item)
-    return best_paths(score.graph, user, score.graph.item_node(item), chains, count)
+    chains, target = _chains(score, user, item), score.graph.item_node(item)
+    find = varied_paths if varied else best_paths
+    return find(score.graph, user, target, chains, count)
+
+
+def paths_by_first_edge(
+    score: LinearScore, user: int, item: int
+) -> dict[int, FoundPath]:
+    """The strongest path that begins with each edge out of the user.
+
+    Args:
+        score: the model.
+        user: number of the user.
+        item: number of the item.
+
+    Returns:
+        The paths by their first edges; without those edges that no path begins with.
+    """
+    graph = score.graph
+    n_edges = int(graph.first[user + 1] - graph.first[user])
+    chains, target = _chains(score, user, item), graph.item_node(item)
+    found = best_paths(graph, user, target, chains, n_edges, one_a_beginning=True)
+    return {path.edges[0]: path for path in found}
 
 
 def path_contribution(

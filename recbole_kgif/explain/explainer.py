@@ -41,6 +41,10 @@ class Explainer:
     Of KGIF each path has its exact share of the score; see `linear`. Of KGAT the paths
     are those of the largest attention, which is no share, and marked as not exact.
 
+    The paths listed begin with different interactions, as far as these have paths of
+    some strength (`search.varied_paths`), so that five paths are five reasons and not
+    one in five variations. Those that are not listed count among all other walks.
+
     Items are ranked as RecBole's evaluation ranks them for the test: a user's training
     and validation items are left out, and test items are not. (`Recommender` leaves
     those out too, because it looks for what would be new.) Paths run through training
@@ -208,9 +212,9 @@ class Explainer:
 
     def _paths(self, user: int, item: int, count: int) -> tuple[PathRecord, ...]:
         if isinstance(self.method, LinearScore):
-            exact = exact_paths(self.method, user, item, count)
+            exact = exact_paths(self.method, user, item, count, varied=True)
             return with_hop_totals([self._exact_record(found) for found in exact])
-        found = attention_paths(self.method, user, item, count)
+        found = attention_paths(self.method, user, item, count, varied=True)
         return tuple(
             PathRecord(hops=self._hops(path), attention=path.strength) for path in found
         )

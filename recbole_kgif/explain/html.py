@@ -106,11 +106,15 @@ def _header(
         if first.is_exact
         else "The paths are those of the largest attention."
     )
+    which = (
+        "Paths begin with different choices of the user, as far as these have some at "
+        "least a tenth as strong as the first."
+    )
     _text(
         header,
         "p",
-        f"{first.model} on {first.dataset}. {how} Point at a path to follow it, click "
-        "or press Enter to keep it, Escape to let it go.",
+        f"{first.model} on {first.dataset}. {how} {which} Point at a path to "
+        "follow it, click or press Enter to keep it, Escape to let it go.",
         {"class": "quiet"},
     )
     if len(explanations) > 1:

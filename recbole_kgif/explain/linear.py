@@ -155,8 +155,16 @@ class LinearScore:
         )
         return self.walks.user_factor[user] * total
 
-    def direct_walks_by_edge(self, user: int, item: int) -> Floats:
+    def direct_walks_by_edge(
+        self, user: int, item: int, stays: Optional[Flags] = None
+    ) -> Floats:
         """The part q w(u, i) by the edge out of the user that a walk begins with.
+
+        Args:
+            user: number of the user.
+            item: number of the item.
+            stays: whether walks may take each edge in its own direction; None for all
+                edges, shape: [n_edges]
 
         Returns:
             Shape: [number of the user's edges]
@@ -165,16 +173,20 @@ class LinearScore:
         edges = np.arange(graph.first[user], graph.first[user + 1])
         if self.walks is None:
             return np.zeros(len(edges))
+        if stays is None:
+            stays = np.ones(graph.n_edges, dtype=bool)
         neighbour, n_neighbours = self.walks.neighbour, self.walks.n_neighbours
         third = self._edges_to_others(user)
         third = third[graph.head[third] == graph.item_node(item)]
         last = self.walks.trust[third] * self.walks.value[third]
+        # A walk takes the last edge from the neighbour to the item.
+        last = last * stays[graph.reverse[third]]
         behind = np.bincount(neighbour[third], last, n_neighbours)
         place, second = graph.edges_from(graph.tail[edges])
-        total = np.bincount(
-            place, self.walks.value[second] * behind[neighbour[second]], len(edges)
-        )
-        return self.walks.user_factor[user] * self.walks.takes[edges] * total
+        value = self.walks.value[second] * stays[second]
+        total = np.bincount(place, value * behind[neighbour[second]], len(edges))
+        takes = self.walks.takes[edges] * stays[edges]
+        return self.walks.user_factor[user] * takes * total
 
     def _edges_to_others(self, user: int) -> Integers:
         """Edges from items to shared neighbours, but for the user in question."""
@@ -186,6 +198,14 @@ class LinearScore:
         items = self.propagated[self.graph.n_users :][: self.graph.n_items]
         cosine = _unit(items) @ _unit(self.propagated[user])
         return self.cosine_weight * cosine + self.direct_walks(user) + self.item_bias
+
+    def score(self, user: int, item: int) -> float:
+        """y(u, i) of one item, without propagating to all nodes."""
+        seen = self.reach([user, self.graph.item_node(item)]).sum(axis=1)
+        of_user, of_item = _unit(seen @ self.embedding / (self.n_layers + 1))
+        direct = float(self.direct_walks_by_edge(user, item).sum())
+        cosine = float(of_user @ of_item)
+        return self.cosine_weight * cosine + direct + float(self.item_bias[item])
 
     def without(self, edges: Sequence[int]) -> LinearScore:
         """The score once edges are gone, in both directions.

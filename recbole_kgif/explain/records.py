@@ -193,8 +193,10 @@ class Explanation:
         n_candidates: number of items that are ranked: all but the training and
             validation items of the user.
         met_in: "training" or "validation" for an item that is no candidate, else None.
-        paths: the strongest paths, strongest first: by the absolute contribution, or by
-            the attention where contributions are not known.
+        paths: the strongest paths that begin with different interactions, as far as
+            these have paths of some strength, else others; strongest first, by the
+            absolute contribution, or by the attention where contributions are not
+            known.
         shares: the parts of the score; None where they are not known.
         evidence: the user's items that all walks together speak for most.
     """
@@ -253,7 +255,7 @@ class Explanation:
 
     @property
     def other_walks(self) -> float:
-        """What all other walks give: weaker paths, and walks that come back."""
+        """What all other walks give: paths not listed, and walks that come back."""
         return 0.0 if self.shares is None else self.shares.walks - self.shown
 
 

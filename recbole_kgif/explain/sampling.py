@@ -47,6 +47,35 @@ def random_paths(
     return found
 
 
+def wandering_paths(
+    graph: Graph,
+    sources: Sequence[int],
+    lengths: Sequence[int],
+    random: np.random.Generator,
+) -> list[tuple[int, ...]]:
+    """Different random walks of given lengths that come back to no node.
+
+    They end anywhere. Each hop is drawn from all edges of the node that it leaves.
+
+    Args:
+        graph: the graph.
+        sources: node that each path begins at.
+        lengths: number of edges of each path.
+        random: what draws.
+
+    Returns:
+        Edges of each path; fewer paths where no other is found.
+    """
+    found: list[tuple[int, ...]] = []
+    for source, length in zip(sources, lengths):
+        for _ in range(_TRIES):
+            edges = _wander(graph, source, length, random)
+            if edges is not None and edges not in found:
+                found.append(edges)
+                break
+    return found
+
+
 def numbers_of_walks(graph: Graph, target: int, longest: int) -> list[Floats]:
     """How many walks lead from each node to a target, by length from 0 on.
 
@@ -79,3 +108,20 @@ def _random_walk(
         edges.append(edge)
         node = graph.tail[edge]
     return np.array(edges, dtype=np.int64)
+
+
+def _wander(
+    graph: Graph, source: int, length: int, random: np.random.Generator
+) -> Optional[tuple[int, ...]]:
+    """A random walk; None where it comes back to a node, or has nowhere to go."""
+    nodes, edges = [source], []
+    for _ in range(length):
+        first, end = graph.first[nodes[-1]], graph.first[nodes[-1] + 1]
+        if first == end:
+            return None
+        edges.append(int(random.integers(first, end)))
+        node = int(graph.tail[edges[-1]])
+        if node in nodes:
+            return None
+        nodes.append(node)
+    return tuple(edges)

@@ -25,6 +25,9 @@ _BLOCK_SIZE = 4096
 # A bound and a strength that are equal may differ in their last digits.
 _SLACK = 1 + 1e-9
 
+# How strong a path has to be beside the strongest to be listed for its other beginning.
+LEAST_SHARE = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
@@ -101,20 +104,59 @@ class _Best:
             return 0.0
         return abs(self.paths[-1].strength)
 
-    def allows(self, bound: Floats) -> Flags:
-        return (bound > 0) & (bound * _SLACK >= self.threshold)
+    def allows(self, block: _Block) -> Flags:
+        """Whether each walk can still become one of them."""
+        return (block.bound > 0) & (block.bound * _SLACK >= self.threshold)
 
     def add(self, found: _Block, names: Sequence[str]) -> None:
+        """Take in whole paths, bounded by their strengths."""
         found = found.part(np.argsort(-found.bound, kind="stable"))
         if len(found.bound) > self._count:
             # Also those that tie with the last one.
             cut = found.bound[self._count - 1]
             found = found.part(found.bound * _SLACK >= cut)
-        for edges, products in zip(found.edges.tolist(), found.products.tolist()):
-            parts = [(n, v) for n, v in zip(names, products) if v != 0]
-            self.paths.append(FoundPath(tuple(edges), tuple(parts)))
-        self.paths.sort(key=_order)
-        del self.paths[self._count :]
+        self._keep([*self.paths, *_found_paths(found, names)])
+
+    def _keep(self, paths: Sequence[FoundPath]) -> None:
+        self.paths = sorted(paths, key=_order)[: self._count]
+
+
+class _BestOfEachFirstEdge(_Best):
+    """The strongest paths so far of which no two begin with the same edge."""
+
+    def __init__(self, graph: Graph, source: int, count: int):
+        super().__init__(count)
+        self._first = graph.first[source]
+        self._strongest = np.zeros(graph.first[source + 1] - self._first)
+
+    def allows(self, block: _Block) -> Flags:
+        allowed = super().allows(block)
+        if block.edges.shape[1]:
+            allowed &= block.bound * _SLACK >= self._strongest[self._place(block)]
+        return allowed
+
+    def add(self, found: _Block, names: Sequence[str]) -> None:
+        np.maximum.at(self._strongest, self._place(found), found.bound)
+        found = found.part(self.allows(found))
+        best = {path.edges[0]: path for path in self.paths}
+        for path in _found_paths(found, names):
+            other = best.setdefault(path.edges[0], path)
+            best[path.edges[0]] = min(path, other, key=_order)
+        self._keep(list(best.values()))
+
+    def _place(self, block: _Block) -> Integers:
+        """Place of each walk's first edge among those of the source."""
+        places: Integers = block.edges[:, 0] - self._first
+        return places
+
+
+def _found_paths(found: _Block, names: Sequence[str]) -> list[FoundPath]:
+    return [
+        FoundPath(
+            tuple(edges), tuple((n, v) for n, v in zip(names, products) if v != 0)
+        )
+        for edges, products in zip(found.edges.tolist(), found.products.tolist())
+    ]
 
 
 def _order(path: FoundPath) -> tuple[float, int, tuple[int, ...]]:
@@ -128,6 +170,8 @@ def best_paths(
     target: int,
     chains: Sequence[Sequence[Chain]],
     count: int,
+    *,
+    one_a_beginning: bool = False,
 ) -> list[FoundPath]:
     """The paths of the largest absolute strength.
 
@@ -137,17 +181,60 @@ def best_paths(
         target: node that they end at.
         chains: for each length from 1 on the summands of the strength of a path.
         count: how many paths, or fewer where there are no more.
+        one_a_beginning: whether to take of all paths that begin with the same edge
+            the strongest alone.
 
     Returns:
         Paths whose strength is not zero, strongest first; ties by length, then edges.
     """
-    best = _Best(count)
+    best = (
+        _BestOfEachFirstEdge(graph, source, count) if one_a_beginning else _Best(count)
+    )
     if source == target:
         return []
     for of_length in chains:
         if of_length:
             _search(graph, source, target, of_length, best)
     return best.paths
+
+
+def varied_paths(
+    graph: Graph,
+    source: int,
+    target: int,
+    chains: Sequence[Sequence[Chain]],
+    count: int,
+) -> list[FoundPath]:
+    """The strongest paths that begin with different edges.
+
+    Of all paths with the same first edge the strongest counts, so that no other choice
+    of paths with different first edges has a larger sum of absolute strengths. Where
+    those that are at least a tenth as strong as the strongest of all are fewer than
+    asked for, the strongest of the other paths join them: a first edge of which hardly
+    anything comes is not worth a path for being another one.
+
+    Args:
+        graph: the graph.
+        source: node that the paths begin at.
+        target: node that they end at.
+        chains: for each length from 1 on the summands of the strength of a path.
+        count: how many paths, or fewer where there are no more.
+
+    Returns:
+        Paths in the order of `best_paths`.
+    """
+    asked = (graph, source, target, chains, count)
+    varied = best_paths(*asked, one_a_beginning=True)
+    varied = [path for path in varied if _is_worth(path, varied[0])]
+    if len(varied) == count:
+        return varied
+    listed = {path.edges for path in varied}
+    others = [path for path in best_paths(*asked) if path.edges not in listed]
+    return sorted([*varied, *others[: count - len(varied)]], key=_order)
+
+
+def _is_worth(path: FoundPath, strongest: FoundPath) -> bool:
+    return abs(path.strength) >= LEAST_SHARE * abs(strongest.strength)
 
 
 def _search(
@@ -168,7 +255,7 @@ def _search(
     ]
     while stack:
         block = stack.pop()
-        block = block.part(best.allows(block.bound))
+        block = block.part(best.allows(block))
         hop = block.edges.shape[1]
         is_last = hop == n_hops - 1
         if is_last:
@@ -178,7 +265,7 @@ def _search(
             goes_on = graph.tail[edge] != target
             place, edge = place[goes_on], edge[goes_on]
         longer = _extend(graph, block, place, edge, chains)
-        longer = longer.part(best.allows(longer.bound))
+        longer = longer.part(best.allows(longer))
         if is_last:
             best.add(longer, names)
             continue

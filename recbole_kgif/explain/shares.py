@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.graph import Floats
 from recbole_kgif.explain.linear import LinearScore
@@ -81,6 +82,41 @@ def walks_by_first_edge(score: LinearScore, user: int, item: int) -> Floats:
     met_at_user = score.gain[user] * score.weight_back[edges] * reached
     connected = cosine_scale(score, user, item) * (met_behind + met_at_user)
     return connected + score.direct_walks_by_edge(user, item)
+
+
+def walks_without(
+    score: LinearScore, user: int, item: int, hops: Sequence[int]
+) -> float:
+    """What the walks give together that take none of these hops.
+
+    A hop is an edge in the direction walked from the user to the item: walks that take
+    it the other way stay. The lengths of the propagated embeddings stay as they are,
+    and `Shares.walks` is what there is without any such hop.
+
+    Args:
+        score: the model.
+        user: number of the user.
+        item: number of the item.
+        hops: edges in the direction walked.
+    """
+    graph = score.graph
+    stays = np.ones(graph.n_edges, dtype=bool)
+    stays[list(hops)] = False
+    shape = (graph.n_nodes, graph.n_nodes)
+    forth, back = (
+        csr_matrix((weight * stays, graph.tail, graph.first), shape=shape)
+        for weight in (score.weight, score.weight_back)
+    )
+    from_user, to_item = np.zeros((2, graph.n_nodes))
+    from_user[user] = to_item[graph.item_node(item)] = 1
+    seen_by_user, seen_by_item = from_user, to_item
+    for _ in range(score.n_layers):
+        from_user, to_item = forth.T @ from_user, back @ to_item
+        seen_by_user = seen_by_user + from_user
+        seen_by_item = seen_by_item + to_item
+    pairs = float((seen_by_user * score.gain) @ seen_by_item)
+    connected = cosine_scale(score, user, item) * pairs
+    return connected + float(score.direct_walks_by_edge(user, item, stays).sum())
 
 
 def _different_endpoints(embedding: Floats, left: Floats, right: Floats) -> float:

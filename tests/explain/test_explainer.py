@@ -17,7 +17,7 @@ from recbole_kgif.experiment import run_experiment
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.candidates import VALIDATION
 from recbole_kgif.explain.kgif import linear_score
-from recbole_kgif.explain.records import from_json
+from recbole_kgif.explain.records import Explanation, from_json
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 
 NAMES = {"alien": "Alien", "elf": "<b>Elf</b>"}
@@ -147,6 +147,37 @@ def test_an_item_that_the_user_has_met_has_no_rank(explainer: Explainer) -> None
     assert explainer.explain("bob", "alien").rank is not None, "a test item"
 
 
+def beginnings(record: Explanation) -> list[str]:
+    return [path.hops[0].target.id for path in record.paths]
+
+
+def test_the_paths_listed_begin_with_different_interactions(
+    explainer: Explainer,
+) -> None:
+    every = explainer.explain("cy", "casino", paths=10_000)
+    assert beginnings(every)[:4] == ["elf", "elf", "elf", "alien"]
+    listed = explainer.explain("cy", "casino", paths=3)
+    assert beginnings(listed) == ["elf", "alien", "dune"]
+    assert listed.paths[0].contribution == every.paths[0].contribution
+    assert listed.shares is not None
+    rest = listed.shares.bias + listed.shares.different_endpoints
+    total = listed.shown + listed.other_walks + rest
+    assert total == pytest.approx(listed.score, rel=1e-4)
+    more = explainer.explain("cy", "casino", paths=4)
+    assert beginnings(more) == ["elf", "elf", "alien", "dune"]
+
+
+def test_an_interaction_of_which_hardly_anything_comes_takes_no_place(
+    explainer: Explainer,
+) -> None:
+    every = explainer.explain("dee", "dune", paths=10_000)
+    assert beginnings(every)[:3] == ["brazil", "brazil", "fargo"]
+    strengths = [path.contribution or 0.0 for path in every.paths]
+    assert strengths[2] < 0.1 * strengths[0]
+    listed = explainer.explain("dee", "dune", paths=2)
+    assert [path.contribution for path in listed.paths] == strengths[:2]
+
+
 def test_all_paths_and_other_walks_make_the_walks(explainer: Explainer) -> None:
     record = explainer.explain("dee", "dune", paths=10_000)
     assert record.shares is not None
@@ -250,9 +281,28 @@ def test_the_command_evaluates(
     assert main([*command, *arguments, "--output=e.json"]) == 0
     first = Path("e.json").read_bytes()
     assert Path("e.md").read_text("utf-8") in capsys.readouterr().out
-    outcomes = json.loads(first)["outcomes"]
-    assert outcomes["strongest paths"]["contribution"]["value"] > 0
-    assert outcomes["strongest paths"]["deleted"]["value"] > 0
+    evaluation = json.loads(first)
+    assert evaluation["largest_error"] < 1e-4
+    outcomes = evaluation["outcomes"]
+    assert set(outcomes) == set(evaluation["random"]) | {
+        "attention",
+        "varied attention",
+    }
+    for measure in ("own", "directed", "cut", "deleted"):
+        assert outcomes["strongest"][measure]["value"] > 0
+    begun = {choice: outcomes[choice]["interactions"]["value"] for choice in outcomes}
+    assert begun["varied"] >= begun["strongest"]
+    assert begun["weightiest"] == 2
+    strongest = outcomes["strongest"]["own"]["value"]
+    assert strongest >= outcomes["varied"]["own"]["value"]
+    assert strongest >= outcomes["attention"]["own"]["value"]
+    comparison = evaluation["comparisons"][0]
+    assert [comparison[key] for key in ("choice", "measure", "users")] == [
+        *("strongest", "own", "all")
+    ]
+    rule = "from the user to the item"
+    beside = evaluation["random"]["strongest"][rule]["own"]["value"]
+    assert comparison["ratios"][rule]["value"] == pytest.approx(strongest / beside)
     assert main([*command, *arguments, "--output=e.json"]) == 0
     assert Path("e.json").read_bytes() == first
 

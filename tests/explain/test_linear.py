@@ -45,7 +45,10 @@ def test_scores_are_those_of_the_definition(
 ) -> None:
     score = random_score(seed, n_layers=n_layers, has_walks=has_walks)
     for user in range(3):
-        np.testing.assert_allclose(score.scores(user), dense_scores(score, user))
+        expected = dense_scores(score, user)
+        np.testing.assert_allclose(score.scores(user), expected)
+        each = [score.score(user, item) for item in range(score.graph.n_items)]
+        np.testing.assert_allclose(each, expected)
 
 
 @pytest.mark.parametrize("seed", range(4))

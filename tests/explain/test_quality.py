@@ -7,7 +7,11 @@ import pytest
 
 from recbole_kgif.explain.graph import both_directions, find_edges, make_graph
 from recbole_kgif.explain.quality import QualityMeasures
-from recbole_kgif.explain.sampling import numbers_of_walks, random_paths
+from recbole_kgif.explain.sampling import (
+    numbers_of_walks,
+    random_paths,
+    wandering_paths,
+)
 from tests.explain.helpers import all_walks, is_path, random_score
 
 # Two users, four items from node 2 on, two entities; relation 0 is a genre, 1 an actor,
@@ -87,6 +91,31 @@ def test_random_paths_are_different_paths_of_the_lengths_asked_for() -> None:
         assert is_path(graph, list(path))
         assert graph.head[path[0]] == 0
         assert graph.tail[path[-1]] == 4
+
+
+def test_wandering_paths_begin_where_asked_and_come_back_to_no_node() -> None:
+    graph = random_score(1, density=0.8).graph
+    random = np.random.default_rng(0)
+    sources, lengths = [0, 0, 5, 4], [3, 3, 4, 1]
+    found = wandering_paths(graph, sources, lengths, random)
+    assert [len(path) for path in found] == lengths
+    assert [graph.head[path[0]] for path in found] == sources
+    assert len(set(found)) == len(found)
+    assert all(is_path(graph, list(path)) for path in found)
+
+
+def test_each_hop_of_a_wandering_path_is_drawn_from_all_edges_of_its_node() -> None:
+    random = np.random.default_rng(0)
+    drawn = Counter(wandering_paths(GRAPH, [0], [1], random)[0] for _ in range(3000))
+    assert set(drawn) == {(edge,) for edge in range(GRAPH.first[0], GRAPH.first[1])}
+    assert all(abs(n - 1000) < 6 * 1000**0.5 for n in drawn.values())
+
+
+def test_nothing_wanders_from_a_node_without_edges_or_further_than_paths_go() -> None:
+    random = np.random.default_rng(0)
+    isolated = random_score(0, density=0).graph
+    assert wandering_paths(isolated, [0], [2], random) == []
+    assert wandering_paths(GRAPH, [0], [8], random) == []
 
 
 def test_every_path_is_drawn_equally_often() -> None:

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from recbole_kgif.explain import search
 from recbole_kgif.explain.attention import AttentionGraph, attention_paths
-from recbole_kgif.explain.exact import exact_paths, longest_path
+from recbole_kgif.explain.exact import (
+    exact_paths,
+    longest_path,
+    paths_by_first_edge,
+)
 from recbole_kgif.explain.linear import LinearScore
 from tests.explain.helpers import all_walks, is_path, random_score, strongest
 
@@ -55,6 +59,65 @@ def test_the_best_paths_are_those_of_brute_force(
         equal_weights=equal_weights,
     )
     check(score, seed % 3, seed % 4, count)
+
+
+def varied_by_brute_force(
+    score: LinearScore, user: int, item: int, count: int
+) -> list[float]:
+    """Strengths of the strong path of each first edge, and of others in their place."""
+    every = strongest(score, user, item, longest_path(score))
+    beginnings = [edges[0] for _, edges in every]
+    is_first = [
+        beginnings.index(edges[0]) == n and abs(value) >= 0.1 * abs(every[0][0])
+        for n, (value, edges) in enumerate(every)
+    ]
+    chosen = [value for (value, _), first in zip(every, is_first) if first][:count]
+    others = [value for (value, _), first in zip(every, is_first) if not first]
+    return sorted(map(abs, chosen + others[: count - len(chosen)]), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 12),
+    density=st.floats(0.1, 0.9),
+    cosine_weight=st.sampled_from([2.0, -0.5]),
+    equal_weights=st.booleans(),
+)
+def test_varied_paths_are_those_of_brute_force(
+    seed: int, count: int, density: float, cosine_weight: float, equal_weights: bool
+) -> None:
+    score = random_score(
+        seed,
+        n_entities=2,
+        density=density,
+        cosine_weight=cosine_weight,
+        equal_weights=equal_weights,
+    )
+    user, item = seed % 3, seed % 4
+    found = exact_paths(score, user, item, count, varied=True)
+    expected = varied_by_brute_force(score, user, item, count)
+    assert [abs(path.strength) for path in found] == pytest.approx(expected)
+    assert len({path.edges for path in found}) == len(found)
+
+
+def test_varied_paths_do_not_depend_on_the_size_of_the_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores = [random_score(5, density=0.8), random_score(3, equal_weights=True)]
+    expected = [exact_paths(score, 0, 2, 10, varied=True) for score in scores]
+    monkeypatch.setattr(search, "_BLOCK_SIZE", 1)
+    assert [exact_paths(s, 0, 2, 10, varied=True) for s in scores] == expected
+
+
+def test_each_first_edge_has_its_strongest_path() -> None:
+    score = random_score(4, density=0.8)
+    found = paths_by_first_edge(score, 0, 2)
+    every = exact_paths(score, 0, 2, 10_000)
+    assert len(found) > 1
+    assert found.keys() == {path.edges[0] for path in every}
+    for edge, path in found.items():
+        assert path == next(other for other in every if other.edges[0] == edge)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -121,6 +184,18 @@ def test_paths_by_attention_are_those_of_the_largest_product() -> None:
         assert [path.strength for path in found] == pytest.approx(
             [value for value, _ in expected[:6]]
         )
+
+
+def test_varied_paths_by_attention_begin_with_different_edges() -> None:
+    score = random_score(2, density=0.9)
+    attended = AttentionGraph(score.graph, score.weight, longest=3)
+    every = attention_paths(attended, 0, 1, 1000)
+    first: dict[int, float] = {}
+    for path in every:
+        first.setdefault(path.edges[0], path.strength)
+    assert list(first.values())[:2] != [path.strength for path in every[:2]]
+    found = attention_paths(attended, 0, 1, 2, varied=True)
+    assert [path.strength for path in found] == list(first.values())[:2]
 
 
 def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
