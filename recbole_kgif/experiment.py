@@ -20,10 +20,13 @@ from typing import Any, Optional
 import torch
 from recbole.config import Config
 from recbole.evaluator.base_metric import TopkMetric
-from recbole.utils import get_trainer, init_logger
+from recbole.utils import init_logger, init_seed
 
 from recbole_kgif import checkpoint, preflight, protocols
 from recbole_kgif.compat import active_shims
+from recbole_kgif.distributed import group
+from recbole_kgif.distributed.layout import Place
+from recbole_kgif.distributed.training import make_trainer
 from recbole_kgif.files import write_whole
 from recbole_kgif.loading import (
     LoadedData,
@@ -59,6 +62,7 @@ def run_experiment(
     evaluate_test: bool = True,
     resumable: bool = False,
     triples: Optional[TripleChange] = None,
+    place: Optional[Place] = None,
 ) -> dict[str, Any]:
     """Train a model, test its best epoch and write the record of the run.
 
@@ -79,6 +83,9 @@ def run_experiment(
         resumable: whether to leave, after each epoch, what a later call with equal
             arguments goes on from, and to go on from what an earlier one has left.
         triples: what is done to the knowledge graph before; None leaves it as it is.
+        place: this process's among those that train one model together, each called
+            with equal arguments but for the folder; the first one's has the run's
+            files, and that of another is of no further use. None where it is alone.
 
     Returns:
         The record, as it is written.
@@ -97,7 +104,7 @@ def run_experiment(
         config = make_config(model, dataset, options)
         if split_seed is None:
             split_seed = config["seed"]
-        with _logging_as_recbole_does(config):
+        with group.taking_part(place, config), _logging_as_recbole_does(config):
             data = load_data(
                 config,
                 split_seed=split_seed,
@@ -135,10 +142,17 @@ def _train_and_test(
 ) -> dict[str, Any]:
     folder = Path(config["checkpoint_dir"])
     data_fingerprint = fingerprint(data)
+    group.require_equal("data", data_fingerprint, "give all machines the same data set")
+    options = checkpoint.stored_options(config.final_config_dict)
+    shared = {name: value for name, value in options.items() if name != "gpu_id"}
+    group.require_equal("options", shared, "give all machines the same arguments")
     model = make_model(config, data)
+    if group.n_processes() > 1:
+        # From here on each draws negatives of its own.
+        init_seed(config["seed"] + group.rank(), config["reproducibility"])
     logging.getLogger().info(model)
     preflight.tell_memory(model, config)
-    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+    trainer = make_trainer(config, model, data)
     # A model that needs no training has one epoch, which has to be validated.
     trainer.eval_step = min(trainer.eval_step, trainer.epochs)
 
@@ -146,12 +160,12 @@ def _train_and_test(
     training = Training(
         trainer,
         data,
-        checkpoint.stored_options(config.final_config_dict),
+        options,
         data_fingerprint,
         _environment(config["device"]),
     )
     last = folder / LAST_FILE
-    if resumable and last.exists():
+    if group.from_first(lambda: resumable and last.exists()):
         epochs += load_state(last, training)
     resumed_after = len(epochs)
     write_whole(folder / METRICS_FILE, "".join(map(_line, epochs)))
@@ -161,6 +175,8 @@ def _train_and_test(
             save_state(last, training, epochs)
 
     def save_checkpoint(epoch: int, **_options: Any) -> None:
+        if group.rank() > 0:
+            return
         state_dict, other_parameter = checkpoint.stored_parameters(model)
         checkpoint.save(
             folder / CHECKPOINT_FILE,
@@ -200,6 +216,7 @@ def _train_and_test(
         "model": config["model"],
         "dataset": config["dataset"],
         "seed": config["seed"],
+        "processes": group.n_processes(),
         "split_hash": data_fingerprint["split"],
         "valid": _floats(valid_result),
         **tested,
@@ -222,7 +239,7 @@ def _train_and_test(
 def _test(trainer: Any, data: LoadedData, folder: Path) -> dict[str, Any]:
     """The test results of the best epoch, as means, by user and by item."""
     path = folder / CHECKPOINT_FILE
-    best = checkpoint.load(path)
+    best = group.from_first(lambda: checkpoint.load(path))
     checkpoint.put_parameters(
         str(path), trainer.model, best.state_dict, best.other_parameter
     )
@@ -235,6 +252,8 @@ def _test(trainer: Any, data: LoadedData, folder: Path) -> dict[str, Any]:
             load_best_model=False,
             show_progress=trainer.config["show_progress"],
         )
+        by_item.interactions = group.total(by_item.interactions)
+        by_item.hits = group.total(by_item.hits)
     return {
         "test": _floats(result),
         "test_per_user": {

@@ -149,6 +149,13 @@ def load_data(
     return LoadedData(dataset, *parts)
 
 
+def loaders_of(loader: Any) -> list[Any]:
+    """PyTorch's loaders in one of RecBole's, which joins two for triples."""
+    if hasattr(loader, "kg_dataloader"):
+        return [loader.general_dataloader, loader.kg_dataloader]
+    return [loader]
+
+
 def _linked_dataset(config: Config) -> Any:
     """The data set as RecBole loads it for knowledge-aware models, for any model.
 
@@ -180,7 +187,8 @@ def make_model(config: Config, data: LoadedData) -> Any:
     Raises:
         UserError: the model refuses an option or the data, or does not fit in memory.
     """
-    init_seed(config["seed"] + config["local_rank"], config["reproducibility"])
+    # Alike in all processes: some models draw a part of the graph when they are made.
+    init_seed(config["seed"], config["reproducibility"])
     name = config["model"]
     try:
         model = refused_as_user_error(
@@ -323,7 +331,7 @@ def refused_as_user_error(
     """
     try:
         return function(*args, **kwargs)
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
         if not _is_refusal(error):
             raise
         message = " ".join(str(error).split())

@@ -18,8 +18,9 @@ import torch
 
 from recbole_kgif.checkpoint import put_parameters, require_format, stored_parameters
 from recbole_kgif.data.textfiles import shown
+from recbole_kgif.distributed import group
 from recbole_kgif.errors import UserError
-from recbole_kgif.loading import LoadedData, require_same_data
+from recbole_kgif.loading import LoadedData, loaders_of, require_same_data
 from recbole_kgif.tensorfile import plain, read_tensors, restored, write_tensors
 
 FORMAT = "recbole_kgif training state"
@@ -64,6 +65,8 @@ def is_finished(trainer: Any, next_epoch: int) -> bool:
 def save_state(path: Path, training: Training, epochs: list[dict[str, Any]]) -> None:
     """Write the state at the end of an epoch, whole or not at all.
 
+    Where several processes train, the first one writes what differs of all.
+
     Args:
         path: the file.
         training: the training.
@@ -73,6 +76,15 @@ def save_state(path: Path, training: Training, epochs: list[dict[str, Any]]) -> 
         UserError: the disk refuses it.
     """
     trainer, model = training.trainer, training.trainer.model
+    # By rank.
+    random_states = group.from_all(
+        {
+            "random": _random_states(),
+            "loaders": [loader.generator.get_state() for loader in _loaders(training)],
+        }
+    )
+    if group.rank() > 0:
+        return
     state_dict, other_parameter = stored_parameters(model)
     kept = {
         name: plain(getattr(model, name, None))
@@ -95,8 +107,8 @@ def save_state(path: Path, training: Training, epochs: list[dict[str, Any]]) -> 
             "other_parameter": other_parameter,
             "kept_attributes": kept,
             "optimizer": plain(trainer.optimizer.state_dict()),
-            "random": _random_states(),
-            "loaders": [loader.generator.get_state() for loader in _loaders(training)],
+            **random_states[0],
+            "other_processes": random_states[1:],
         },
     )
 
@@ -117,7 +129,7 @@ def load_state(path: Path, training: Training) -> list[dict[str, Any]]:
         UserError: the file cannot be read, or is of a run with other settings, data,
             libraries or hardware.
     """
-    state = read_tensors(path)
+    state = group.from_first(lambda: read_tensors(path))
     if not isinstance(state, dict):
         raise UserError(f"{path}: no {FORMAT}; remove the run's folder")
     require_format(path, state, FORMAT, FORMAT_VERSION)
@@ -130,6 +142,13 @@ def load_state(path: Path, training: Training) -> list[dict[str, Any]]:
     _require_equal(path, "option", state["options"], training.options)
     require_same_data(str(path), state["data"], training.fingerprint)
     _require_equal(path, "environment", state["environment"], training.environment)
+    random_states = [state, *state.get("other_processes", [])]
+    if len(random_states) != group.n_processes():
+        raise UserError(
+            f"{path}: the run began with {len(random_states)} processes, and now there "
+            f"are {group.n_processes()}; give as many, or run anew in another folder"
+        )
+    own = random_states[group.rank()]
 
     put_parameters(str(path), model, state["state_dict"], state["other_parameter"])
     for name, value in restored(state["kept_attributes"], model.device).items():
@@ -139,9 +158,9 @@ def load_state(path: Path, training: Training) -> list[dict[str, Any]]:
     trainer.best_valid_score = state["best_valid_score"]
     trainer.best_valid_result = state["best_valid_result"]
     trainer.start_epoch = len(state["epochs"])
-    for loader, generator in zip(_loaders(training), state["loaders"]):
+    for loader, generator in zip(_loaders(training), own["loaders"]):
         loader.generator.set_state(generator)
-    _set_random_states(state["random"])
+    _set_random_states(own["random"])
     epochs: list[dict[str, Any]] = state["epochs"]
     return epochs
 
@@ -160,13 +179,9 @@ def _require_equal(
 
 
 def _loaders(training: Training) -> Iterator[Any]:
-    """PyTorch's loaders, each with a generator; RecBole joins two for triples."""
+    """PyTorch's loaders, each with a generator."""
     for loader in (training.data.train, training.data.valid, training.data.test):
-        if hasattr(loader, "kg_dataloader"):
-            yield loader.general_dataloader
-            yield loader.kg_dataloader
-        else:
-            yield loader
+        yield from loaders_of(loader)
 
 
 def _random_states() -> dict[str, Any]:

@@ -33,6 +33,9 @@ _UNLISTED_OPTIONS = frozenset(
 # Options of this package's own, for the check of the data.
 _OWN_OPTIONS = frozenset({"unlinked_items"})
 
+# What RecBole's own entry point takes for several processes.
+_OF_PROCESSES = frozenset({"nproc", "world_size", "ip", "port", "group_offset"})
+
 # Options that a data set's folder may bring along in a file of its own.
 _OPTIONS_OF_DATA = ("benchmark_filename", "eval_args", "load_col")
 
@@ -187,6 +190,7 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
     overrides: dict[str, Any] = {}
     known = default_options(model)
     for argument in arguments:
+        _refuse_processes(argument, argument[2:])
         match = re.fullmatch(r"--([A-Za-z_][\w-]*)=(.*)", argument, re.DOTALL)
         if match is None:
             raise UserError(
@@ -232,6 +236,7 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
     Raises:
         UserError: unknown option, or a value of a type that it cannot have.
     """
+    _refuse_processes(where, name)
     if name not in known:
         raise UserError(
             f"{where}: unknown option {in_one_line(name)}; {suggest(name, known)}"
@@ -255,6 +260,19 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         raise UserError(f"{where}: {name} must be at least {_AT_LEAST[name]:g}")
     if name in _AT_MOST and is_number and value > _AT_MOST[name]:
         raise UserError(f"{where}: {name} must be at most {_AT_MOST[name]}")
+
+
+def _refuse_processes(where: str, name: str) -> None:
+    """Refuse the number and place of processes as an option of a model's.
+
+    Raises:
+        UserError: it is such an option.
+    """
+    if name in _OF_PROCESSES:
+        raise UserError(
+            f"{where}: {name} is an argument of a single run's command line; where "
+            "there are many runs, --jobs does several at a time"
+        )
 
 
 def _check_form(where: str, name: str, value: Any) -> None:

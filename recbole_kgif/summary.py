@@ -79,10 +79,12 @@ def _cost(record: Mapping[str, Any]) -> str:
 
 
 def _origin(record: Mapping[str, Any]) -> str:
+    n_processes = record.get("processes", 1)
+    processes = f"{n_processes} processes, " if n_processes > 1 else ""
     return (
         f"epoch {record['best_epoch']} of {len(record['epochs'])} epochs, "
         f"seed {record['seed']}, split {record['split_hash'][:12]}, "
-        f"{record['device']}, {record['threads']} threads"
+        f"{processes}{record['device']}, {record['threads']} threads"
     )
 
 

@@ -20,7 +20,15 @@ from recbole_kgif.commands.arguments import (
     output_folder,
 )
 from recbole_kgif.compare.metrics import validation_metric
-from recbole_kgif.errors import UserError
+from recbole_kgif.distributed.launcher import ProcessFailed, train_in_processes
+from recbole_kgif.distributed.layout import (
+    Layout,
+    add_layout_arguments,
+    check_shareable,
+    layout_of,
+)
+from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
+from recbole_kgif.files import read_object
 from recbole_kgif.process import prepare_process
 from recbole_kgif.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.resources import PACKAGE_FOLDER
@@ -48,6 +56,7 @@ def run(arguments: list[str]) -> int:
     """
     namespace, rest = _parser().parse_known_args(arguments)
     model = check_model(namespace.model)
+    layout = layout_of(namespace, model)
     options: dict[str, Any] = {}
     for path in namespace.config_files:
         options.update(read_config_file(path, model))
@@ -62,9 +71,16 @@ def run(arguments: list[str]) -> int:
     validation_metric({**default_options(model), **options})
     is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
     check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
+    if layout is not None:
+        check_shareable(options)
+    if layout is not None and not layout.has_first:
+        return _help_other_machine(layout, model, location.name, options)
+    settings = dict(options)
+    if layout is not None:
+        settings["world_size"] = layout.world_size
     if namespace.resume:
         output = _begun_folder(namespace.output)
-        run_folder.check_resumable(output, model, location.name, options)
+        run_folder.check_resumable(output, model, location.name, settings)
     else:
         if namespace.output is not None:
             run_folder.check_not_begun(namespace.output)
@@ -72,14 +88,43 @@ def run(arguments: list[str]) -> int:
 
     with run_folder.held(output):
         if not namespace.resume:
-            run_folder.begin(output, model, location.name, options)
+            run_folder.begin(output, model, location.name, settings)
         try:
-            summary = _train(model, location.name, options, output)
+            summary = _train(layout, model, location.name, options, output)
         except UserError:
             run_folder.forget(output)
             raise
+        except ProcessFailed as error:
+            return _failed(error)
     print("\n" + summary)
     return 0
+
+
+def _help_other_machine(
+    layout: Layout, model: str, dataset: str, options: dict[str, Any]
+) -> int:
+    """Do this machine's part of a run whose folder is on another one."""
+    first, last = layout.ranks[0], layout.ranks[-1]
+    print(
+        f"processes {first} to {last} of {layout.world_size}: what is printed and "
+        f"written is on the machine with --group_offset 0 ({layout.ip})"
+    )
+    try:
+        train_in_processes(
+            layout, model, dataset, options, None, resumable=_can_be_resumed(model)
+        )
+    except ProcessFailed as error:
+        return _failed(error)
+    return 0
+
+
+def _failed(error: ProcessFailed) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_RUNS_FAILED
+
+
+def _can_be_resumed(model: str) -> bool:
+    return model in run_folder.RESUMABLE_MODELS
 
 
 def _begun_folder(asked_for: Optional[Path]) -> Path:
@@ -88,20 +133,25 @@ def _begun_folder(asked_for: Optional[Path]) -> Path:
     return asked_for
 
 
-def _train(model: str, dataset: str, options: dict[str, Any], output: Path) -> str:
+def _train(
+    layout: Optional[Layout],
+    model: str,
+    dataset: str,
+    options: dict[str, Any],
+    output: Path,
+) -> str:
     """Run, and return the summary."""
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
     prepare_process()
-    from recbole_kgif.experiment import run_experiment
     from recbole_kgif.summary import summarise
 
-    record = run_experiment(
-        model,
-        dataset,
-        options,
-        output,
-        resumable=model in run_folder.RESUMABLE_MODELS,
-    )
+    resumable = _can_be_resumed(model)
+    if layout is not None:
+        train_in_processes(layout, model, dataset, options, output, resumable=resumable)
+        return summarise(read_object(output / run_folder.RESULT_FILE), output)
+    from recbole_kgif.experiment import run_experiment
+
+    record = run_experiment(model, dataset, options, output, resumable=resumable)
     return summarise(record, output)
 
 
@@ -154,6 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_common_arguments(parser)
     add_protocol_argument(parser)
+    add_layout_arguments(parser)
     parser.add_argument("--seed", help="seed of split, initialisation and sampling")
     parser.add_argument(
         "--output",

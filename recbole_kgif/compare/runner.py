@@ -30,7 +30,7 @@ from recbole_kgif.compare.store import (
     unfinished,
 )
 from recbole_kgif.errors import UserError
-from recbole_kgif.resources import PACKAGE_FOLDER
+from recbole_kgif.process import child_environment
 
 _POLL_SECONDS = 0.1
 _LONGEST_REASON = 300
@@ -137,7 +137,7 @@ class _Run:
                 stdin=subprocess.PIPE,  # never written to: see worker
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(jobs),
+                env=child_environment(jobs),
                 # So that Ctrl-C reaches this process alone, which ends the others.
                 start_new_session=True,
             )
@@ -258,14 +258,3 @@ def last_line(path: Path) -> str:
     text = _COLOUR.sub("", path.read_text("utf-8", errors="replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:_LONGEST_REASON] if lines else ""
-
-
-def _environment(jobs: int) -> dict[str, str]:
-    """Where the package lies, and a fair share of the cores for each run."""
-    environment = dict(os.environ)
-    paths = [str(PACKAGE_FOLDER.parent), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    if jobs > 1:
-        share = max(1, (os.cpu_count() or 1) // jobs)
-        environment.setdefault("OMP_NUM_THREADS", str(share))
-    return environment

@@ -1,0 +1,1 @@
+"""Training in several processes, by RecBole's way of sharing batches and gradients."""
