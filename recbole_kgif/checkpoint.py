@@ -31,6 +31,7 @@ from recbole_kgif.loading import (
 )
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
+    check_loaded_columns,
     check_option,
     default_options,
     field_names,
@@ -307,6 +308,10 @@ def restore(
     )
     options = checkpoint.options
     _check_options(path, name, options)
+    needs_knowledge_graph = (
+        known_models()[name] == KNOWLEDGE_FAMILY or checkpoint.linked_items_only
+    )
+    check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
     check_dataset(
         location.folder,
         location.name,
@@ -314,8 +319,7 @@ def restore(
         field_separator=options.get("field_separator", "\t"),
         field_names=field_names(options),
         unlinked_items="drop",
-        needs_knowledge_graph=known_models()[name] == KNOWLEDGE_FAMILY
-        or checkpoint.linked_items_only,
+        needs_knowledge_graph=needs_knowledge_graph,
     )
     # RecBole unpickles a data set that it finds beside the checkpoints.
     with tempfile.TemporaryDirectory() as empty:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
+from recbole_kgif.data.names import fit_to_show
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 
 # Each is a module of `recbole_kgif.commands`, imported when it is asked for.
@@ -20,6 +22,15 @@ COMMANDS = (
     "report",
     "robustness",
     "tune",
+)
+
+# What a system answers where a file may not be looked at, is a folder or has no room:
+# no fault of the program's, wherever it happens.
+_REFUSALS_OF_THE_SYSTEM = frozenset(
+    (
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR),
+        *(errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT),
+    )
 )
 
 
@@ -36,11 +47,23 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {fit_to_show(str(error))}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except OSError as error:
+        if error.errno not in _REFUSALS_OF_THE_SYSTEM:
+            raise
+        print(f"error: {fit_to_show(_told(error))}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def _told(error: OSError) -> str:
+    # Of two files, such as those of a renaming, the second has its final name.
+    file = error.filename2 or error.filename
+    place = "" if file is None else f"{file}: "
+    return f"{place}{error.strerror}; name another file or folder, or make room"
 
 
 def _run(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ folder with the first alone holds an unfinished run.
 from __future__ import annotations
 
 import contextlib
+import reprlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
+from recbole_kgif.settings import in_one_line
 
 CONFIG_FILE = "config.yaml"
 CHECKPOINT_FILE = "model.pth"
@@ -93,7 +95,7 @@ def check_resumable(
         )
     try:
         before = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({' '.join(str(error).split())}); run anew in "
             "another folder"
@@ -105,10 +107,15 @@ def check_resumable(
     for name in {**before, **now}:
         if before.get(name) != now.get(name):
             raise UserError(
-                f"--resume: {path} has {name}: {shown(str(before.get(name)))}, and now "
-                f"it is {shown(str(now.get(name)))}; give the settings that the run "
-                "began with"
+                f"--resume: {path} has {in_one_line(name)}: "
+                f"{_quoted(before.get(name))}, and now it is {_quoted(now.get(name))}; "
+                "give the settings that the run began with"
             )
+
+
+def _quoted(value: Any) -> str:
+    # A short form first: what a damaged file holds can be too long for any text.
+    return shown(value if isinstance(value, str) else reprlib.repr(value))
 
 
 def remove_partial_files(folder: Path) -> None:

@@ -407,6 +407,33 @@ def field_names(options: Mapping[str, Any]) -> FieldNames:
     )
 
 
+def check_loaded_columns(
+    options: Mapping[str, Any], *, needs_knowledge_graph: bool
+) -> None:
+    """Refuse to load files without the columns of ids, on which RecBole fails.
+
+    Args:
+        options: RecBole's options, of which `load_col` names the columns of each file.
+        needs_knowledge_graph: whether triples and links are loaded.
+
+    Raises:
+        UserError: such a column is not named.
+    """
+    columns = options.get("load_col")
+    names = field_names(options)
+    needed: dict[str, tuple[str, ...]] = {"inter": (names.user, names.item)}
+    if needs_knowledge_graph:
+        needed["kg"] = (names.head, names.relation, names.tail)
+        needed["link"] = (names.item, names.entity)
+    for suffix, ids in needed.items():
+        named = columns.get(suffix) if isinstance(columns, dict) else None
+        missing = [i for i in ids if isinstance(named, list) and i not in named]
+        if missing:
+            raise UserError(
+                f"load_col: {suffix}: {in_one_line(named)} lacks {missing[0]}; add it"
+            )
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")

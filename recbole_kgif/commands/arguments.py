@@ -12,7 +12,10 @@ from typing import Any, NoReturn, Optional
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import field_names
+from recbole_kgif.settings import check_loaded_columns, field_names
+
+# A signed integer of 64 bits holds every number of so many digits.
+_MOST_DIGITS = 18
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -117,6 +120,7 @@ def check_files(
     location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
 ) -> None:
     """Check the data set's files, and tell what was found."""
+    check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
     counts = check_dataset(
         location.folder,
         location.name,
@@ -158,6 +162,13 @@ def at_least_one(text: str) -> int:
     """Type of an argument that counts something."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Type of an argument that is a whole number from 0 on, such as a seed."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 on")
     return int(text)
 
 

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recbole_kgif.commands.arguments import ArgumentParser
+from recbole_kgif.commands.arguments import ArgumentParser, whole_number
 from recbole_kgif.errors import UserError
 from recbole_kgif.prepare.columns import WantedColumn
 from recbole_kgif.prepare.delimited import SEPARATORS, Layout, find_layout
@@ -181,8 +181,14 @@ def _read_kgat(
     ]
     for source in sources:
         print(f"{source.name}: {source.size:,} bytes, SHA-256 {source.sha256}")
-    files["kg_final.txt"] = unpack_triples(files, workplace.scratch)
-    return read_kgat(files), sources
+    try:
+        files["kg_final.txt"] = unpack_triples(files, workplace.scratch)
+        return read_kgat(files), sources
+    except UserError:
+        # Else a server's page of an error, say, would be read again the next time.
+        for path in workplace.downloads.iterdir():
+            path.unlink()
+        raise
 
 
 def _read_plain(layouts: dict[str, Layout]) -> tuple[Content, list[SourceFile]]:
@@ -312,7 +318,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=_whole_number,
+        type=whole_number,
         default=2020,
         help="seed of the split (default: 2020)",
     )
@@ -337,9 +343,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return value
-
-
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 on")
-    return int(text)

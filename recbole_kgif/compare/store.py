@@ -30,6 +30,14 @@ FAILURE_FILE = "failure.json"
 LOG_FILE = "log.txt"
 WORK_FOLDER = "work"
 
+# What the parts of a request are that others rely on.
+_FORMS: Mapping[str, type] = {
+    **dict.fromkeys(("model", "dataset", "variant"), str),
+    **dict.fromkeys(("seed", "number"), int),
+    **dict.fromkeys(("options", "defaults", "files", "parameters", "space"), dict),
+    "model_options": list,
+}
+
 
 def run_folder(folder: Path, request: RunRequest) -> Path:
     """Folder of one run of a comparison."""
@@ -57,6 +65,12 @@ def read_request(own: Path, form: type[RunRequest] = RunRequest) -> dict[str, An
         raise UserError(
             f"{own / REQUEST_FILE}: lacks {', '.join(missing)}; remove its folder"
         )
+    for name, kind in _FORMS.items():
+        if name in request and not isinstance(request[name], kind):
+            raise UserError(
+                f"{own / REQUEST_FILE}: its {name} is of another form; remove its "
+                "folder"
+            )
     return request
 
 

@@ -11,6 +11,7 @@ read once, line by line; only the distinct ids are kept in memory.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -32,6 +33,8 @@ _READ_AS_MISSING = frozenset(
 )
 _RECBOLE_OWN_TOKENS = frozenset(("[PAD]", "[UI-Relation]"))
 _REFUSED_IDS = _READ_AS_MISSING | _RECBOLE_OWN_TOKENS | {""}
+# Ids are printed: to a terminal such a character is an order.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -389,7 +392,7 @@ def rows(
         if '"' in line:
             _refuse_quoted(path, number, names, fields)
         ids = take_ids(fields)
-        if not _REFUSED_IDS.isdisjoint(ids):
+        if not _REFUSED_IDS.isdisjoint(ids) or not "".join(ids).isprintable():
             _refuse_id(path, number, wanted, ids)
         for index, kind in numeric:
             if not _is_numeric(fields[index], kind):
@@ -444,7 +447,7 @@ def _refuse_quoted(
 
 
 def problem_of_id(value: str) -> Optional[str]:
-    """Tell whether RecBole would misread an id.
+    """Tell whether RecBole, or a terminal, would misread an id.
 
     Args:
         value: The id.
@@ -458,6 +461,8 @@ def problem_of_id(value: str) -> Optional[str]:
         return "is read as a missing value by RecBole"
     if value in _RECBOLE_OWN_TOKENS:
         return "is used by RecBole itself"
+    if _CONTROL_CHARACTER.search(value):
+        return "holds a control character"
     return None
 
 

@@ -94,7 +94,8 @@ def download(
                         f"try again"
                     )
                 _require_checksum(url, digest, sha256)
-    except (OSError, http.client.HTTPException) as error:
+    # A ValueError: sent on to what is no address.
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise UserError(f"cannot download {url}: {_reason(error)}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Optional
 
@@ -10,6 +11,11 @@ from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 
 _NAME_ENDINGS = ("name", "title")
+# Control characters, which are orders to a terminal and not allowed in a page or a
+# drawing, and those that end a line or turn the direction of what follows.
+_NO_PART_OF_A_NAME = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
 
 
 def read_item_names(
@@ -48,10 +54,12 @@ def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str,
         separator: The character between two fields of a line.
 
     Returns:
-        Name of each by its id; empty where there is no such file or column.
+        Name of each by its id; empty where there is no such file or column. What no
+        terminal or page should be given is replaced, see `fit_to_show`.
 
     Raises:
-        UserError: The file is not UTF-8, or a line has too few fields.
+        UserError: The file is not UTF-8, or a line has too few fields or too long a
+            one.
     """
     if not path.exists():
         return {}
@@ -64,14 +72,34 @@ def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str,
     ids = fields.index(id_field)
     names = {}
     for number, line in lines:
-        values = next(csv.reader([line], delimiter=separator), [])
+        try:
+            values = next(csv.reader([line], delimiter=separator), [])
+        except csv.Error as error:
+            raise UserError(
+                f"{path}, line {number}: {error} in {shown(line)}; correct the line"
+            ) from None
         if len(values) <= max(ids, column):
             raise UserError(
                 f"{path}, line {number}: {len(values)} fields instead of "
                 f"{len(fields)} in {shown(line)}; correct the line"
             )
-        names[values[ids]] = values[column]
+        names[values[ids]] = fit_to_show(values[column])
     return names
+
+
+def fit_to_show(name: str) -> str:
+    """A name without what a terminal, a page or a drawing would take amiss.
+
+    Args:
+        name: Any text.
+
+    Returns:
+        The text with a space in place of tabs and line ends, and the replacement
+        character in place of other control characters.
+    """
+    return _NO_PART_OF_A_NAME.sub(
+        lambda match: " " if match[0].isspace() else "\N{REPLACEMENT CHARACTER}", name
+    )
 
 
 def _name_column(fields: list[str]) -> Optional[int]:

@@ -29,7 +29,7 @@ def plain_token(text: str) -> str:
     problem = problem_of_id(token)
     if problem is None and token.startswith('"'):
         problem = "begins with a quotation mark, which RecBole misreads"
-    if problem is None and any(mark in token for mark in "\t\r\n"):
+    if any(mark in token for mark in "\t\r\n"):
         problem = "holds a tab or a line break"
     if problem is not None:
         raise ValueError(problem)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from recbole_kgif.compare.metrics import larger_is_better
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
+    REQUEST_FILE,
     RESULT_FILE,
     all_run_folders,
     difference,
@@ -239,13 +241,18 @@ class ModelSearch:
         if begun is None:
             self.study.enqueue_trial(self._to_optuna(start))
             return
-        self.study.add_trial(
-            optuna.trial.create_trial(
+        try:
+            trial = optuna.trial.create_trial(
                 state=TrialState.RUNNING,
                 params=self._to_optuna(begun.parameters),
                 distributions=self._distributions,
             )
-        )
+        except (KeyError, TypeError, ValueError):
+            raise UserError(
+                f"{begun.name}: its {REQUEST_FILE} has parameters that it cannot have "
+                "been tried with; remove its folder"
+            ) from None
+        self.study.add_trial(trial)
 
     def _to_optuna(self, parameters: Parameters) -> dict[str, Any]:
         return {n: _to_optuna(self.plan.space[n], v) for n, v in parameters.items()}
@@ -268,13 +275,32 @@ def open_storage(location: Optional[str]) -> BaseStorage:
     try:
         if "://" in location:
             return RDBStorage(location)
-        return JournalStorage(JournalFileBackend(location))
+        return _open_journal(location)
     except (ImportError, OSError, ValueError, SQLAlchemyError) as error:
         raise UserError(
             f"--storage: cannot be used ({_first_line(error)}); give sqlite:///FILE, "
             "another URL of a database whose driver is installed, or the path of a "
             "journal file"
         ) from error
+
+
+def _open_journal(path: str) -> BaseStorage:
+    """A journal file as a storage, once all of it was read.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        # Optuna takes a broken last line for one that is being written, and goes on
+        # writing behind it.
+        if os.path.exists(path) and (content := Path(path).read_bytes()):
+            json.loads(content.splitlines()[-1])["op_code"]
+        storage = JournalStorage(JournalFileBackend(path))
+        storage.get_all_studies()
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        # What Optuna takes for granted of a line.
+        raise ValueError(f"{path} is no journal, or its last line is cut") from error
+    return storage
 
 
 @contextmanager
@@ -314,6 +340,11 @@ def trials_of_folder(folder: Path, model: str, metric: str) -> list[Trial]:
         request = read_request(own, TrialRequest)
         if request["model"] == model:
             number, parameters = request["number"], request["parameters"]
+            if own.name != trial_name(model, number):
+                raise UserError(
+                    f"{own / REQUEST_FILE}: is that of trial {number}; remove its "
+                    "folder"
+                )
             trials.append(Trial(model, number, parameters, outcome_of(own, metric)))
     return sorted(trials, key=lambda trial: trial.number)
 

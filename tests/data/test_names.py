@@ -39,3 +39,21 @@ def test_a_short_line_is_told(tmp_path: Path) -> None:
     write(tmp_path, "item_id:token\tname:token_seq\n1\tAlien\n2\n")
     with pytest.raises(UserError, match=r"tiny\.item, line 3: 1 fields instead of 2"):
         read_item_names(tmp_path, "tiny")
+
+
+def test_too_long_a_name_is_told(tmp_path: Path) -> None:
+    write(tmp_path, f"item_id:token\tname:token_seq\n1\t{'x' * 200_000}\n")
+    with pytest.raises(UserError, match=r"tiny\.item, line 2: field larger than"):
+        read_item_names(tmp_path, "tiny")
+
+
+def test_a_name_gives_no_orders_to_a_terminal(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        'item_id:token\tname:token_seq\n1\t\x1b[31mred\x07\n2\t"a\tb"\n'
+        "3\tn\N{RIGHT-TO-LEFT OVERRIDE}ame\n4\tنم\N{ZERO WIDTH NON-JOINER}شد\n",
+    )
+    assert read_item_names(tmp_path, "tiny") == {
+        **{"1": "\ufffd[31mred\ufffd", "2": "a b", "3": "n\ufffdame"},
+        "4": "نم\N{ZERO WIDTH NON-JOINER}شد",
+    }

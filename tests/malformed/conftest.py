@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TINY_FOLDER
+from recbole_kgif.experiment import run_experiment
+from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 
 
 @pytest.fixture
@@ -18,3 +19,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("RECBOLE_KGIF_DATA", raising=False)
     return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(workplace: Path) -> bytes:
+    """The checkpoint of a run on the tiny data set."""
+    shutil.copytree(TINY_FOLDER, workplace / "dataset" / "tiny")
+    output = workplace / "run"
+    output.mkdir()
+    options = {**TINY_OPTIONS, "data_path": str(workplace / "dataset"), "epochs": 1}
+    run_experiment("KGIF", "tiny", options, output)
+    return (output / "model.pth").read_bytes()

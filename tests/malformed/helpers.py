@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ Damage = Callable[[bytes], bytes]
 
 # The only folder, below the current one, that a command is given to write to.
 OUTPUT = "out"
+
+# All commands here end within a second, on a machine with nothing else to do.
+_LONGEST_SECONDS = 60
 
 
 def tree_of(folder: Path) -> dict[str, object]:
@@ -43,7 +48,8 @@ def outcome(
     around = here.parent
     before = tree_of(around)
     capsys.readouterr()
-    code = main(list(arguments))
+    with _time_limit():
+        code = main(list(arguments))
     errors = capsys.readouterr().err.splitlines()
     own = f"{here.name}/{OUTPUT}"
     after = tree_of(around)
@@ -58,6 +64,25 @@ def outcome(
     assert len(errors[0]) < 6000
     assert not (here / OUTPUT / "result.json").exists()
     return 2, errors[0]
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Fail where a command does not come to an end, as far as the system can tell."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def fail(*_: object) -> None:
+        pytest.fail(f"the command had not ended after {_LONGEST_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(_LONGEST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 DAMAGES: dict[str, Damage] = {

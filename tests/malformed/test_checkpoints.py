@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,24 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_kgif.experiment import run_experiment
 from recbole_kgif.tensorfile import write_tensors
-from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.malformed.helpers import OUTPUT, outcome
 from tests.test_tensorfile import MakesFolder
 
 RECOMMEND = ["recommend", f"--output={OUTPUT}/a.csv"]
-
-
-@pytest.fixture(scope="module")
-def checkpoint(workplace: Path) -> bytes:
-    """The checkpoint of a run on the tiny data set."""
-    shutil.copytree(TINY_FOLDER, workplace / "dataset" / "tiny")
-    output = workplace / "run"
-    output.mkdir()
-    options = {**TINY_OPTIONS, "data_path": str(workplace / "dataset"), "epochs": 1}
-    run_experiment("KGIF", "tiny", options, output)
-    return (output / "model.pth").read_bytes()
 
 
 def recommend(
@@ -231,3 +217,21 @@ def test_a_list_of_users_that_names_nobody(
     code, told = recommend(here, capsys, "--users=users.txt")
     assert code == 2
     assert "users.txt" in told
+
+
+def test_more_ids_than_a_file_name_has_room_for(
+    here: Path, capsys: pytest.CaptureFixture[str], checkpoint: bytes
+) -> None:
+    (here / "model.pth").write_bytes(checkpoint)
+    ids = ",".join(["ann", "bob"] * 2000)
+    assert recommend(here, capsys, f"--users={ids}")[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--output", "--checkpoint", "--source"])
+def test_a_name_that_is_too_long_for_the_system(
+    here: Path, capsys: pytest.CaptureFixture[str], checkpoint: bytes, option: str
+) -> None:
+    (here / "model.pth").write_bytes(checkpoint)
+    code, told = recommend(here, capsys, f"{option}={'x' * 300}.csv")
+    assert code == 2
+    assert "too long" in told or "is not a folder" in told

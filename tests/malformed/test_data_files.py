@@ -18,7 +18,9 @@ FILES = sorted(path.name for path in TINY_FOLDER.iterdir())
 TRAIN = [*TINY, f"--output={OUTPUT}"]
 
 
-def load_alone(model: str, dataset: str, options: dict[str, Any], output: Path) -> str:
+def load_alone(
+    _layout: object, model: str, dataset: str, options: dict[str, Any], output: Path
+) -> str:
     """In place of the training: RecBole loads the data, and the model is made."""
     config = make_config(model, dataset, {**options, "checkpoint_dir": str(output)})
     data = load_data(config, split_seed=1, linked_items_only=False)
@@ -92,8 +94,21 @@ def test_a_comparison_is_as_careful(
     assert code == 0 or "tiny." in told
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["tiny.kg"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(("tiny.kg", damage) for damage in DAMAGES),
+        *(
+            (name, damage)
+            for name in ("tiny.link", "tiny.train.inter", "tiny.test.inter")
+            for damage in (
+                *("empty", "half", "first line alone", "UTF-16", "byte-order mark"),
+                *("Latin-1", "NUL", "a column less", "a column more", "huge ids"),
+                *("an escape sequence", "a script", "missing values"),
+            )
+        ),
+    ],
+)
 def test_the_doctor_examines_anything(
     here: Path,
     capsys: pytest.CaptureFixture[str],

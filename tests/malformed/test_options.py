@@ -142,6 +142,10 @@ CONTENTS_OF_THE_DATA: dict[str, bytes] = {
     "a script as name": rb"'<script>\x1b[31m': [1]",
     "columns of nothing": b"load_col: {inter: [nothing]}",
     "columns of numbers": b"load_col: {inter: 3}",
+    "no items of the links": b"load_col: {inter: [user_id, item_id], kg: [head_id, "
+    b"relation_id, tail_id], link: [entity_id]}",
+    "no heads": b"load_col: {inter: [user_id, item_id], kg: [relation_id, tail_id], "
+    b"link: [item_id, entity_id]}",
     "columns as a list": b"load_col: [inter]",
     "a list for a mapping": b"eval_args: [1, 2]",
     "no such mode": b"eval_args: {mode: half}",

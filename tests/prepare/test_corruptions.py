@@ -182,6 +182,25 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "paths": lambda content: content.replace(b"dal", b"../../x").replace(
         b"3", b"../../x"
     ),
+    "byte-order mark": lambda content: b"\xef\xbb\xbf" + content,
+    "old Mac line ends": lambda content: content.replace(b"\n", b"\r"),
+    "NUL": lambda content: content.replace(b"2", b"\0"),
+    "Latin-1": lambda content: content.replace(b"e", b"\xe9").replace(b"2", b"\xe9"),
+    "huge ids": lambda content: content.replace(b"2", b"9" * 100_000),
+    "a huge line": lambda content: content + b"x" * 2_000_000 + b"\n",
+    "a huge quoted field": lambda content: content + b'"' + b"x\n" * 200_000,
+    "an escape sequence": lambda content: content.replace(b"a", b"\x1b[31ma"),
+    "a formula": lambda content: content.replace(b"2", b"=cmd|' /C calc'!A0"),
+    "missing values": lambda content: content.replace(b"2", b"NaN"),
+    "infinite": lambda content: content.replace(b"2", b"inf"),
+    "line separators": lambda content: content.replace(
+        b"a", "\N{LINE SEPARATOR}".encode()
+    ),
+    "a column less": lambda content: b"".join(
+        line.rpartition(b" ")[0] + b"\n" for line in content.splitlines()
+    ),
+    "a column more": lambda content: content.replace(b"\n", b" 1\n"),
+    "backwards": lambda content: content[::-1],
 }
 
 
