@@ -23,7 +23,7 @@ FINDINGS = [
 
 
 def hostile(tmp_path: Path) -> Examination:
-    triples = [*TRIPLES, ("A", "<script>alert(1)</script>|*x*", "\x1b[31m$y$")]
+    triples = [*TRIPLES, ("A", "<script>alert(1)</script>|*x*", "$y$")]
     location = write_dataset(tmp_path / "d<b>", triples=triples)
     return Examination(FINDINGS, [examine(location)])
 
@@ -51,12 +51,20 @@ def test_the_summary_counts_the_levels() -> None:
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     examination = hostile(tmp_path)
-    text = in_text("x", examination.findings)
-    assert "\x1b" not in text
     page = in_markdown(examination, has_picture=True)
     assert "<script>" not in page
     assert "![degrees](degrees.png)" in page
     assert "degrees.png" not in in_markdown(examination, has_picture=False)
+
+
+def test_an_id_that_is_an_order_to_a_terminal_is_told_and_not_shown(
+    tmp_path: Path,
+) -> None:
+    triples = [*TRIPLES, ("A", "r", "\x1b[31m")]
+    examined = examine(write_dataset(tmp_path / "data", triples=triples))
+    text = in_text("data", examined.findings)
+    assert "control character" in text
+    assert "\x1b" not in text
 
 
 def test_the_json_holds_every_figure(tmp_path: Path) -> None:
