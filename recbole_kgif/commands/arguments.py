@@ -7,11 +7,12 @@ import math
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, NoReturn, Optional, Union
 
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import UserError
+from recbole_kgif.files import write_whole
 from recbole_kgif.settings import check_loaded_columns, field_names
 
 # A signed integer of 64 bits holds every number of so many digits.
@@ -181,3 +182,22 @@ def positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
     return value
+
+
+def write_output(path: Path, content: Union[str, bytes]) -> None:
+    """Write the file that ``--output`` names, as a whole or not at all.
+
+    Args:
+        path: the file; folders above it are made.
+        content: what it is to hold.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise UserError(
+            f"--output {path}: cannot be written ({error.strerror}); name another file"
+        ) from None

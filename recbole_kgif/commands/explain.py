@@ -13,9 +13,9 @@ from recbole_kgif.commands.arguments import (
     add_restoring_arguments,
     at_least_one,
     whole_number,
+    write_output,
 )
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import write_whole
 from recbole_kgif.process import prepare_process
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
     if namespace.output is None:
         sys.stdout.write(str(content))
     else:
-        _write(namespace.output, content)
+        write_output(namespace.output, content)
         print(namespace.output)
     return 0
 
@@ -149,8 +149,8 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
         seed=_value(namespace, "seed"),
     )
     table = to_markdown(evaluation)
-    _write(namespace.output, to_json(evaluation))
-    _write(namespace.output.with_suffix(".md"), table)
+    write_output(namespace.output, to_json(evaluation))
+    write_output(namespace.output.with_suffix(".md"), table)
     print(table)
     print(namespace.output)
     return 0
@@ -159,16 +159,6 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
 def _check_output(path: Optional[Path]) -> None:
     if path is not None and path.is_dir():
         raise UserError(f"--output {path}: is a folder; name a file")
-
-
-def _write(path: Path, content: Union[str, bytes]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    except OSError as error:
-        raise UserError(
-            f"--output {path}: cannot be written ({error.strerror}); name another file"
-        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,10 +14,10 @@ from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_restoring_arguments,
     at_least_one,
+    write_output,
 )
 from recbole_kgif.data.textfiles import numbered_lines
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import write_whole
 from recbole_kgif.process import prepare_process
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
         if users is not None:
             recommender.require_users(users)
         frame = recommender.recommend(users, namespace.k)
-    _write(namespace.output, to_bytes(frame))
+    write_output(namespace.output, to_bytes(frame))
     print(f"{len(frame):,} recommendations: {namespace.output}")
     return 0
 
@@ -144,16 +144,6 @@ _WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {
     ".json": _json,
     ".parquet": _parquet,
 }
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-    except OSError as error:
-        raise UserError(
-            f"--output {path}: cannot be written ({error.strerror}); name another file"
-        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
