@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_kgif.commands.arguments import ArgumentParser, named_options
-from recbole_kgif.commands.studies import (
-    add_study_arguments,
-    find_datasets,
-    run_study,
-)
-from recbole_kgif.compare.plan import options_by_model, options_for_all
+from recbole_kgif.commands.arguments import ArgumentParser
+from recbole_kgif.commands.studies import add_study_arguments, plan, run_study
 from recbole_kgif.settings import known_models
-from recbole_kgif.study.plan import plan_study
 from recbole_kgif.study.variants import ABLATION, parse_variants
 
 
@@ -27,28 +21,8 @@ def run(arguments: list[str]) -> int:
     """
     namespace, rest = _parser().parse_known_args(arguments)
     variants = parse_variants(namespace.variants)
-    given = named_options(namespace, "epochs")
-    in_files, in_arguments = options_for_all(
-        ["KGIF"], namespace.config_files, [*given, *rest]
-    )
     models = dict.fromkeys(v.model for v in variants if v.model in known_models())
-    of_models = options_by_model(list(models), namespace.options_from)
-    planned = [
-        (
-            dataset,
-            plan_study(
-                variants,
-                namespace.seeds,
-                dataset.location.name,
-                of_dataset=dataset.options,
-                in_files=in_files,
-                of_models=of_models,
-                in_arguments=in_arguments,
-                files=dataset.files,
-            ),
-        )
-        for dataset in find_datasets(namespace, {**in_files, **in_arguments})
-    ]
+    planned = plan(namespace, rest, variants, asked=["KGIF"], models=list(models))
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.study.report import write_ablation

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_kgif.commands.arguments import ArgumentParser, named_options
-from recbole_kgif.commands.studies import (
-    add_study_arguments,
-    find_datasets,
-    run_study,
-)
-from recbole_kgif.compare.plan import options_by_model, options_for_all
+from recbole_kgif.commands.arguments import ArgumentParser
+from recbole_kgif.commands.studies import add_study_arguments, plan, run_study
 from recbole_kgif.study.conditions import (
     CONDITIONS,
     parse_conditions,
     parse_knowledge_models,
     variants_of,
 )
-from recbole_kgif.study.plan import plan_study
 
 
 def run(arguments: list[str]) -> int:
@@ -32,27 +26,7 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     models = parse_knowledge_models(namespace.models)
     variants = variants_of(models, parse_conditions(namespace.conditions))
-    given = named_options(namespace, "epochs")
-    in_files, in_arguments = options_for_all(
-        models, namespace.config_files, [*given, *rest]
-    )
-    of_models = options_by_model(models, namespace.options_from)
-    planned = [
-        (
-            dataset,
-            plan_study(
-                variants,
-                namespace.seeds,
-                dataset.location.name,
-                of_dataset=dataset.options,
-                in_files=in_files,
-                of_models=of_models,
-                in_arguments=in_arguments,
-                files=dataset.files,
-            ),
-        )
-        for dataset in find_datasets(namespace, {**in_files, **in_arguments})
-    ]
+    planned = plan(namespace, rest, variants, asked=models, models=models)
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.study.report import write_robustness

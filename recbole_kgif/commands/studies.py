@@ -14,14 +14,21 @@ from recbole_kgif.commands.arguments import (
     at_least_one,
     check_files,
     locate,
+    named_options,
 )
-from recbole_kgif.compare.plan import FIRST_SEED, fingerprints
+from recbole_kgif.compare.plan import (
+    FIRST_SEED,
+    fingerprints,
+    options_by_model,
+    options_for_all,
+)
 from recbole_kgif.compare.runner import run_all
 from recbole_kgif.data.locate import DatasetLocation
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
 from recbole_kgif.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.settings import dataset_options
-from recbole_kgif.study.plan import VariantRequest
+from recbole_kgif.study.plan import VariantRequest, plan_study
+from recbole_kgif.study.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -66,18 +73,56 @@ def add_study_arguments(parser: argparse.ArgumentParser, output: Path) -> None:
     add_runner_arguments(parser)
 
 
-def find_datasets(
-    namespace: argparse.Namespace, given: Mapping[str, Any]
-) -> list[StudiedDataset]:
-    """Find and check every data set that ``--dataset`` names.
+def plan(
+    namespace: argparse.Namespace,
+    rest: Sequence[str],
+    variants: Sequence[Variant],
+    *,
+    asked: Sequence[str],
+    models: Sequence[str],
+) -> list[tuple[StudiedDataset, list[VariantRequest]]]:
+    """Find the data sets, and plan all runs before the first one starts.
 
     Args:
         namespace: the arguments.
-        given: options that the user asks for.
+        rest: those that the parser does not know: options of RecBole or of a model.
+        variants: what is run on each data set.
+        asked: names of the models that have to know the given options.
+        models: names of those that may have options of their own.
+
+    Returns:
+        Each data set with its runs.
 
     Raises:
-        UserError: one is not there, is not sound, or stands twice.
+        UserError: an option or a data set is not as it should be.
     """
+    given = named_options(namespace, "epochs")
+    in_files, in_arguments = options_for_all(
+        asked, namespace.config_files, [*given, *rest]
+    )
+    of_models = options_by_model(models, namespace.options_from)
+    return [
+        (
+            dataset,
+            plan_study(
+                variants,
+                namespace.seeds,
+                dataset.location.name,
+                of_dataset=dataset.options,
+                in_files=in_files,
+                of_models=of_models,
+                in_arguments=in_arguments,
+                files=dataset.files,
+            ),
+        )
+        for dataset in _find_all(namespace, {**in_files, **in_arguments})
+    ]
+
+
+def _find_all(
+    namespace: argparse.Namespace, given: Mapping[str, Any]
+) -> list[StudiedDataset]:
+    """Find and check every data set that ``--dataset`` names."""
     names = [name.strip() for name in namespace.dataset.split(",")]
     for name in names:
         if not name or names.count(name) > 1:
