@@ -24,6 +24,9 @@ _ESCAPES = {
 _SPECIAL = re.compile("|".join(re.escape(character) for character in _ESCAPES))
 # Columns of words are set as paragraphs of this share of the line.
 _TEXT_WIDTH = 0.7
+# A table that is wider than the line is made smaller; others stay as they are.
+_FITTING = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
+_PACKAGES = ("booktabs", "graphicx")
 
 
 def render(document: Document) -> str:
@@ -38,7 +41,8 @@ def render(document: Document) -> str:
         for block in section.blocks
         if isinstance(block, Table)
     ]
-    head = f"% {' '.join(document.title.split())}\n% Needs \\usepackage{{booktabs}}.\n"
+    head = f"% {' '.join(document.title.split())}\n"
+    head += f"% Needs \\usepackage{{{','.join(_PACKAGES)}}}.\n"
     return head + "".join(f"\n{_table(table)}" for table in tables)
 
 
@@ -48,13 +52,14 @@ def _table(table: Table) -> str:
         "  \\centering",
         f"  \\caption{{{_escaped(table.caption)}}}",
         f"  \\label{{tab:{table.label}}}",
+        f"  {_FITTING}",
         f"  \\begin{{tabular}}{{{_columns(table)}}}",
         "    \\toprule",
         f"    {' & '.join(_escaped(name) for name in table.header)} \\\\",
         "    \\midrule",
         *(f"    {' & '.join(_cell(cell) for cell in row)} \\\\" for row in table.rows),
         "    \\bottomrule",
-        "  \\end{tabular}",
+        "  \\end{tabular}}",
         "\\end{table}",
     ]
     return "\n".join(lines) + "\n"
