@@ -26,7 +26,6 @@ _SPECIAL = re.compile("|".join(re.escape(character) for character in _ESCAPES))
 _TEXT_WIDTH = 0.7
 # A table that is wider than the line is made smaller; others stay as they are.
 _FITTING = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
-_PACKAGES = ("booktabs", "graphicx")
 
 
 def render(document: Document) -> str:
@@ -42,7 +41,7 @@ def render(document: Document) -> str:
         if isinstance(block, Table)
     ]
     head = f"% {' '.join(document.title.split())}\n"
-    head += f"% Needs \\usepackage{{{','.join(_PACKAGES)}}}.\n"
+    head += "% Needs \\usepackage{booktabs,graphicx}.\n"
     return head + "".join(f"\n{_table(table)}" for table in tables)
 
 

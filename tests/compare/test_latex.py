@@ -19,7 +19,7 @@ _PAPER = r"""\documentclass{article}
 """
 
 
-def _document(n_columns: int, name: str = "Recall@10") -> Document:
+def _document(n_columns: int) -> Document:
     figures = [
         Cell("0.2954 ± 0.0023†", Mark.BEST),
         Cell("0.2818 ± 0.0024", Mark.SECOND),
@@ -27,7 +27,7 @@ def _document(n_columns: int, name: str = "Recall@10") -> Document:
     table = Table(
         label="accuracy",
         caption="Accuracy in % of a_b & c^d, {not} # $1 ~ <\\>",
-        header=["Model", *[name] * n_columns],
+        header=["Model", *["Recall@10"] * n_columns],
         rows=[
             [Cell(f"model_{i}"), *[figure] * n_columns]
             for i, figure in enumerate(figures)
