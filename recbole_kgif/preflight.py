@@ -45,6 +45,7 @@ class Sizes:
         n_graph_nodes: those among them that are in the graph.
         n_edges: edges of the graph, both directions counted.
         n_pairs: distinct (node, relation) pairs of the graph.
+        n_tokens: those of them that nodes are fused with; 0 without fusion.
         n_items: items, padding included.
         n_interactions: training interactions; 0 without walks.
         n_shared: entries of the matrix items x shared neighbours; 0 without walks.
@@ -64,6 +65,7 @@ class Sizes:
     n_graph_nodes: int
     n_edges: int
     n_pairs: int
+    n_tokens: int
     n_items: int
     n_interactions: int
     n_shared: int
@@ -118,6 +120,7 @@ def sizes_of(model: KGIF, batch_size: int) -> Sizes:
         n_graph_nodes=graph.n_nodes,
         n_edges=graph.n_edges,
         n_pairs=graph.n_pairs,
+        n_tokens=0 if model.fusion is None else len(model.fusion.tokens.count),
         n_items=model.n_items,
         n_interactions=0 if walks is None else walks.shared.history.n_entries,
         n_shared=0 if walks is None else walks.shared.items.n_entries,
@@ -194,7 +197,8 @@ def _graph_bytes(sizes: Sizes) -> int:
     """Bytes of ids and values, by what they stand for."""
     an_edge = 8 * _ID + _FLOAT
     a_pair = 13 * _ID
-    a_node = 6 * _ID
+    a_token = 5 * _ID
+    a_node = (6 + sizes.fuses) * _ID
     an_interaction = 6 * _ID
     a_shared = 4 * _ID + _FLOAT
     a_neighbour = 3 * _ID
@@ -202,6 +206,7 @@ def _graph_bytes(sizes: Sizes) -> int:
     return (
         an_edge * sizes.n_edges
         + a_pair * sizes.n_pairs
+        + a_token * sizes.n_tokens
         + a_node * sizes.n_graph_nodes
         + an_interaction * sizes.n_interactions
         + a_shared * sizes.n_shared

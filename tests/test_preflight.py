@@ -33,6 +33,7 @@ AMAZON_LIKE = Sizes(
     n_graph_nodes=180_000,
     n_edges=6_800_000,
     n_pairs=900_000,
+    n_tokens=800_000,
     n_items=25_000,
     n_interactions=850_000,
     n_shared=3_000_000,

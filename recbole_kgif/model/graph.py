@@ -6,7 +6,7 @@ interactions and triples, each stored in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -205,6 +205,32 @@ class CollaborativeKnowledgeGraph(nn.Module):
     def n_pairs(self) -> int:
         """Number of distinct (node, relation) pairs."""
         return self.node_relations.n_entries
+
+
+class RelationTokens(nn.Module):
+    """The distinct relations of each node, with how often each occurs.
+
+    Args:
+        graph (CollaborativeKnowledgeGraph): the graph
+        left_out (sequence): ids of relations that are no tokens
+
+    Attributes:
+        pattern (SparsePattern): nodes x relations, an entry for each token
+        count (Tensor): edges of the node by the relation, c_nr, shape: [n_tokens]
+    """
+
+    count: Tensor
+
+    def __init__(
+        self, graph: CollaborativeKnowledgeGraph, left_out: Sequence[int] = ()
+    ):
+        super().__init__()
+        pairs = graph.node_relations
+        stays = ~torch.isin(pairs.column, pairs.column.new_tensor(left_out))
+        self.pattern = SparsePattern(
+            pairs.row[stays], pairs.column[stays], pairs.n_rows, pairs.n_columns
+        )
+        self.register_buffer("count", graph.pair_count[stays], persistent=False)
 
 
 class SharedNeighbours(nn.Module):

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from .graph import (
     CollaborativeKnowledgeGraph,
+    RelationTokens,
     SharedNeighbours,
     SparsePattern,
     Triples,
@@ -177,7 +178,13 @@ class KGIF(KnowledgeRecommender):
             )
         self.fusion: Optional[InformationFusion] = None
         if config["fusion"]:
-            self.fusion = InformationFusion(self.embedding_size)
+            # By interactions as tokens, an item that is trained on could be told from
+            # one that is not.
+            interactions = self.interaction_relation
+            tokens = RelationTokens(
+                self.graph, left_out=(interactions, interactions + self.n_relations)
+            )
+            self.fusion = InformationFusion(tokens, self.embedding_size)
         self.attention: Optional[EdgeAttention] = None
         if uses_attention:
             self.attention = EdgeAttention(
@@ -284,7 +291,7 @@ class KGIF(KnowledgeRecommender):
         if self.fusion is None:
             return nodes.embeddings
         assert self.relation_embedding is not None
-        return self.fusion(self.graph, nodes.embeddings, self.relation_embedding.weight)
+        return self.fusion(nodes.embeddings, self.relation_embedding.weight)
 
     def _propagated(self, nodes: NodeVectors) -> Tensor:
         """Propagated embeddings z of the nodes, shape: [n_graph_nodes, d]."""

@@ -15,7 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graph import CollaborativeKnowledgeGraph, SharedNeighbours, SparsePattern
+from .graph import (
+    CollaborativeKnowledgeGraph,
+    RelationTokens,
+    SharedNeighbours,
+    SparsePattern,
+)
 
 # Rows that are multiplied at once where a product of rows is summed: blocks of
 # 2^13 x 64 floats stay in the processor's cache.
@@ -227,8 +232,8 @@ class DynamicProjection(nn.Module):
 class InformationFusion(nn.Module):
     """Explicit fusion of nodes and relations by self-attention.
 
-    The tokens of a node are itself and its distinct incident relations, a relation
-    weighing as often as it occurs (c_nr)::
+    The tokens of a node are itself and its distinct relations, a relation weighing as
+    often as it occurs (c_nr)::
 
         a_nr ~ c_nr exp((W_Q e_n) . (W_K r) / sqrt d)
         a_nn ~      exp((W_Q e_n) . (W_K e_n) / sqrt d)
@@ -240,66 +245,57 @@ class InformationFusion(nn.Module):
     choice.
 
     Args:
+        tokens (RelationTokens): the relations of each node
         embedding_size (int): d
     """
 
     initial_gate = 0.1
 
-    def __init__(self, embedding_size: int):
+    def __init__(self, tokens: RelationTokens, embedding_size: int):
         super().__init__()
+        self.tokens = tokens
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
         self.key = nn.Linear(embedding_size, embedding_size, bias=False)
         self.value = nn.Linear(embedding_size, embedding_size, bias=False)
         self.gate = nn.Parameter(torch.tensor(self.initial_gate))
 
-    def attention(
-        self,
-        graph: CollaborativeKnowledgeGraph,
-        node_embeddings: Tensor,
-        relation_embeddings: Tensor,
-    ) -> Tensor:
-        """a_nr of each (node, relation) pair, shape: [n_pairs].
+    def attention(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
+        """a_nr of each relation of a node, shape: [n_tokens].
 
         What is missing to one is the weight of the node's own token.
         """
-        pattern = graph.node_relations
+        pattern = self.tokens.pattern
         # (W_Q e) . (W_K k) = e . (W_Q^T W_K k): the few keys take both matrices.
         key = self.key(relation_embeddings) @ self.query.weight
         scale = 1 / math.sqrt(node_embeddings.shape[-1])
-        pair_logit = sampled_dense_product(pattern, node_embeddings, key) * scale
-        pair_logit = pair_logit + graph.pair_count.log()
+        logit = sampled_dense_product(pattern, node_embeddings, key) * scale
+        logit = logit + self.tokens.count.log()
         own_matrix = self.key.weight.t() @ self.query.weight
         own_form = _QuadraticForm.apply(_full(node_embeddings), _full(own_matrix))
         own_logit = own_form * scale
         own_segment = torch.arange(pattern.n_rows, device=own_logit.device)
         weight = segment_softmax(
-            torch.cat([pair_logit, own_logit]),
+            torch.cat([logit, own_logit]),
             torch.cat([pattern.row, own_segment]),
             pattern.n_rows,
         )
         return weight[: pattern.n_entries]
 
-    def forward(
-        self,
-        graph: CollaborativeKnowledgeGraph,
-        node_embeddings: Tensor,
-        relation_embeddings: Tensor,
-    ) -> Tensor:
+    def forward(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
         """Fused embeddings of all nodes.
 
         Args:
-            graph (CollaborativeKnowledgeGraph): the graph
             node_embeddings (Tensor): e, shape: [n_nodes, d]
             relation_embeddings (Tensor): shape: [n_relations, d]
 
         Returns:
             Tensor: f, shape: [n_nodes, d]
         """
-        weight = self.attention(graph, node_embeddings, relation_embeddings)
+        weight = self.attention(node_embeddings, relation_embeddings)
         # The gate on the few relations, not on all nodes.
         relation_value = self.gate * self.value(relation_embeddings)
         return node_embeddings + sparse_dense_product(
-            graph.node_relations, weight, relation_value
+            self.tokens.pattern, weight, relation_value
         )
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from recbole_kgif.model.graph import (
     CollaborativeKnowledgeGraph,
+    RelationTokens,
     SharedNeighbours,
     SparsePattern,
     Triples,
@@ -62,18 +66,31 @@ def test_normalisation_takes_the_degree_at_both_ends() -> None:
     torch.testing.assert_close(graph.normalisation, torch.tensor(expected))
 
 
+def pair_counts(pattern: SparsePattern, count: torch.Tensor) -> dict[Any, int]:
+    pairs = zip(pattern.row.tolist(), pattern.column.tolist())
+    return dict(zip(pairs, count.tolist()))
+
+
+def pair_counts_by_hand(left_out: Sequence[int] = ()) -> dict[Any, int]:
+    edges = edges_by_hand(FACTS)
+    return Counter((h, r) for h, r, _ in edges if r not in left_out)
+
+
 def test_pairs_count_the_edges_of_a_node_by_relation() -> None:
     graph = graph_of(FACTS)
-    pairs = zip(
-        graph.node_relations.row.tolist(),
-        graph.node_relations.column.tolist(),
-        graph.pair_count.tolist(),
-    )
-    by_hand: dict[tuple[int, int], int] = {}
-    for h, r, _ in edges_by_hand(FACTS):
-        by_hand[h, r] = by_hand.get((h, r), 0) + 1
-    assert {(h, r): count for h, r, count in pairs} == by_hand
+    by_hand = pair_counts_by_hand()
+    assert pair_counts(graph.node_relations, graph.pair_count) == by_hand
     assert graph.n_pairs == len(by_hand) < graph.n_edges
+
+
+@pytest.mark.parametrize("left_out", [(), (1,), (1, 4), range(2 * N_RELATIONS)])
+def test_tokens_are_the_pairs_but_for_relations_left_out(
+    left_out: Sequence[int],
+) -> None:
+    tokens = RelationTokens(graph_of(FACTS), left_out)
+    assert pair_counts(tokens.pattern, tokens.count) == pair_counts_by_hand(left_out)
+    assert tokens.pattern.n_rows == N_NODES
+    assert tokens.pattern.n_columns == 2 * N_RELATIONS
 
 
 def test_an_isolated_node_has_no_edges() -> None:

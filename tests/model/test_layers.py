@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import pytest
@@ -10,7 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from recbole_kgif.model import layers
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SharedNeighbours
+from recbole_kgif.model.graph import (
+    CollaborativeKnowledgeGraph,
+    RelationTokens,
+    SharedNeighbours,
+)
 from recbole_kgif.model.layers import (
     BiInteraction,
     DynamicProjection,
@@ -214,15 +219,18 @@ def test_dynamic_projection_follows_its_equation() -> None:
         )
 
 
-def test_fusion_follows_its_equation(graph: CollaborativeKnowledgeGraph) -> None:
-    fusion = randomised(InformationFusion(D))
+@pytest.mark.parametrize("left_out", [(), (1, 4)])
+def test_fusion_follows_its_equation(
+    graph: CollaborativeKnowledgeGraph, left_out: Sequence[int]
+) -> None:
+    fusion = randomised(InformationFusion(RelationTokens(graph, left_out), D))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
-    fused = fusion(graph, nodes, relations)
+    fused = fusion(nodes, relations)
     query, key, value = (
         layer.weight for layer in (fusion.query, fusion.key, fusion.value)
     )
     for n in range(N_NODES):
-        incident = [r for h, r, _ in edges_of(graph) if h == n]
+        incident = [r for h, r, _ in edges_of(graph) if h == n and r not in left_out]
         own = torch.exp((query @ nodes[n]) @ (key @ nodes[n]) / math.sqrt(D))
         # One term an edge: a relation counts as often as it occurs.
         terms = [
@@ -237,8 +245,23 @@ def test_fusion_follows_its_equation(graph: CollaborativeKnowledgeGraph) -> None
         torch.testing.assert_close(fused[n], nodes[n] + fusion.gate * message)
 
 
-def test_fusion_starts_close_to_the_embeddings() -> None:
-    assert 0 < InformationFusion(D).gate.item() <= 0.1
+def test_nodes_without_relations_stay_as_they_are_in_the_fusion(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    everything = range(2 * N_RELATIONS)
+    fusion = randomised(InformationFusion(RelationTokens(graph, everything), D))
+    nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
+    fused = fusion(nodes, relations)
+    torch.testing.assert_close(fused, nodes)
+    fused.sum().backward()
+    torch.testing.assert_close(nodes.grad, torch.ones(N_NODES, D))
+
+
+def test_fusion_starts_close_to_the_embeddings(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    gate = InformationFusion(RelationTokens(graph), D).gate.item()
+    assert 0 < gate <= 0.1
 
 
 @pytest.mark.parametrize("projected", [True, False])
@@ -370,14 +393,14 @@ def test_bi_interaction_follows_its_equation(
 def test_the_whole_chain_of_layers_has_true_gradients(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
-    fusion = randomised(InformationFusion(D))
+    fusion = randomised(InformationFusion(RelationTokens(graph), D))
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
     propagation = Propagation(2, D, False)
 
     def chain(nodes: Tensor, relations: Tensor) -> Tensor:
         weights = attention(graph, nodes, relations, vectors(projection, nodes))
-        return propagation(graph, weights, fusion(graph, nodes, relations))
+        return propagation(graph, weights, fusion(nodes, relations))
 
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
     assert torch.autograd.gradcheck(chain, inputs)
