@@ -265,6 +265,24 @@ def test_layers_switched_off_have_no_parameters(
     assert names == {"node_embedding.weight", "item_bias.weight"}
 
 
+def test_interactions_are_no_tokens_of_the_fusion(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    model = build(load_tiny()).eval()
+    assert model.fusion is not None
+    relations = model.graph.node_relations.column.unique().tolist()
+    interactions = {model.interaction_relation, 2 * model.n_relations - 1}
+    assert interactions < set(relations)
+    tokens = model.fusion.tokens.pattern.column.unique().tolist()
+    assert set(tokens) == set(relations) - interactions
+    # Users have nothing else.
+    own, fused = model.node_embedding.weight, model.fused_embeddings()
+    torch.testing.assert_close(fused[: model.n_users], own[: model.n_users])
+    assert not torch.allclose(
+        fused[model.n_users :], own[model.graph_nodes[model.n_users :]]
+    )
+
+
 @pytest.mark.parametrize("loss", ["softmax", "bpr"])
 def test_one_batch_can_be_overfitted(
     load_tiny: Callable[..., Loaded], loss: str
