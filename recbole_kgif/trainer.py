@@ -8,6 +8,7 @@ import torch
 from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState
 
+from recbole_kgif.batches import TrainingBatches
 from recbole_kgif.preflight import PaceTeller
 
 
@@ -51,6 +52,8 @@ class KGIFTrainer(Trainer):
             self._has_told_pace = True
             loss_func = loss_func or self.model.calculate_loss
             loss_func = PaceTeller(loss_func, len(train_data))
+        if self.config["worker"] == 0:
+            train_data = TrainingBatches(train_data)
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
 
     def _valid_epoch(
