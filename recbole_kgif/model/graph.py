@@ -14,6 +14,41 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def row_pointer(row: Tensor, n_rows: int) -> Tensor:
+    """First entry of each row, once the entries are sorted by row.
+
+    Args:
+        row (Tensor): row of each entry, shape: [n_entries]
+        n_rows (int): number of rows
+
+    Returns:
+        Tensor: and the number of entries at the end, shape: [n_rows + 1]
+    """
+    pointer = torch.zeros(n_rows + 1, dtype=torch.int64, device=row.device)
+    torch.cumsum(torch.bincount(row, minlength=n_rows), 0, out=pointer[1:])
+    return pointer
+
+
+def entries_of_rows(pointer: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """All entries of the given rows.
+
+    Args:
+        pointer (Tensor): `row_pointer`, shape: [n_rows + 1]
+        rows (Tensor): row ids in any order, repeated ones too, shape: [n_asked]
+
+    Returns:
+        tuple: for each entry found the place of its row in ``rows``, and its own place
+        among all entries, both of shape: [n_found]
+    """
+    start = pointer[rows]
+    count = pointer[rows + 1] - start
+    place = torch.repeat_interleave(count)
+    # Where the first entry of each asked row comes to lie among those found.
+    first = count.cumsum(0) - count
+    shift = (start - first).index_select(0, place)
+    return place, torch.arange(len(place), device=rows.device) + shift
+
+
 class SparsePattern(nn.Module):
     """Where a sparse matrix has entries, in row order and in column order.
 
@@ -50,8 +85,8 @@ class SparsePattern(nn.Module):
         for name, tensor in (
             ("row", row),
             ("column", column),
-            ("row_pointer", _pointer(row, n_rows)),
-            ("column_pointer", _pointer(column, n_columns)),
+            ("row_pointer", row_pointer(row, n_rows)),
+            ("column_pointer", row_pointer(column, n_columns)),
             ("transposed_order", transposed_order),
             ("transposed_row", row[transposed_order]),
         ):
@@ -92,13 +127,7 @@ class SparsePattern(nn.Module):
             tuple: for each entry found the place of its row in ``rows``, and its own
             place among all entries, both of shape: [n_found]
         """
-        start = self.row_pointer[rows]
-        count = self.row_pointer[rows + 1] - start
-        place = torch.repeat_interleave(count)
-        # Where the first entry of each asked row comes to lie among those found.
-        first = count.cumsum(0) - count
-        shift = (start - first).index_select(0, place)
-        return place, torch.arange(len(place), device=rows.device) + shift
+        return entries_of_rows(self.row_pointer, rows)
 
     def rows(self, rows: Tensor) -> SparsePattern:
         """The pattern of the given rows alone, in the given order.
@@ -447,13 +476,6 @@ def drop_dangling_nodes(facts: Triples, n_fixed: int) -> tuple[Triples, Tensor]:
     nodes = torch.cat([torch.arange(n_fixed), linking[linking >= n_fixed]])
     renumbered = torch.searchsorted(nodes, torch.stack([head, tail]))
     return Triples(renumbered[0], relation, renumbered[1]), nodes
-
-
-def _pointer(index: Tensor, size: int) -> Tensor:
-    """Start of each group of equal indices, once sorted, shape: [size + 1]."""
-    pointer = torch.zeros(size + 1, dtype=torch.int64, device=index.device)
-    torch.cumsum(torch.bincount(index, minlength=size), 0, out=pointer[1:])
-    return pointer
 
 
 def _check_range(name: str, ids: Tensor, size: int) -> None:

@@ -29,10 +29,11 @@ from .graph import (
     CollaborativeKnowledgeGraph,
     RelationTokens,
     SharedNeighbours,
-    SparsePattern,
     Triples,
     drop_dangling_nodes,
+    entries_of_rows,
     join_interactions_and_triples,
+    row_pointer,
 )
 from .layers import (
     DynamicProjection,
@@ -44,6 +45,7 @@ from .layers import (
     Propagation,
     corruption_leads,
     look_up,
+    softmax_losses,
 )
 
 
@@ -384,7 +386,7 @@ class KGIF(KnowledgeRecommender):
         else:
             negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
             known = self._known(user, negative_item)
-            losses = [_softmax_loss(score, negative_score, known)]
+            losses = [softmax_losses(score, negative_score, known).mean()]
         if self.walks is None:
             return tuple(losses)
 
@@ -403,9 +405,10 @@ class KGIF(KnowledgeRecommender):
                 user, item, negative_item[:n]
             )
             known = known[:, known[1] < n]
-            losses.append(
-                _softmax_loss(score + bias, negative_score + negative_bias[:n], known)
+            of_walks = softmax_losses(
+                score + bias, negative_score + negative_bias[:n], known
             )
+            losses.append(of_walks.mean())
         return tuple(losses)
 
     def _known(self, user: Tensor, item: Tensor) -> Tensor:
@@ -427,11 +430,11 @@ class KGIF(KnowledgeRecommender):
         row, edge = self.graph.edges.entries_of_rows(distinct_user)
         tail = self.graph.edges.column.index_select(0, edge)
         column = place.index_select(0, tail)
-        asked = column >= 0
-        known = SparsePattern(
-            row[asked], column[asked], len(distinct_user), len(item)
-        ).rows(user_place)
-        return torch.stack([known.row, known.column])
+        asked = torch.nonzero(column >= 0).squeeze(-1)
+        pointer = row_pointer(row.index_select(0, asked), len(distinct_user))
+        user_row, entry = entries_of_rows(pointer, user_place)
+        known_column = column.index_select(0, asked.index_select(0, entry))
+        return torch.stack([user_row, known_column])
 
     def calculate_kg_loss(self, interaction: Any) -> Tensor:
         r"""Calculate the training loss for a batch data of KG.
@@ -520,20 +523,6 @@ class KGIF(KnowledgeRecommender):
         neighbour = self.balance.clone()
         neighbour[weight] *= factor
         return [self.balance.clone(), neighbour]
-
-
-def _softmax_loss(score: Tensor, negative_score: Tensor, known: Tensor) -> Tensor:
-    """-log softmax of the scores among themselves and their negatives, mean.
-
-    Args:
-        score (torch.Tensor): shape: [batch_size]
-        negative_score (torch.Tensor): shape: [batch_size, n_negatives]
-        known (torch.Tensor): places of the negatives that are none, shape: [2, n_known]
-    """
-    scores = torch.cat([score.unsqueeze(1), negative_score], dim=1)
-    row, column = known
-    scores[row, column + 1] = -torch.inf
-    return F.cross_entropy(scores, torch.zeros_like(score, dtype=torch.int64))
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

@@ -81,6 +81,21 @@ def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     return weight / total.index_select(0, segment)
 
 
+def softmax_losses(score: Tensor, negative_score: Tensor, known: Tensor) -> Tensor:
+    """-log softmax of each score among itself and its negatives.
+
+    Args:
+        score (Tensor): of the positives, shape: [batch_size]
+        negative_score (Tensor): shape: [batch_size, n_negatives]
+        known (Tensor): rows and columns of the negatives that are none, shape: [2,
+            n_known]
+
+    Returns:
+        Tensor: shape: [batch_size]
+    """
+    return _SoftmaxLosses.apply(_full(score), _full(negative_score), known)
+
+
 class NodeVectors(NamedTuple):
     """What the layers know of some nodes.
 
@@ -677,6 +692,33 @@ class _LookUp(torch.autograd.Function):
         for group, gradient in zip(ctx.groups, gradients[:n_groups]):
             for_embeddings.index_add_(0, group, gradient)
         return (for_embeddings, for_projections, *[None] * n_groups)
+
+
+class _SoftmaxLosses(torch.autograd.Function):
+    """Written out, because automatic differentiation would copy the scores five times.
+
+    Here there are their exponentials and the gradient.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, score: Tensor, negative_score: Tensor, known: Tensor
+    ) -> Tensor:
+        infinity = negative_score.new_tensor(torch.inf)
+        weight = negative_score.index_put(tuple(known), -infinity)
+        # The largest score only keeps the exponentials in range: it cancels out.
+        lead = score - torch.maximum(score, weight.amax(1))
+        weight.sub_((score - lead).unsqueeze(1)).exp_()
+        own_weight = lead.exp()
+        total = weight.sum(1) + own_weight
+        ctx.save_for_backward(weight, own_weight, total)
+        return total.log() - lead
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
+        weight, own_weight, total = ctx.saved_tensors
+        scaled = gradient / total
+        return scaled * own_weight - gradient, weight * scaled.unsqueeze(1), None
 
 
 class _SparseDenseProduct(torch.autograd.Function):
