@@ -9,6 +9,7 @@ equations are our reading unless a docstring says otherwise.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -596,14 +597,18 @@ def _transposed_product(
     pattern: SparsePattern, values: Tensor, dense: Tensor
 ) -> Tensor:
     """The transposed sparse matrix with these values times a dense one."""
-    if dense.device.type == "cpu":
-        return _weighted_sums(
-            pattern.column_pointer,
-            pattern.transposed_row,
-            values.index_select(0, pattern.transposed_order),
-            dense,
+    return _transposed(pattern, values)(dense)
+
+
+def _transposed(pattern: SparsePattern, values: Tensor) -> Callable[[Tensor], Tensor]:
+    """`_transposed_product` by these values, which are put in order once."""
+    if values.device.type == "cpu":
+        ordered = values.index_select(0, pattern.transposed_order)
+        return lambda dense: _weighted_sums(
+            pattern.column_pointer, pattern.transposed_row, ordered, dense
         )
-    return _multiply(pattern.transposed_matrix(values), dense)
+    matrix = pattern.transposed_matrix(values)
+    return lambda dense: _multiply(matrix, dense)
 
 
 def _weighted_sums(
@@ -793,10 +798,11 @@ class _LinearPropagation(torch.autograd.Function):
         share = gradient / (len(layers) + 1)
         for_values = torch.zeros_like(values) if ctx.needs_input_grad[0] else None
         for_dense = share
+        transposed = _transposed(pattern, values)
         for layer in reversed(layers):
             if for_values is not None:
                 for_values += _dot_at_entries(pattern, for_dense, layer)
-            for_dense = _transposed_product(pattern, values, for_dense).add_(share)
+            for_dense = transposed(for_dense).add_(share)
         return for_values, for_dense, None, None
 
 
@@ -848,6 +854,7 @@ class _PairAttention(torch.autograd.Function):
             _add_product(query, relations.matrix(pair_strength), relation_vector)
         _tanh_(query)
         logits = _dot_at_entries(graph.pair_tails, query, node_embeddings)
+        projected = None
         if strength is not None and relation_vector is not None:
             projected = _dot_at_entries(relations, query, relation_vector)
             tail_strength = strength.index_select(0, graph.pair_tails.column)
@@ -855,12 +862,14 @@ class _PairAttention(torch.autograd.Function):
                 tail_strength, projected.index_select(0, graph.pair_tails.row)
             )
         ctx.graph = graph
-        ctx.save_for_backward(node_embeddings, query, strength, relation_vector)
+        ctx.save_for_backward(
+            *(node_embeddings, query, strength, relation_vector, projected)
+        )
         return logits
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
-        node_embeddings, query, strength, relation_vector = ctx.saved_tensors
+        node_embeddings, query, strength, relation_vector, projected = ctx.saved_tensors
         graph: CollaborativeKnowledgeGraph = ctx.graph
         relations, heads, tails = (
             graph.pair_relations,
@@ -875,7 +884,6 @@ class _PairAttention(torch.autograd.Function):
         for_query = _product(tails, gradient, node_embeddings)
         for_strength = for_vector = None
         if strength is not None and relation_vector is not None:
-            projected = _dot_at_entries(relations, query, relation_vector)
             tail_strength = strength.index_select(0, tails.column)
             for_projected = torch.zeros_like(ones).index_add_(
                 0, tails.row, gradient * tail_strength
