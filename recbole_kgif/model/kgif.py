@@ -25,6 +25,7 @@ from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
+from .functions import NodeVectors, look_up, softmax_losses
 from .graph import (
     CollaborativeKnowledgeGraph,
     RelationTokens,
@@ -40,12 +41,9 @@ from .layers import (
     EdgeAttention,
     InformationFusion,
     NeighbourWalks,
-    NodeVectors,
     ProjectionVectors,
     Propagation,
     corruption_leads,
-    look_up,
-    softmax_losses,
 )
 
 
