@@ -81,8 +81,7 @@ def test_the_better_balance_of_a_validation_is_kept(
         score, result = trainer._valid_epoch(None)
     assert trainer.model.balance.tolist() == [0.25, 2]
     assert score == 0 and result == {"distance": 0}
-    # Every fourth validation tries one more.
-    assert len(tried) == 27
+    assert len(tried) == 24
 
 
 def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:

@@ -508,23 +508,19 @@ class KGIF(KnowledgeRecommender):
 
     def balances_to_try(self) -> list[Tensor]:
         """Weights of embeddings and walks for the next validation: those in force, and
-        one of their neighbours in turn, with a weight doubled or halved. Every fourth
-        time also one with both weights four times as small or as large: beside the
-        item bias, both may be too large or too small by far, and on the way there by
-        one weight at a time the scores may get worse before they get better.
+        one of their neighbours in turn, with a weight doubled or halved.
 
-        Whoever validates keeps the best one in ``balance``.
+        Whoever validates keeps the better one in ``balance``.
         """
         if self.walks is None:
             return [self.balance.clone()]
-        direction = int(self.next_direction)
-        self.next_direction.copy_((self.next_direction + 1) % 8)
-        factors = [((0.5, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 0.5))[direction % 4]]
-        if direction % 4 == 3:
-            factors.append((0.25, 0.25) if direction == 3 else (4.0, 4.0))
-        return [self.balance.clone()] + [
-            self.balance * self.balance.new_tensor(factor) for factor in factors
+        weight, factor = ((0, 0.5), (1, 2.0), (0, 2.0), (1, 0.5))[
+            int(self.next_direction)
         ]
+        self.next_direction.copy_((self.next_direction + 1) % 4)
+        neighbour = self.balance.clone()
+        neighbour[weight] *= factor
+        return [self.balance.clone(), neighbour]
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

@@ -449,14 +449,11 @@ def test_the_balance_weighs_embeddings_and_walks_in_the_score(
 
 def test_every_direction_is_tried_in_turn(load_tiny: Callable[..., Loaded]) -> None:
     model = build(load_tiny())
-    tried = [[b.tolist() for b in model.balances_to_try()] for _ in range(9)]
-    assert all(first == [1, 1] for first, *_ in tried)
-    neighbours = [neighbour for _, neighbour, *_ in tried]
+    tried = [model.balances_to_try() for _ in range(5)]
+    assert all(first.tolist() == [1, 1] for first, _ in tried)
+    neighbours = [neighbour.tolist() for _, neighbour in tried]
     assert sorted(neighbours[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
-    assert neighbours[4:8] == neighbours[:4]
-    further = [more for _, _, *more in tried]
-    assert further == [[], [], [], [[0.25, 0.25]], [], [], [], [[4, 4]], []]
-    assert tried[8] == tried[0]
+    assert neighbours[4] == neighbours[0]
     assert len(build(load_tiny(walks=False)).balances_to_try()) == 1
 
 
