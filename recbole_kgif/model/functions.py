@@ -36,7 +36,7 @@ def sparse_dense_product(
 
 
 def transposed_product(pattern: SparsePattern, values: Tensor, dense: Tensor) -> Tensor:
-    """Product of a transposed sparse and a dense matrix, without gradients.
+    """Product of a transposed sparse and a dense matrix.
 
     Args:
         pattern (SparsePattern): entries of the sparse matrix
@@ -208,7 +208,7 @@ def _product(pattern: SparsePattern, values: Tensor, dense: Tensor) -> Tensor:
 
 
 def _transposed(pattern: SparsePattern, values: Tensor) -> Callable[[Tensor], Tensor]:
-    """`_transposed_product` by these values, which are put in order once."""
+    """`transposed_product` by these values, which are put in order once."""
     if values.device.type == "cpu":
         ordered = values.index_select(0, pattern.transposed_order)
         return lambda dense: _weighted_sums(
@@ -316,8 +316,8 @@ class _SoftmaxLosses(torch.autograd.Function):
     def forward(
         ctx: Any, score: Tensor, negative_score: Tensor, known: Tensor
     ) -> Tensor:
-        infinity = negative_score.new_tensor(torch.inf)
-        weight = negative_score.index_put(tuple(known), -infinity)
+        none = negative_score.new_tensor(-torch.inf)
+        weight = negative_score.index_put(tuple(known), none)
         # The largest score only keeps the exponentials in range: it cancels out.
         lead = score - torch.maximum(score, weight.amax(1))
         weight.sub_((score - lead).unsqueeze(1)).exp_()
