@@ -60,15 +60,19 @@ class KGIFTrainer(Trainer):
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
         """Validate, and keep the balance of embeddings and walks that does better."""
-        best = None
-        for balance in self.model.balances_to_try():
-            self.model.balance.copy_(balance)
-            score, result = super()._valid_epoch(valid_data, show_progress)
-            if best is None or (score > best[0]) == self.valid_metric_bigger:
-                best = score, result, balance
-        assert best is not None
-        self.model.balance.copy_(best[2])
-        return best[0], best[1]
+        in_force = super()._valid_epoch(valid_data, show_progress)
+        neighbour = self.model.neighbouring_balance()
+        if neighbour is None:
+            return in_force
+        balance = self.model.balance.clone()
+        self.model.balance.copy_(neighbour)
+        beside = super()._valid_epoch(valid_data, show_progress)
+        self.model.balance.copy_(balance)
+        moves = beside[0] != in_force[0] and (
+            (beside[0] > in_force[0]) == self.valid_metric_bigger
+        )
+        self.model.settle_balance(moves)
+        return beside if moves else in_force
 
 
 def _can_fuse(optimizer: torch.optim.Adam) -> bool:

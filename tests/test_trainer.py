@@ -84,6 +84,33 @@ def test_the_better_balance_of_a_validation_is_kept(
     assert len(tried) == 24
 
 
+def test_the_search_is_not_caught_where_either_weight_alone_makes_it_worse(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(load_tiny())
+
+    def along_a_ridge(self: Trainer, *_: object) -> tuple[float, dict[str, float]]:
+        first, second = self.model.balance.log2().tolist()
+        return -abs(first - second) - 0.1 * abs(first + second + 4), {}
+
+    monkeypatch.setattr(Trainer, "_valid_epoch", along_a_ridge)
+    scores = [trainer._valid_epoch(None)[0] for _ in range(20)]
+    assert trainer.model.balance.tolist() == [0.25, 0.25]
+    assert scores == sorted(scores)
+
+
+def test_an_equal_balance_is_not_taken(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(load_tiny())
+    monkeypatch.setattr(Trainer, "_valid_epoch", lambda *_: (0.5, {}))
+    for bigger in (True, False):
+        trainer.valid_metric_bigger = bigger
+        for _ in range(6):
+            trainer._valid_epoch(None)
+    assert trainer.model.balance.tolist() == [1, 1]
+
+
 def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:
     optimizer = trainer_of(load_tiny(learner="sgd")).optimizer
     assert isinstance(optimizer, torch.optim.SGD)

@@ -82,6 +82,13 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+# Factors of the weights of embeddings and walks, tried in turn: one weight at a time,
+# and where none of these helps both at once, which frees the search where either alone
+# makes it worse (the weight of the item bias, so to speak).
+_SINGLE_STEPS = ((0.5, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 0.5))
+_JOINT_STEPS = ((0.5, 0.5), (2.0, 2.0))
+
+
 class _TripleBatch(NamedTuple):
     """Node ids of true triples and of a false tail for each, shape: [batch_size]."""
 
@@ -110,7 +117,7 @@ class KGIF(KnowledgeRecommender):
     with z the propagated embeddings, w the direct walks user - item - neighbour - item
     (`NeighbourWalks`) and b_i a learned item bias. Embeddings and walks are trained
     side by side, each by a loss of its own; the balance (p, q) is chosen by the
-    validation metric (`balances_to_try`), because an embedding fits its training
+    validation metric (`settle_balance`), because an embedding fits its training
     interactions far better than others, whereas the walks are trained on each
     interaction as if it were not there.
     """
@@ -208,9 +215,10 @@ class KGIF(KnowledgeRecommender):
         # parameters initialization
         self._initialise_parameters()
 
-        # weights of propagated embeddings and of walks in the score, and the next try
+        # weights of propagated embeddings and of walks in the score, and where to next
         self.register_buffer("balance", torch.ones(2))
-        self.register_buffer("next_direction", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("next_step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
 
         # storage: attention of the epoch while training, embeddings while evaluating
         self.epoch_edge_weights: Optional[Tensor] = None
@@ -482,11 +490,12 @@ class KGIF(KnowledgeRecommender):
     def _scores(self, user: Tensor) -> Tensor:
         """Scores of all items for the given users, shape: [n_asked, n_items]."""
         user_all, item_all = self._stored_embeddings()
-        user_e = F.normalize(user_all[user], dim=-1) * self.balance[0]
-        cosine = user_e @ F.normalize(item_all, dim=-1).t()
-        score = cosine / self.temperature + self.item_bias.weight.t()
+        scale = self.balance[0] / self.temperature
+        user_e = F.normalize(user_all[user], dim=-1) * scale
+        item_e = F.normalize(item_all, dim=-1)
+        score = torch.addmm(self.item_bias.weight.t(), user_e, item_e.t())
         if self.walks is not None:
-            score += self.balance[1] * self.walks(user)
+            score.addcmul_(self.balance[1], self.walks(user))
         return score
 
     def predict(self, interaction: Any) -> Tensor:
@@ -506,21 +515,41 @@ class KGIF(KnowledgeRecommender):
         """Scores of all items for the given users, shape: [batch_size * n_items]."""
         return self._scores(interaction[self.USER_ID]).view(-1)
 
-    def balances_to_try(self) -> list[Tensor]:
-        """Weights of embeddings and walks for the next validation: those in force, and
-        one of their neighbours in turn, with a weight doubled or halved.
+    def neighbouring_balance(self) -> Optional[Tensor]:
+        """The balance to compare with the one in force at the next validation.
 
-        Whoever validates keeps the better one in ``balance``.
+        Whoever validates says by `settle_balance` which of the two did better.
+
+        Returns:
+            torch.Tensor: weights of embeddings and walks, one of them or both doubled
+            or halved, shape: [2]; None without walks
         """
         if self.walks is None:
-            return [self.balance.clone()]
-        weight, factor = ((0, 0.5), (1, 2.0), (0, 2.0), (1, 0.5))[
-            int(self.next_direction)
-        ]
-        self.next_direction.copy_((self.next_direction + 1) % 4)
-        neighbour = self.balance.clone()
-        neighbour[weight] *= factor
-        return [self.balance.clone(), neighbour]
+            return None
+        n_joint = int(self.n_failed_steps) - len(_SINGLE_STEPS)
+        if n_joint >= 0:
+            factors = _JOINT_STEPS[n_joint]
+        else:
+            factors = _SINGLE_STEPS[int(self.next_step)]
+        return self.balance * self.balance.new_tensor(factors)
+
+    def settle_balance(self, moves: bool) -> None:
+        """Go on with the neighbouring balance or with the one in force.
+
+        Args:
+            moves (bool): whether the neighbour did better
+        """
+        neighbour = self.neighbouring_balance()
+        if neighbour is None:
+            return
+        if int(self.n_failed_steps) < len(_SINGLE_STEPS):
+            self.next_step.copy_((self.next_step + 1) % len(_SINGLE_STEPS))
+        if moves:
+            self.balance.copy_(neighbour)
+            self.n_failed_steps.zero_()
+        else:
+            n_steps = len(_SINGLE_STEPS) + len(_JOINT_STEPS)
+            self.n_failed_steps.copy_((self.n_failed_steps + 1) % n_steps)
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

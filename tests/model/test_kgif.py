@@ -447,14 +447,42 @@ def test_the_balance_weighs_embeddings_and_walks_in_the_score(
     )
 
 
-def test_every_direction_is_tried_in_turn(load_tiny: Callable[..., Loaded]) -> None:
+def test_steps_of_one_weight_come_first_then_steps_of_both(
+    load_tiny: Callable[..., Loaded],
+) -> None:
     model = build(load_tiny())
-    tried = [model.balances_to_try() for _ in range(5)]
-    assert all(first.tolist() == [1, 1] for first, _ in tried)
-    neighbours = [neighbour.tolist() for _, neighbour in tried]
-    assert sorted(neighbours[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
-    assert neighbours[4] == neighbours[0]
-    assert len(build(load_tiny(walks=False)).balances_to_try()) == 1
+    tried = []
+    for _ in range(7):
+        tried.append(model.neighbouring_balance().tolist())
+        model.settle_balance(moves=False)
+        assert model.balance.tolist() == [1, 1]
+    assert sorted(tried[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
+    assert sorted(tried[4:6]) == [[0.5, 0.5], [2, 2]]
+    assert tried[6] == tried[0]
+
+
+def test_after_a_move_all_steps_of_one_weight_are_tried_again(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    model = build(load_tiny())
+    for _ in range(3):
+        model.settle_balance(moves=False)
+    neighbour = model.neighbouring_balance()
+    model.settle_balance(moves=True)
+    torch.testing.assert_close(model.balance, neighbour)
+    for _ in range(4):
+        step = model.neighbouring_balance() / model.balance
+        assert (step == 1).sum() == 1
+        model.settle_balance(moves=False)
+
+
+def test_without_walks_there_is_no_balance_to_find(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    model = build(load_tiny(walks=False))
+    assert model.neighbouring_balance() is None
+    model.settle_balance(moves=True)
+    assert model.balance.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("projected", [True, False])
@@ -586,7 +614,12 @@ def test_the_state_holds_parameters_and_no_graph(
 ) -> None:
     model = build(load_tiny())
     parameters = {name for name, _ in model.named_parameters()}
-    assert set(model.state_dict()) == {*parameters, "balance", "next_direction"}
+    assert set(model.state_dict()) == {
+        *parameters,
+        "balance",
+        "next_step",
+        "n_failed_steps",
+    }
 
 
 def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None:
