@@ -71,5 +71,15 @@ def _run(arguments: list[str]) -> int:
         name, arguments = arguments[0], arguments[1:]
     else:
         name = "train"
-    code: int = import_module(f"recbole_kgif.commands.{name}").run(arguments)
+    try:
+        code: int = import_module(f"recbole_kgif.commands.{name}").run(arguments)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "recbole_kgif"):
+            raise
+        raise UserError(
+            f"the module {missing} is not installed for {sys.executable}; install this "
+            "package and what it needs (pip install -e . in the checkout), or activate "
+            "the environment where that was done"
+        ) from error
     return code

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif import __version__
-from recbole_kgif.cli import main
+from recbole_kgif.cli import COMMANDS, main
 from tests.conftest import TINY_OPTIONS
 
 CHECKOUT = Path(__file__).parents[1]
@@ -368,6 +368,31 @@ def test_the_script_itself_exits_with_2_and_no_traceback(
     assert process.stderr.count("\n") == 1
     assert "Traceback" not in process.stderr
     assert process.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_a_python_without_the_packages_is_told_how_to_get_them(command: str) -> None:
+    # -S leaves out the installed packages.
+    process = subprocess.run(
+        [sys.executable, "-S", str(SCRIPT), *filter(None, [command])],
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert process.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: the module ") and "pip install -e ." in line
+    assert process.stdout == ""
+
+
+def test_a_missing_module_of_the_package_itself_is_no_mistake_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("recbole_kgif.cli.COMMANDS", ("forgotten",))
+    with pytest.raises(ModuleNotFoundError, match="forgotten"):
+        main(["forgotten"])
 
 
 def test_an_interrupted_run_says_so(
