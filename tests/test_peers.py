@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from recbole_kgif.checkpoint import load, restore
+from recbole_kgif.compare.peculiarities import PECULIARITIES
 from recbole_kgif.compat import silence_known_warnings
 from recbole_kgif.data.locate import (
     INSIDE_RECBOLE,
@@ -330,6 +331,60 @@ def test_which_peers_recbole_tests_after_their_last_epoch_instead_of_the_best(
     assert last != best
     final = trainer.evaluate(peer.test_data, model_file=str(run(model).checkpoint))
     assert final == (last if tests_the_last else best)
+
+
+@pytest.mark.parametrize("model", ["KGIN", "MCCLK"])
+def test_the_node_dropout_rate_is_the_share_of_triples_that_is_kept(
+    model: str, reload: Callable[[str], Reloaded]
+) -> None:
+    gcn = reload(model).model.gcn
+    n_triples = len(gcn.edge_type)
+    _, kept = gcn.edge_sampling(gcn.edge_index, gcn.edge_type, 0.1)
+    assert len(kept) == int(0.1 * n_triples) < n_triples
+
+
+def test_kgat_trains_every_relation_but_that_of_the_interactions(
+    reload: Callable[[str], Reloaded],
+) -> None:
+    import torch
+
+    kgat = reload("KGAT")
+    before = kgat.model.relation_embedding.weight.detach().clone()
+    kgat.trainer._train_epoch(kgat.train_data, 1)
+    after = kgat.model.relation_embedding.weight.detach()
+    moved = (after != before).any(dim=1)
+    # The first is padding, and the last that of the interactions.
+    assert not moved[-1] and moved[1:-1].any()
+    assert int(kgat.model.all_rs.max()) == len(moved) - 1
+    assert torch.equal(after[-1], before[-1])
+
+
+def test_kgat_adds_up_the_logits_of_parallel_edges(
+    reload: Callable[[str], Reloaded],
+) -> None:
+    import torch
+
+    model = reload("KGAT").model
+    # One more edge beside the first, by another relation.
+    model.all_hs = torch.cat([model.all_hs, model.all_hs[:1]])
+    model.all_ts = torch.cat([model.all_ts, model.all_ts[:1]])
+    other = model.all_rs[:1] % (model.n_relations - 1) + 1
+    model.all_rs = torch.cat([model.all_rs, other])
+    with torch.no_grad():
+        model.update_attentive_A()
+        logit = torch.zeros(model.matrix_size)
+        for head, relation, tail in zip(model.all_hs, model.all_rs, model.all_ts):
+            edge = head.view(1), tail.view(1), int(relation)
+            logit[head, tail] += model.generate_transE_score(*edge)[0]
+    head = int(model.all_hs[0])
+    tails = model.all_ts[model.all_hs == head].unique()
+    torch.testing.assert_close(
+        model.A_in.to_dense()[head, tails], logit[head, tails].softmax(0)
+    )
+
+
+def test_what_a_report_says_of_a_peer_is_tested_here() -> None:
+    assert set(PECULIARITIES) == {"KGAT", *DRAWN}
 
 
 # --- completeness -------------------------------------------------------------------

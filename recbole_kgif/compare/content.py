@@ -26,6 +26,7 @@ from recbole_kgif.compare.document import (
     Table,
 )
 from recbole_kgif.compare.metrics import cutoff, ordered, title
+from recbole_kgif.compare.peculiarities import PECULIARITIES
 from recbole_kgif.compare.plan import settings_of
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
 from recbole_kgif.compare.records import Comparison, Run
@@ -90,6 +91,7 @@ def provenance(comparison: Comparison, models: Models) -> list[Section]:
         _data(comparison),
         _protocol(comparison),
         _settings(models),
+        *_peculiarities(models),
         _environment(comparison),
     ]
 
@@ -614,6 +616,20 @@ def _changed(request: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         for name in request["options"]
         if name in settings and settings[name] != defaults.get(name)
     }
+
+
+def _peculiarities(models: Models) -> list[Section]:
+    known = [model for model in models if model in PECULIARITIES]
+    if not known:
+        return []
+    table = Table(
+        "peculiarities",
+        "What RecBole's own code does in these models, which run as it ships them.",
+        ["Model", "Peculiarities"],
+        [[Cell(model), Cell("; ".join(PECULIARITIES[model]))] for model in known],
+        frozenset({1}),
+    )
+    return [Section("Left as RecBole has it", [table])]
 
 
 def _value(value: Any) -> str:

@@ -141,6 +141,16 @@ def test_what_a_reader_needs_is_said(
     assert "deviation over seeds can" not in text
 
 
+def test_what_recbole_does_in_a_model_is_said_where_there_is_something_to_say(
+    tmp_path: Path, three_models: list[dict[str, Any]]
+) -> None:
+    assert "Left as RecBole has it" not in report_of(tmp_path, *three_models)["md"]
+    text = report_of(tmp_path, record("KGIN"))["md"]
+    (row,) = lines_with(text, "| KGIN | tested")
+    assert "last validation, not for its best" in row
+    assert "| KGAT |" not in text
+
+
 def test_one_seed_and_one_model(tmp_path: Path) -> None:
     texts = report_of(tmp_path, record("A"))
     assert "one seed only, so no deviation" in texts["md"]
