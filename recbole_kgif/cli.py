@@ -78,8 +78,9 @@ def _run(arguments: list[str]) -> int:
         if missing in ("", "recbole_kgif"):
             raise
         raise UserError(
-            f"the module {missing} is not installed for {sys.executable}; install this "
-            "package and what it needs (pip install -e . in the checkout), or activate "
-            "the environment where that was done"
+            f"the module {missing} is not installed for {sys.executable}; pip install "
+            "-e . in the checkout brings what this package needs (activate the "
+            "environment where that was done), what a model needs besides has to be "
+            "installed by itself"
         ) from error
     return code

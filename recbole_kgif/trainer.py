@@ -68,9 +68,10 @@ class KGIFTrainer(Trainer):
         self.model.balance.copy_(neighbour)
         beside = super()._valid_epoch(valid_data, show_progress)
         self.model.balance.copy_(balance)
-        moves = beside[0] != in_force[0] and (
-            (beside[0] > in_force[0]) == self.valid_metric_bigger
-        )
+        if self.valid_metric_bigger:
+            moves = beside[0] > in_force[0]
+        else:
+            moves = beside[0] < in_force[0]
         self.model.settle_balance(moves)
         return beside if moves else in_force
 

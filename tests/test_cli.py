@@ -387,6 +387,19 @@ def test_a_python_without_the_packages_is_told_how_to_get_them(command: str) -> 
     assert process.stdout == ""
 
 
+def test_what_a_model_needs_besides_is_named(
+    in_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As RecBole's NCL does where there is no faiss.
+    def import_faiss(*_arguments: object, **_options: object) -> None:
+        raise ModuleNotFoundError("No module named 'faiss'", name="faiss")
+
+    monkeypatch.setattr("recbole_kgif.experiment.run_experiment", import_faiss)
+    error = error_of(TINY, capsys)
+    assert error.startswith("error: the module faiss is not installed for ")
+    assert "installed by itself" in error
+
+
 def test_a_missing_module_of_the_package_itself_is_no_mistake_of_the_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

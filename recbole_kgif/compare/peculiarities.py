@@ -18,7 +18,7 @@ _KEEPS_TRIPLES = (
     "the interactions is mess_dropout_rate"
 )
 
-# By model; each completes "the model is" or tells of it.
+# By model.
 PECULIARITIES: Mapping[str, tuple[str, ...]] = {
     "KGAT": (
         "its knowledge loss knows no interactions, so that their relation keeps its "

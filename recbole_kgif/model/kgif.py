@@ -82,9 +82,8 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-# Factors of the weights of embeddings and walks, tried in turn: one weight at a time,
-# and where none of these helps both at once, which frees the search where either alone
-# makes it worse (the weight of the item bias, so to speak).
+# Factors of the weights of embeddings and walks, tried in turn. Only where no weight
+# alone helps are both changed, that is, their weight against the item bias.
 _SINGLE_STEPS = ((0.5, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 0.5))
 _JOINT_STEPS = ((0.5, 0.5), (2.0, 2.0))
 
