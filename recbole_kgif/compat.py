@@ -2,7 +2,7 @@
 
 RecBole 1.2.1 is older than what ``pip`` installs beside it, and five things break
 between the construction of a model and the test of a reloaded one; a sixth makes every
-training slower. Each has one
+training slower, and a seventh is that its metrics of diversity fail. Each has one
 :class:`Shim` in :data:`SHIMS`, which says what breaks, asks whether it is broken
 *here*, and says when it can be deleted. :func:`apply_shims` puts in force those that
 are needed and leaves a healthy upstream alone.
@@ -553,6 +553,65 @@ def _aggregate_without_torch_scatter() -> None:
         aggregator.forward = _with_module(aggregator.forward, "torch_scatter", stand_in)
 
 
+# --- metrics that need figures of the training data ------------------------------
+
+
+def _training_figures_are_refused() -> bool:
+    """Gate: a collector that holds a number cannot tell what it has collected."""
+    from recbole.evaluator.collector import Collector, DataStruct
+
+    collector = object.__new__(Collector)
+    collector.data_struct = DataStruct()
+    collector.data_struct.set("data.num_items", 1)
+    try:
+        collector.get_data_struct()
+    except AttributeError:
+        return True
+    return False
+
+
+def _collect_training_figures() -> None:
+    """Let RecBole compute the metrics that look at the training data.
+
+    Breaks: ItemCoverage, AveragePopularity, ShannonEntropy, GiniIndex and
+    TailPercentage need the number of items or how often each occurs. RecBole's
+    collector asks the training loader for them by a name that a loader of triples
+    does not have, and then moves all that it holds to the CPU, as if numbers were
+    tensors.
+
+    Repair: the collector is handed the loader's data set, and what is no tensor stays
+    where it is. The figures and the metrics are RecBole's own.
+
+    Removable when: a training with ``--metrics="['ItemCoverage']"`` runs without it.
+    """
+    from recbole.evaluator.collector import Collector
+
+    collect, get = Collector.data_collect, Collector.get_data_struct
+
+    @functools.wraps(collect)
+    def data_collect(self: Any, train_data: Any) -> None:
+        collect(self, types.SimpleNamespace(dataset=train_data._dataset))
+
+    @functools.wraps(get)
+    def get_data_struct(self: Any) -> Any:
+        import torch
+
+        held = self.data_struct._data_dict
+        figures = {
+            name: held.pop(name)
+            for name in list(held)
+            if not isinstance(held[name], torch.Tensor)
+        }
+        collected = get(self)
+        for name, figure in figures.items():
+            self.data_struct.set(name, figure)
+            collected.set(name, figure)
+        return collected
+
+    Collector.data_collect = data_collect
+    Collector.get_data_struct = get_data_struct
+
+
 # --- putting them in force ------------------------------------------------------
 
 SHIMS: tuple[Shim, ...] = (
@@ -616,6 +675,17 @@ SHIMS: tuple[Shim, ...] = (
         removable_when="RecBole's KGIN and MCCLK no longer import torch_scatter",
         is_needed=_torch_scatter_is_missing,
         apply=_aggregate_without_torch_scatter,
+    ),
+    Shim(
+        name="metrics-of-diversity",
+        reason=(
+            "RecBole's collector moves numbers to the CPU as if they were tensors, so "
+            "that ItemCoverage, AveragePopularity, ShannonEntropy, GiniIndex and "
+            "TailPercentage fail"
+        ),
+        removable_when="a training with ItemCoverage among its metrics runs without it",
+        is_needed=_training_figures_are_refused,
+        apply=_collect_training_figures,
     ),
 )
 

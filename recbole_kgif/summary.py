@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_kgif.compare.metrics import title
 from recbole_kgif.protocols import protocol_of
 
 _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
-_NAMES = {"ndcg": "NDCG", "kgatndcg": "KGATNDCG", "mrr": "MRR"}
 
 
 def summarise(record: Mapping[str, Any], folder: Path) -> str:
@@ -46,10 +46,10 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
 
 def _metric_table(record: Mapping[str, Any]) -> list[str]:
     keys = _ordered(record["test"])
-    width = max(len(_title(key)) for key in keys)
+    width = max(len(title(key)) for key in keys)
     rows = [f"  {'':{width}}  validation    test"]
     rows += [
-        f"  {_title(key):{width}}"
+        f"  {title(key):{width}}"
         f"  {record['valid'][key]:10.4f}  {record['test'][key]:6.4f}"
         for key in keys
     ]
@@ -62,11 +62,6 @@ def _ordered(result: Mapping[str, float]) -> list[str]:
         key for metric in _METRICS for key in result if key.split("@")[0] == metric
     ]
     return known + [key for key in result if key not in known]
-
-
-def _title(key: str) -> str:
-    metric, _, k = key.partition("@")
-    return f"{_NAMES.get(metric, metric.capitalize())}@{k}" if k else metric
 
 
 def _cost(record: Mapping[str, Any]) -> str:
@@ -91,7 +86,7 @@ def _origin(record: Mapping[str, Any]) -> str:
 def _one_line(record: Mapping[str, Any]) -> str:
     parts = [f"{record['model']} {record['dataset']}"]
     for name in ("valid", "test"):
-        figures = (f"{_title(k)} {record[name][k]:.4f}" for k in _ordered(record[name]))
+        figures = (f"{title(k)} {record[name][k]:.4f}" for k in _ordered(record[name]))
         parts.append(f"{name}: " + " ".join(figures))
     versions = record["versions"]
     parts += [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
 import torch
 from recbole.trainer import Trainer
-from recbole.utils import KGDataLoaderState
+from recbole.utils import KGDataLoaderState, calculate_valid_score
+from torch import Tensor
 
 from recbole_kgif.batches import TrainingBatches
 from recbole_kgif.preflight import PaceTeller
@@ -20,6 +23,7 @@ class KGIFTrainer(Trainer):
     """
 
     _has_told_pace = False
+    _beside: Optional[_Beside] = None
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -60,20 +64,74 @@ class KGIFTrainer(Trainer):
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
         """Validate, and keep the balance of embeddings and walks that does better."""
-        in_force = super()._valid_epoch(valid_data, show_progress)
         neighbour = self.model.neighbouring_balance()
         if neighbour is None:
-            return in_force
-        balance = self.model.balance.clone()
-        self.model.balance.copy_(neighbour)
-        beside = super()._valid_epoch(valid_data, show_progress)
-        self.model.balance.copy_(balance)
+            return super()._valid_epoch(valid_data, show_progress)
+        in_force, beside = self._validate_beside(neighbour, valid_data, show_progress)
         if self.valid_metric_bigger:
             moves = beside[0] > in_force[0]
         else:
             moves = beside[0] < in_force[0]
         self.model.settle_balance(moves)
         return beside if moves else in_force
+
+    def _validate_beside(
+        self, neighbour: Tensor, valid_data: Any, show_progress: bool
+    ) -> tuple[tuple[float, Any], tuple[float, Any]]:
+        """Validate by two balances, in one pass over the users.
+
+        Args:
+            neighbour: the balance that is not in force, shape: [2]
+            valid_data: RecBole's loader of the validation interactions.
+            show_progress: whether the pass is shown.
+
+        Returns:
+            Score and result of the validation by the balance in force and by the other.
+        """
+        # Before a pass, a collector holds nothing but figures of the training data.
+        collector = copy.deepcopy(self.eval_collector)
+        self._beside = _Beside(neighbour, collector)
+        try:
+            in_force = super()._valid_epoch(valid_data, show_progress)
+            result = self.evaluator.evaluate(collector.get_data_struct())
+            if not self.config["single_spec"]:
+                result = self._map_reduce(result, self._beside.n_samples)
+        finally:
+            self._beside = None
+        return in_force, (calculate_valid_score(result, self.valid_metric), result)
+
+    def _full_sort_batch_eval(self, batched_data: Any) -> tuple[Any, ...]:
+        return self._evaluated(super()._full_sort_batch_eval, batched_data)
+
+    def _neg_sample_batch_eval(self, batched_data: Any) -> tuple[Any, ...]:
+        return self._evaluated(super()._neg_sample_batch_eval, batched_data)
+
+    def _evaluated(
+        self, evaluate_batch: Callable[[Any], tuple[Any, ...]], batched_data: Any
+    ) -> tuple[Any, ...]:
+        """A batch by the balance in force; by the other one, too, where one is tried.
+
+        All but the weighted sum is then the same, and the model keeps it.
+        """
+        evaluated = evaluate_batch(batched_data)
+        if self._beside is None:
+            return evaluated
+        in_force = self.model.balance.clone()
+        self.model.balance.copy_(self._beside.balance)
+        interaction, scores, row, item = evaluate_batch(batched_data)
+        self.model.balance.copy_(in_force)
+        self._beside.collector.eval_batch_collect(scores, interaction, row, item)
+        self._beside.n_samples += len(batched_data)  # as RecBole counts them
+        return evaluated
+
+
+@dataclass
+class _Beside:
+    """A validation by the balance that is not in force."""
+
+    balance: Tensor
+    collector: Any
+    n_samples: int = 0
 
 
 def _can_fuse(optimizer: torch.optim.Adam) -> bool:

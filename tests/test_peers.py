@@ -1,4 +1,4 @@
-"""Every knowledge-aware model of RecBole, and two general ones, beside KGIF.
+"""Every knowledge-aware model of RecBole, and three general ones, beside KGIF.
 
 Each is trained, validated, saved, reloaded and tested on a small real slice of
 ml-100k. What RecBole gets wrong in a peer stays as it is; where that shows, a test
@@ -42,7 +42,7 @@ KNOWLEDGE_AWARE = (
     "MKR",
     "RippleNet",
 )
-PEERS = (*KNOWLEDGE_AWARE, "BPR", "LightGCN")
+PEERS = (*KNOWLEDGE_AWARE, "BPR", "LightGCN", "EASE")
 
 # What these draw at random whenever they score, trained or not, so that no two calls
 # agree. (KGIN and MCCLK keep what one full ranking drew until training goes on.)

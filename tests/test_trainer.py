@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from recbole.trainer import Trainer
-from recbole.utils import KGDataLoaderState, get_trainer
+from recbole.utils import KGDataLoaderState, get_trainer, init_seed
+from torch import Tensor
 
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.trainer import KGIFTrainer
@@ -16,6 +17,22 @@ def trainer_of(loaded: Loaded) -> KGIFTrainer:
     torch.manual_seed(0)
     model = KGIF(loaded.config, loaded.train_data._dataset)
     return KGIFTrainer(loaded.config, model)
+
+
+Validated = tuple[float, dict[str, float]]
+
+
+def validate_by(
+    monkeypatch: pytest.MonkeyPatch, result: Callable[[Tensor], Validated]
+) -> None:
+    """Let the result of a validation be a function of the balance."""
+
+    def validate_beside(
+        self: KGIFTrainer, neighbour: Tensor, *_: object
+    ) -> tuple[Validated, Validated]:
+        return result(self.model.balance), result(neighbour)
+
+    monkeypatch.setattr(KGIFTrainer, "_validate_beside", validate_beside)
 
 
 def test_recbole_finds_the_trainer(load_tiny: Callable[..., Loaded]) -> None:
@@ -70,13 +87,12 @@ def test_the_better_balance_of_a_validation_is_kept(
     trainer.valid_metric_bigger = bigger
     tried: list[list[float]] = []
 
-    def distance_from_best(self: Trainer, *_: object) -> tuple[float, dict[str, float]]:
-        balance = self.model.balance.tolist()
-        tried.append(balance)
-        distance = abs(balance[0] - 0.25) + abs(balance[1] - 2)
+    def distance_from_best(balance: Tensor) -> Validated:
+        tried.append(balance.tolist())
+        distance = abs(tried[-1][0] - 0.25) + abs(tried[-1][1] - 2)
         return (-distance if bigger else distance), {"distance": distance}
 
-    monkeypatch.setattr(Trainer, "_valid_epoch", distance_from_best)
+    validate_by(monkeypatch, distance_from_best)
     for _ in range(12):
         score, result = trainer._valid_epoch(None)
     assert trainer.model.balance.tolist() == [0.25, 2]
@@ -89,11 +105,11 @@ def test_the_search_is_not_caught_where_either_weight_alone_makes_it_worse(
 ) -> None:
     trainer = trainer_of(load_tiny())
 
-    def along_a_ridge(self: Trainer, *_: object) -> tuple[float, dict[str, float]]:
-        first, second = self.model.balance.log2().tolist()
+    def along_a_ridge(balance: Tensor) -> Validated:
+        first, second = balance.log2().tolist()
         return -abs(first - second) - 0.1 * abs(first + second + 4), {}
 
-    monkeypatch.setattr(Trainer, "_valid_epoch", along_a_ridge)
+    validate_by(monkeypatch, along_a_ridge)
     scores = [trainer._valid_epoch(None)[0] for _ in range(20)]
     assert trainer.model.balance.tolist() == [0.25, 0.25]
     assert scores == sorted(scores)
@@ -103,12 +119,53 @@ def test_an_equal_balance_is_not_taken(
     load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = trainer_of(load_tiny())
-    monkeypatch.setattr(Trainer, "_valid_epoch", lambda *_: (0.5, {}))
+    validate_by(monkeypatch, lambda _: (0.5, {}))
     for bigger in (True, False):
         trainer.valid_metric_bigger = bigger
         for _ in range(6):
             trainer._valid_epoch(None)
     assert trainer.model.balance.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("mode", ["full", "uni20"])
+def test_two_balances_are_validated_in_one_pass_as_in_two(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    loaded = load_tiny(
+        eval_args={"mode": mode},
+        metrics=["NDCG", "Recall", "AveragePopularity"],  # of items in training
+    )
+    trainer = trainer_of(loaded)
+    trainer.eval_collector.data_collect(loaded.train_data)
+    model = trainer.model
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    balances = torch.tensor([[1.0, 1.0], [0.125, 4.0]])
+    in_two = []
+    for balance in balances:
+        model.balance.copy_(balance)
+        init_seed(0, True)  # negatives of a sampled evaluation
+        in_two.append(Trainer._valid_epoch(trainer, loaded.valid_data))
+    assert in_two[0] != in_two[1]
+
+    walked: list[int] = []
+    forward = model.walks.forward
+    monkeypatch.setattr(
+        model.walks,
+        "forward",
+        lambda users: walked.append(len(users)) or forward(users),
+    )
+    model.balance.copy_(balances[0])
+    init_seed(0, True)
+    in_one = trainer._validate_beside(balances[1], loaded.valid_data, False)
+    assert list(in_one) == in_two
+    assert torch.equal(model.balance, balances[0])
+    # Nothing of it is left for the next evaluation, and no walk was taken twice.
+    assert (
+        Trainer._valid_epoch(trainer, loaded.valid_data) == in_two[0] or mode != "full"
+    )
+    n_users = len(loaded.valid_data._dataset.inter_feat["user_id"].unique())
+    assert mode != "full" or walked == [n_users] * 2
 
 
 def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:

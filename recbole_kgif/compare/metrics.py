@@ -15,6 +15,11 @@ _TITLES = {
     "hit": "Hit",
     "precision": "Precision",
     "map": "MAP",
+    "itemcoverage": "ItemCoverage",
+    "averagepopularity": "AveragePopularity",
+    "shannonentropy": "ShannonEntropy",
+    "giniindex": "GiniIndex",
+    "tailpercentage": "TailPercentage",
 }
 # RecBole's metrics that are not of a ranked list.
 _WITHOUT_CUTOFF = {"gauc", "auc", "mae", "rmse", "logloss"}

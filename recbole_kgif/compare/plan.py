@@ -25,7 +25,7 @@ from recbole_kgif.settings import (
 
 ALL_MODELS = (
     *("KGIF", "CFKG", "CKE", "KGAT", "KGCN", "KGIN", "KGNNLS", "KTUP", "MCCLK", "MKR"),
-    *("RippleNet", "BPR", "LightGCN"),
+    *("RippleNet", "BPR", "LightGCN", "EASE"),
 )
 FIRST_SEED = 2020
 # One split a data set, whatever the seed: users can be paired over seeds and models.

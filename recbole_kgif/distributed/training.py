@@ -14,6 +14,7 @@ from typing import Any, Union
 
 import torch
 import torch.distributed as dist
+from recbole.evaluator import Collector
 from recbole.utils import get_trainer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -150,13 +151,11 @@ def _mean(losses: list[Loss]) -> Loss:
     return sum(losses) / len(losses)  # type: ignore
 
 
-def _share_evaluation(trainer: Any) -> None:
-    """Compute each metric once, from what all processes have collected."""
-    collector = trainer.eval_collector
-    get_own = collector.get_data_struct
+class _SharedCollector(Collector):
+    """RecBole's collector, which ends with what all processes have collected."""
 
-    def get_all() -> Any:
-        collected = get_own()
+    def get_data_struct(self) -> Any:
+        collected = super().get_data_struct()
         own = {name: collected.get(name) for name in _COLLECTED if name in collected}
         parts = group.from_all(own)
         for name in _COLLECTED:
@@ -165,7 +164,10 @@ def _share_evaluation(trainer: Any) -> None:
                 collected.set(name, torch.cat(of_all))
         return collected
 
-    collector.get_data_struct = get_all
+
+def _share_evaluation(trainer: Any) -> None:
+    """Compute each metric once, from what all processes have collected."""
+    trainer.eval_collector = _SharedCollector(trainer.config)
     # In place of RecBole's mean over processes. All follow the first, so that no last
     # digit lets one stop training and another go on.
     trainer._map_reduce = lambda result, _: group.from_first(lambda: result)

@@ -219,10 +219,12 @@ class KGIF(KnowledgeRecommender):
         self.register_buffer("next_step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
 
-        # storage: attention of the epoch while training, embeddings while evaluating
+        # storage: attention of the epoch while training; while evaluating, embeddings,
+        # and the users who were scored last with their walks
         self.epoch_edge_weights: Optional[Tensor] = None
         self.restore_user_e: Optional[Tensor] = None
         self.restore_item_e: Optional[Tensor] = None
+        self.restore_walks: Optional[tuple[Tensor, Tensor]] = None
         self.register_load_state_dict_post_hook(_forget_stored_results)
 
     def _initialise_parameters(self) -> None:
@@ -339,7 +341,7 @@ class KGIF(KnowledgeRecommender):
             tuple: recommendation loss and, where ``knowledge_weight`` is above zero,
             weighted knowledge loss, each of shape: []
         """
-        self.restore_user_e, self.restore_item_e = None, None
+        _forget_scores(self)
         user = interaction[self.USER_ID]
         item = interaction[self.ITEM_ID]
         negative_item = interaction[self.NEG_ITEM_ID]
@@ -450,7 +452,7 @@ class KGIF(KnowledgeRecommender):
         Returns:
             torch.Tensor: weighted knowledge loss, shape: []
         """
-        self.restore_user_e, self.restore_item_e = None, None
+        _forget_scores(self)
         triples = self._entity_triples(interaction)
         (nodes,) = self._look_up(triples.nodes)
         return self.knowledge_weight * self._knowledge_loss(triples, nodes)
@@ -486,6 +488,12 @@ class KGIF(KnowledgeRecommender):
         )
         return F.softplus(leads).mean()
 
+    def _stored_walks(self, walks: NeighbourWalks, user: Tensor) -> Tensor:
+        """What the walks give users, kept for their scores by another balance."""
+        if self.restore_walks is None or not torch.equal(self.restore_walks[0], user):
+            self.restore_walks = (user, walks(user))
+        return self.restore_walks[1]
+
     def _scores(self, user: Tensor) -> Tensor:
         """Scores of all items for the given users, shape: [n_asked, n_items]."""
         user_all, item_all = self._stored_embeddings()
@@ -494,7 +502,7 @@ class KGIF(KnowledgeRecommender):
         item_e = F.normalize(item_all, dim=-1)
         score = torch.addmm(self.item_bias.weight.t(), user_e, item_e.t())
         if self.walks is not None:
-            score.addcmul_(self.balance[1], self.walks(user))
+            score.addcmul_(self.balance[1], self._stored_walks(self.walks, user))
         return score
 
     def predict(self, interaction: Any) -> Tensor:
@@ -558,9 +566,14 @@ def _distinct(ids: Tensor, size: int) -> Tensor:
     return ids[last[ids] == order]
 
 
+def _forget_scores(model: KGIF) -> None:
+    model.restore_user_e, model.restore_item_e = None, None
+    model.restore_walks = None
+
+
 def _forget_stored_results(model: KGIF, _incompatible_keys: Any = None) -> None:
     model.epoch_edge_weights = None
-    model.restore_user_e, model.restore_item_e = None, None
+    _forget_scores(model)
 
 
 def _check_options(config: Any) -> None:

@@ -170,6 +170,8 @@ SPACES: Mapping[str, Space] = {
         "reg_weight": LogRange(1e-6, 1e-2),
         "n_layers": _choices(1, 2, 3, 4),
     },
+    # Solved in closed form: there is no learning rate.
+    "EASE": {"reg_weight": LogRange(1.0, 1e4)},
 }
 
 # What KG4RecEval (github.com/HotBento/KG4RecEval, folder config) names for Last.FM.

@@ -35,8 +35,6 @@ def test_only_validation_interactions_are_evaluated_unless_asked(
         evaluate_test=evaluate_test,
     )
     tested = [TEST_INTERACTIONS] if evaluate_test else []
-    # Two balances of embeddings and walks are tried in each validation.
-    n_validations = 2 * TINY_OPTIONS["epochs"]
-    assert evaluated == [VALIDATION_INTERACTIONS] * n_validations + tested
+    assert evaluated == [VALIDATION_INTERACTIONS] * TINY_OPTIONS["epochs"] + tested
     assert ("test" in record) is evaluate_test
     assert ("test_per_user" in record) is evaluate_test
