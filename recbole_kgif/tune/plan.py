@@ -26,6 +26,7 @@ from recbole_kgif.compare.store import (
     read_request,
     refuse_disagreeing,
 )
+from recbole_kgif.settings import default_options
 from recbole_kgif.tune.spaces import (
     FIXED,
     Parameters,
@@ -176,8 +177,17 @@ def trial_settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_options(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Those options of a request that a model of a comparison may have for itself."""
-    return {k: v for k, v in request["options"].items() if may_differ(k)}
+    """Those options of a request that a model of a comparison may have for itself.
+
+    What is alike for all models, as their size, is left out where a model has no such
+    option.
+    """
+    known = default_options(request["model"])
+    return {
+        name: value
+        for name, value in request["options"].items()
+        if may_differ(name) and name in known
+    }
 
 
 def check_trials_agree(folder: Path, plans: Sequence[ModelPlan]) -> None:

@@ -61,6 +61,12 @@ def test_what_is_given_holds_for_all_trials() -> None:
     assert "reg_weight" not in planned.space
 
 
+def test_the_options_of_a_trial_hold_none_that_its_model_does_not_know() -> None:
+    planned = plan("EASE")
+    own = own_options(planned.trial(0, planned.starts[0]).to_json())
+    assert own == {"reg_weight": 250.0, "train_batch_size": 2048}
+
+
 def test_a_comparison_with_the_options_of_a_trial_is_that_run() -> None:
     planned = plan("KGAT", mess_dropout=0.25)
     trial = planned.trial(2, planned.starts[1]).to_json()
