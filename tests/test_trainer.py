@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Optional
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState, get_trainer, init_seed
 from torch import Tensor
 
+from recbole_kgif.model.damping import Damping
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.trainer import KGIFTrainer
 from tests.conftest import Loaded
@@ -150,11 +152,12 @@ def test_two_balances_are_validated_in_one_pass_as_in_two(
 
     walked: list[int] = []
     forward = model.walks.forward
-    monkeypatch.setattr(
-        model.walks,
-        "forward",
-        lambda users: walked.append(len(users)) or forward(users),
-    )
+
+    def noting(users: Tensor, damping: Optional[Damping]) -> Tensor:
+        walked.append(len(users))
+        return forward(users, damping)
+
+    monkeypatch.setattr(model.walks, "forward", noting)
     model.balance.copy_(balances[0])
     init_seed(0, True)
     in_one = trainer._validate_beside(balances[1], loaded.valid_data, False)

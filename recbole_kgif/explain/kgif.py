@@ -6,10 +6,11 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.graph import Floats, Graph, find_edges, make_graph
-from recbole_kgif.explain.linear import DirectWalks, LinearScore
+from recbole_kgif.explain.linear import DirectWalks, LinearScore, LongerWalks
 
 
 def linear_score(model: Any) -> LinearScore:
@@ -79,6 +80,22 @@ def _direct_walks(
         value=value,
         trust=_doubles(walks.trust())[graph.relation],
         neighbour=number,
+        longer=_longer_walks(walks),
+    )
+
+
+def _longer_walks(walks: Any) -> Optional[LongerWalks]:
+    damping = walks.damping()
+    if damping is None:
+        return None
+    shared = walks.shared
+    place = (shared.items.row.cpu().numpy(), shared.items.column.cpu().numpy())
+    shape = (shared.items.n_rows, shared.items.n_columns)
+    return LongerWalks(
+        items=csr_matrix((_doubles(shared.value), place), shape=shape),
+        trust=_doubles(walks.trust()[shared.relation]),
+        node=shared.node.cpu().numpy(),
+        damping=damping,
     )
 
 

@@ -8,6 +8,11 @@ layers, the propagated embeddings are z = 1/(L+1) sum_l A^l f, and the score is:
 **Direct walks.** w is a sum over walks already. Each u -> j -> n -> i, with n a node
 that j and i reach by the same relation r, contributes q |N(u)|^-a g_r x_jn x_in.
 
+**Longer walks.** With K the matrix of the sums of g_r x_jn x_in between any two items,
+the model multiplies the direct walks to all items by a polynomial P of K (`damping`).
+What P - 1 makes of them is the sum over walks that go on from item to item, of five
+edges and more. Most of it is negative: it takes off what many items have in common.
+
 **Embeddings.** With the lengths of z_u and z_i held at what they are, the cosine part
 is a sum over pairs of walks, l edges from u to n and m edges from i to n'::
 
@@ -34,6 +39,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.graph import Flags, Floats, Graph, Integers
+from recbole_kgif.model.damping import Damping
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,7 @@ class DirectWalks:
         trust: g_r of the relation of each edge, shape: [n_edges]
         neighbour: number of the shared neighbour, a pair of relation and node, that
             each edge leads to; any number where the value is 0, shape: [n_edges]
+        longer: what walks of five edges and more add, or None without them.
     """
 
     user_factor: Floats
@@ -55,11 +62,60 @@ class DirectWalks:
     value: Floats
     trust: Floats
     neighbour: Integers
+    longer: Optional[LongerWalks] = None
 
     @cached_property
     def n_neighbours(self) -> int:
         """Number of shared neighbours, 1 at least."""
         return int(self.neighbour.max(initial=0)) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class LongerWalks:
+    """What walks that go on from item to item add to the direct ones.
+
+    It stays as it is where edges are deleted: a deletion takes away the hops to the
+    first neighbour, not those behind it.
+
+    Attributes:
+        items: x, shape: [n_items, n_neighbours]
+        trust: g of the relation of each neighbour, shape: [n_neighbours]
+        node: node of each neighbour, shape: [n_neighbours]
+        damping: P.
+    """
+
+    items: csr_matrix
+    trust: Floats
+    node: Integers
+    damping: Damping
+
+    def to_items(self, user: int, reached: Floats) -> Floats:
+        """What they add, for all items.
+
+        Args:
+            user: number of the user, by way of whom no walk leads.
+            reached: sum of x_jn over the user's items j, shape: [n_neighbours]
+
+        Returns:
+            Without the user's factor, shape: [n_items]
+        """
+        return self._added(self.items @ (self._trust_without(user) * reached))
+
+    def from_neighbours(self, user: int, item: int) -> Floats:
+        """What they add from each neighbour on, for one item, shape: [n_neighbours]."""
+        at_item = np.zeros(self.items.shape[0])
+        at_item[item] = 1
+        return self._trust_without(user) * (self.items.T @ self._added(at_item))
+
+    def _trust_without(self, user: int) -> Floats:
+        return np.where(self.node == user, 0.0, self.trust)
+
+    def _added(self, of_items: Floats) -> Floats:
+        """(P - 1) times a value of each item."""
+        return self.damping.apply(self._between_items, of_items) - of_items
+
+    def _between_items(self, of_items: Floats) -> Floats:
+        return self.items @ (self.trust * (self.items.T @ of_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,34 +193,46 @@ class LinearScore:
         graph = self.graph
         if self.walks is None:
             return np.zeros(graph.n_items)
-        neighbour, n_neighbours = self.walks.neighbour, self.walks.n_neighbours
-        edges = np.arange(graph.first[user], graph.first[user + 1])
-        # An edge missing from the history, as after a deletion, takes nothing.
-        place, second = graph.edges_from(graph.tail[edges])
-        reached = np.bincount(
-            neighbour[second],
-            self.walks.takes[edges][place] * self.walks.value[second],
-            n_neighbours,
-        )
+        reached = self._reached_by_direct_walks(user)
         third = self._edges_to_others(user)
         last = self.walks.trust[third] * self.walks.value[third]
         total = np.bincount(
             graph.head[third] - graph.n_users,
-            last * reached[neighbour[third]],
+            last * reached[self.walks.neighbour[third]],
             graph.n_items,
         )
         return self.walks.user_factor[user] * total
 
-    def direct_walks_by_edge(
+    def longer_walks(self, user: int) -> Floats:
+        """What longer walks add to the direct ones, for all items, shape: [n_items]."""
+        if self.walks is None or self.walks.longer is None:
+            return np.zeros(self.graph.n_items)
+        reached = self._reached_by_direct_walks(user)
+        added = self.walks.longer.to_items(user, reached)
+        return self.walks.user_factor[user] * added
+
+    def _reached_by_direct_walks(self, user: int) -> Floats:
+        """Sum of x_jn over the items j of a user, shape: [n_neighbours]."""
+        assert self.walks is not None
+        graph = self.graph
+        edges = np.arange(graph.first[user], graph.first[user + 1])
+        # An edge missing from the history, as after a deletion, takes nothing.
+        place, second = graph.edges_from(graph.tail[edges])
+        taken = self.walks.takes[edges][place] * self.walks.value[second]
+        number = self.walks.neighbour[second]
+        return np.bincount(number, taken, self.walks.n_neighbours).astype(np.float64)
+
+    def item_walks_by_edge(
         self, user: int, item: int, stays: Optional[Flags] = None
     ) -> Floats:
-        """The part q w(u, i) by the edge out of the user that a walk begins with.
+        """Direct and longer walks by the edge out of the user that they begin with.
 
         Args:
             user: number of the user.
             item: number of the item.
             stays: whether walks may take each edge in its own direction; None for all
-                edges, shape: [n_edges]
+                edges. What longer walks do behind their first neighbour does not ask.
+                Shape: [n_edges]
 
         Returns:
             Shape: [number of the user's edges]
@@ -181,7 +249,9 @@ class LinearScore:
         last = self.walks.trust[third] * self.walks.value[third]
         # A walk takes the last edge from the neighbour to the item.
         last = last * stays[graph.reverse[third]]
-        behind = np.bincount(neighbour[third], last, n_neighbours)
+        behind = np.bincount(neighbour[third], last, n_neighbours).astype(np.float64)
+        if self.walks.longer is not None:
+            behind = behind + self.walks.longer.from_neighbours(user, item)
         place, second = graph.edges_from(graph.tail[edges])
         value = self.walks.value[second] * stays[second]
         total = np.bincount(place, value * behind[neighbour[second]], len(edges))
@@ -197,15 +267,16 @@ class LinearScore:
         """y(u, i) of a user and all items, shape: [n_items]."""
         items = self.propagated[self.graph.n_users :][: self.graph.n_items]
         cosine = _unit(items) @ _unit(self.propagated[user])
-        return self.cosine_weight * cosine + self.direct_walks(user) + self.item_bias
+        walks = self.direct_walks(user) + self.longer_walks(user)
+        return self.cosine_weight * cosine + walks + self.item_bias
 
     def score(self, user: int, item: int) -> float:
         """y(u, i) of one item, without propagating to all nodes."""
         seen = self.reach([user, self.graph.item_node(item)]).sum(axis=1)
         of_user, of_item = _unit(seen @ self.embedding / (self.n_layers + 1))
-        direct = float(self.direct_walks_by_edge(user, item).sum())
+        walks = float(self.item_walks_by_edge(user, item).sum())
         cosine = float(of_user @ of_item)
-        return self.cosine_weight * cosine + direct + float(self.item_bias[item])
+        return self.cosine_weight * cosine + walks + float(self.item_bias[item])
 
     def without(self, edges: Sequence[int]) -> LinearScore:
         """The score once edges are gone, in both directions.

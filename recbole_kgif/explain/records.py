@@ -16,7 +16,7 @@ from typing import Any, Optional
 from recbole_kgif.errors import UserError
 
 FORMAT = "recbole_kgif explanations"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 USER, ITEM, ENTITY = "user", "item", "entity"
 KINDS = (USER, ITEM, ENTITY)
@@ -157,6 +157,8 @@ class Shares:
     Attributes:
         bias: the item's own bias, which is the same for all users.
         direct_walks: sum of the direct walks user - item - neighbour - item.
+        longer_walks: what walks add that go on from item to item in the same way, of
+            five edges and more; below 0 where they take off what many items share.
         connected: sums of the connected walks through the embeddings, by their number
             of edges from 1 on.
         different_endpoints: similarity of different endpoints; it belongs to no path.
@@ -164,13 +166,14 @@ class Shares:
 
     bias: float
     direct_walks: float
+    longer_walks: float
     connected: tuple[float, ...]
     different_endpoints: float
 
     @property
     def walks(self) -> float:
         """What all walks give together."""
-        return math.fsum((self.direct_walks, *self.connected))
+        return math.fsum((self.direct_walks, self.longer_walks, *self.connected))
 
     @property
     def total(self) -> float:
@@ -255,8 +258,13 @@ class Explanation:
 
     @property
     def other_walks(self) -> float:
-        """What all other walks give: paths not listed, and walks that come back."""
-        return 0.0 if self.shares is None else self.shares.walks - self.shown
+        """What all other walks give but the longer ones from item to item.
+
+        These are paths not listed, and walks that come back.
+        """
+        if self.shares is None:
+            return 0.0
+        return self.shares.walks - self.shares.longer_walks - self.shown
 
 
 def path_strength(path: Path) -> float:

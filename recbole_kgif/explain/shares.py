@@ -33,7 +33,7 @@ def shares(score: LinearScore, user: int, items: Sequence[int]) -> list[Shares]:
     """
     nodes = [score.graph.item_node(item) for item in items]
     seen_by_user, *seen_by_items = score.reach([user, *nodes])
-    direct = score.direct_walks(user)
+    direct, longer = score.direct_walks(user), score.longer_walks(user)
     parts = []
     for item, seen in zip(items, seen_by_items):
         scale = cosine_scale(score, user, item)
@@ -45,6 +45,7 @@ def shares(score: LinearScore, user: int, items: Sequence[int]) -> list[Shares]:
             Shares(
                 bias=float(score.item_bias[item]),
                 direct_walks=float(direct[item]),
+                longer_walks=float(longer[item]),
                 connected=tuple(
                     float(scale * np.fliplr(pairs).trace(score.n_layers - length))
                     for length in range(1, 2 * score.n_layers + 1)
@@ -81,7 +82,7 @@ def walks_by_first_edge(score: LinearScore, user: int, item: int) -> Floats:
     reached = seen[: score.n_layers].sum(axis=0)[graph.tail[edges]]
     met_at_user = score.gain[user] * score.weight_back[edges] * reached
     connected = cosine_scale(score, user, item) * (met_behind + met_at_user)
-    return connected + score.direct_walks_by_edge(user, item)
+    return connected + score.item_walks_by_edge(user, item)
 
 
 def walks_without(
@@ -90,8 +91,9 @@ def walks_without(
     """What the walks give together that take none of these hops.
 
     A hop is an edge in the direction walked from the user to the item: walks that take
-    it the other way stay. The lengths of the propagated embeddings stay as they are,
-    and `Shares.walks` is what there is without any such hop.
+    it the other way stay, as do longer walks that take it behind their first neighbour.
+    The lengths of the propagated embeddings stay as they are, and `Shares.walks` is
+    what there is without any such hop.
 
     Args:
         score: the model.
@@ -116,7 +118,7 @@ def walks_without(
         seen_by_item = seen_by_item + to_item
     pairs = float((seen_by_user * score.gain) @ seen_by_item)
     connected = cosine_scale(score, user, item) * pairs
-    return connected + float(score.direct_walks_by_edge(user, item, stays).sum())
+    return connected + float(score.item_walks_by_edge(user, item, stays).sum())
 
 
 def _different_endpoints(embedding: Floats, left: Floats, right: Floats) -> float:

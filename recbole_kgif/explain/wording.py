@@ -120,6 +120,9 @@ def notes(explanation: Explanation) -> list[str]:
     return remarks
 
 
+_LONGER_WALKS = "walks of 5 edges and more, from item to item"
+
+
 def share_rows(explanation: Explanation) -> list[tuple[str, float]]:
     """The parts of the score with their names, in the order of display."""
     shares = explanation.shares
@@ -128,9 +131,11 @@ def share_rows(explanation: Explanation) -> list[tuple[str, float]]:
     n_paths = len(explanation.paths)
     shown = "the path shown" if n_paths == 1 else f"the {n_paths} paths shown"
     rows = [(shown, explanation.shown)] if n_paths else []
+    rows.append(("all other walks of the graph", explanation.other_walks))
+    if shares.longer_walks:
+        rows.append((_LONGER_WALKS, shares.longer_walks))
     return [
         *rows,
-        ("all other walks of the graph", explanation.other_walks),
         ("similarity of different endpoints", shares.different_endpoints),
         ("the item's own bias", shares.bias),
     ]
@@ -141,7 +146,10 @@ def length_rows(explanation: Explanation) -> list[tuple[str, float]]:
     shares = explanation.shares
     if shares is None:
         return []
-    rows = [("direct walks of 3 edges", shares.direct_walks)]
+    rows = [
+        ("direct walks of 3 edges", shares.direct_walks),
+        (_LONGER_WALKS, shares.longer_walks),
+    ]
     rows += [
         (f"walks of {length} edge{'s' if length > 1 else ''}, by embeddings", value)
         for length, value in enumerate(shares.connected, start=1)

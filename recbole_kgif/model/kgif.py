@@ -25,6 +25,7 @@ from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
+from .damping import Damping
 from .functions import NodeVectors, look_up, softmax_losses
 from .graph import (
     CollaborativeKnowledgeGraph,
@@ -220,10 +221,11 @@ class KGIF(KnowledgeRecommender):
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
 
         # storage: attention of the epoch while training; while evaluating, embeddings,
-        # and the users who were scored last with their walks
+        # damping, and the users who were scored last with their walks
         self.epoch_edge_weights: Optional[Tensor] = None
         self.restore_user_e: Optional[Tensor] = None
         self.restore_item_e: Optional[Tensor] = None
+        self.restore_damping: Optional[Damping] = None
         self.restore_walks: Optional[tuple[Tensor, Tensor]] = None
         self.register_load_state_dict_post_hook(_forget_stored_results)
 
@@ -490,8 +492,10 @@ class KGIF(KnowledgeRecommender):
 
     def _stored_walks(self, walks: NeighbourWalks, user: Tensor) -> Tensor:
         """What the walks give users, kept for their scores by another balance."""
+        if self.restore_damping is None:
+            self.restore_damping = walks.damping()
         if self.restore_walks is None or not torch.equal(self.restore_walks[0], user):
-            self.restore_walks = (user, walks(user))
+            self.restore_walks = (user, walks(user, self.restore_damping))
         return self.restore_walks[1]
 
     def _scores(self, user: Tensor) -> Tensor:
@@ -568,7 +572,7 @@ def _distinct(ids: Tensor, size: int) -> Tensor:
 
 def _forget_scores(model: KGIF) -> None:
     model.restore_user_e, model.restore_item_e = None, None
-    model.restore_walks = None
+    model.restore_damping, model.restore_walks = None, None
 
 
 def _forget_stored_results(model: KGIF, _incompatible_keys: Any = None) -> None:

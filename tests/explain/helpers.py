@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Optional
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.graph import Graph, both_directions, make_graph
-from recbole_kgif.explain.linear import DirectWalks, LinearScore
+from recbole_kgif.explain.linear import DirectWalks, LinearScore, LongerWalks
 from recbole_kgif.explain.shares import cosine_scale
+from recbole_kgif.model.damping import Damping
 
 N_RELATIONS = 3
 
@@ -87,6 +90,25 @@ def _direct_walks(graph: Graph, random: Any) -> DirectWalks:
             graph.relation * graph.n_nodes + graph.tail, return_inverse=True
         )[1],
     )
+
+
+def with_longer_walks(score: LinearScore) -> LinearScore:
+    """The same score, its direct walks damped."""
+    graph, walks = score.graph, score.walks
+    assert walks is not None
+    edges = np.flatnonzero(walks.value)
+    place = (graph.head[edges] - graph.n_users, walks.neighbour[edges])
+    trust, node = np.zeros(walks.n_neighbours), np.zeros(walks.n_neighbours, dtype=int)
+    trust[walks.neighbour], node[walks.neighbour] = walks.trust, graph.tail
+    longer = LongerWalks(
+        items=csr_matrix(
+            (walks.value[edges], place), shape=(graph.n_items, walks.n_neighbours)
+        ),
+        trust=trust,
+        node=node,
+        damping=Damping(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
+    )
+    return replace(score, walks=replace(walks, longer=longer))
 
 
 def all_walks(

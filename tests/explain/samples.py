@@ -75,7 +75,7 @@ def explanation() -> Explanation:
         n_candidates=1234,
         met_in=None,
         paths=with_hop_totals([SHARED, BY_BOB, LONG]),
-        shares=Shares(0.05, 0.3, (0.0, 0.0, 0.2, 0.0, 0.15, 0.0), 1.4),
+        shares=Shares(0.05, 0.4, -0.1, (0.0, 0.0, 0.2, 0.0, 0.15, 0.0), 1.4),
         evidence=(Evidence(ALIEN, 0.5), Evidence(BRAZIL, -0.1)),
     )
 
@@ -104,5 +104,5 @@ def unreached() -> Explanation:
         explanation(),
         paths=(),
         evidence=(),
-        shares=Shares(0.7, 0.0, (0.0, 0.0), 1.4),
+        shares=Shares(0.7, 0.0, 0.0, (0.0, 0.0), 1.4),
     )

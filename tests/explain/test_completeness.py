@@ -74,5 +74,6 @@ def test_the_parts_make_the_scores_of_200_users(
         equal, different = parts_of_the_cosine(score, user, item)
         assert sum(record.shares.connected) == pytest.approx(equal, abs=1e-9)
         assert record.shares.different_endpoints == pytest.approx(different, abs=1e-9)
-        total = equal + different + record.shares.direct_walks + record.shares.bias
+        walks = record.shares.direct_walks + record.shares.longer_walks
+        total = equal + different + walks + record.shares.bias
         assert total == pytest.approx(of_user[item], rel=1e-4)

@@ -160,7 +160,8 @@ def test_the_paths_listed_begin_with_different_interactions(
     assert beginnings(listed) == ["elf", "alien", "dune"]
     assert listed.paths[0].contribution == every.paths[0].contribution
     assert listed.shares is not None
-    rest = listed.shares.bias + listed.shares.different_endpoints
+    shares = listed.shares
+    rest = shares.bias + shares.different_endpoints + shares.longer_walks
     total = listed.shown + listed.other_walks + rest
     assert total == pytest.approx(listed.score, rel=1e-4)
     more = explainer.explain("cy", "casino", paths=4)

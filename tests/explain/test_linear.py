@@ -12,6 +12,7 @@ from tests.explain.helpers import (
     contribution,
     random_score,
     through_embeddings,
+    with_longer_walks,
 )
 
 PAIRS = [(user, item) for user in range(3) for item in range(4)]
@@ -145,3 +146,36 @@ def test_edges_must_be_there_in_both_directions() -> None:
         make_graph(head[:1], relation[:1], tail[:1], **sizes)
     with pytest.raises(ValueError, match="sorted"):
         make_graph(head[::-1], relation[::-1], tail[::-1], **sizes)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_longer_walks_are_what_a_polynomial_of_the_similarities_adds(seed: int) -> None:
+    without = random_score(seed, density=0.8)
+    score = with_longer_walks(without)
+    assert score.walks is not None and score.walks.longer is not None
+    longer = score.walks.longer
+    matrix = longer.items.toarray()
+    between = matrix * longer.trust @ matrix.T
+    polynomial = longer.damping.apply(between.__matmul__, np.eye(len(between)))
+    for user, item in PAIRS:
+        added = without.direct_walks(user) @ polynomial - without.direct_walks(user)
+        np.testing.assert_allclose(score.longer_walks(user), added, atol=1e-12)
+        np.testing.assert_allclose(score.scores(user), without.scores(user) + added)
+        assert score.score(user, item) == pytest.approx(score.scores(user)[item])
+        (parts,) = shares(score, user, [item])
+        assert parts.longer_walks == pytest.approx(added[item])
+        assert parts.total == pytest.approx(score.score(user, item))
+        by_edge = walks_by_first_edge(score, user, item)
+        assert by_edge.sum() == pytest.approx(parts.walks)
+
+
+def test_longer_walks_go_with_the_interaction_that_they_begin_with() -> None:
+    score = with_longer_walks(random_score(1, density=0.8))
+    for user in range(3):
+        first = int(score.graph.first[user])
+        assert score.longer_walks(user).any()
+        left = score.without([first]).longer_walks(user)
+        own = score.only([first]).longer_walks(user)
+        assert not np.allclose(left, score.longer_walks(user)) or not own.any()
+        edges = list(range(first, int(score.graph.first[user + 1])))
+        assert not score.without(edges).longer_walks(user).any()

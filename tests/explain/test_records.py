@@ -111,7 +111,7 @@ def changed_hop(record: Explanation) -> tuple[Path, ...]:
         ({"item": ANN}, "to another item"),
         ({"shares": None}, "for all or for none"),
         ({"score": 2.2}, "the parts add up to 2.1, the score is 2.2"),
-        ({"shares": Shares(0.0, 0.3, (0.35,), 1.4)}, "the parts add up to 2.05"),
+        ({"shares": Shares(0.0, 0.4, -0.1, (0.35,), 1.4)}, "the parts add up to 2.05"),
         ({"paths": explanation().paths[::-1]}, "strongest path stands first"),
         ({"paths": changed_hop(explanation())}, "contribution of a hop"),
     ],
@@ -124,7 +124,7 @@ def test_an_explanation_checks_itself(changes: dict[str, Any], message: str) -> 
 def test_what_the_paths_leave_is_what_other_walks_give() -> None:
     record = explanation()
     assert record.shown == pytest.approx(0.31)
-    assert record.other_walks == pytest.approx(0.65 - 0.31)
+    assert record.other_walks == pytest.approx(0.75 - 0.31)
     assert record.paths[0].hops[0].contribution == pytest.approx(0.41 - 0.2)
 
 

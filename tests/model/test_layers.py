@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, Optional
@@ -287,13 +288,39 @@ def walk_score(
 
 def test_direct_walks_follow_their_equation() -> None:
     walks = walks_with_values()
-    scores = walks(torch.tensor([2, 0, 1, 0]))
+    scores = walks(torch.tensor([2, 0, 1, 0]), damping=None)
     assert scores.shape == (4, N_ITEMS)
     for row, user in enumerate([2, 0, 1, 0]):
         for item in set(range(N_ITEMS)) - set(HISTORIES[user]):
             expected = walk_score(walks, user, item, HISTORIES[user])
             assert scores[row, item].item() == pytest.approx(expected)
     assert scores[0, 1] > 0
+
+
+def test_what_items_have_in_common_anyway_is_damped() -> None:
+    walks = walks_with_values()
+    found = walks.damping()
+    assert found is not None
+    x, trust = shared_by_hand(), walks.trust().tolist()
+    between = torch.zeros(N_ITEMS, N_ITEMS, dtype=torch.float64)
+    for i, j in itertools.product(range(N_ITEMS), repeat=2):
+        between[i, j] = sum(
+            trust[r] * x[i][r, n] * x[j][r, n] for r, n in set(x[i]) & set(x[j])
+        )
+    diagonal = between.diagonal()
+    assert found.scale == pytest.approx(1 / float(diagonal[diagonal > 0].mean()))
+    assert float(torch.linalg.eigvalsh(between)[-1]) * found.scale <= found.largest
+    polynomial = found.apply(between.matmul, torch.eye(N_ITEMS, dtype=torch.float64))
+    users = torch.tensor([2, 0, 1])
+    direct, damped = walks(users, damping=None), walks(users, found)
+    torch.testing.assert_close(damped, direct @ polynomial.to(direct))
+    assert not torch.allclose(damped, direct)
+    # Strong similarities lose most.
+    values = torch.linalg.eigvalsh(found.scale * between)
+    exact = (1 + walks.damping_strength) / (1 + walks.damping_strength * values)
+    torch.testing.assert_close(
+        torch.linalg.eigvalsh(polynomial).flip(0), exact, atol=0.02, rtol=0
+    )
 
 
 def test_a_held_out_item_is_no_evidence_of_itself() -> None:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from recbole_kgif.model.damping import Damping, chebyshev_coefficients, damping
+
+
+def similarities(n: int = 6, seed: int = 0) -> Tensor:
+    """A symmetric matrix without negative entries or eigenvalues."""
+    factor = torch.rand(n, 4, generator=torch.Generator().manual_seed(seed)).double()
+    return factor @ factor.T
+
+
+@given(strength=st.floats(0.01, 2), largest=st.floats(0.1, 100), x=st.floats(0, 1))
+def test_a_high_degree_comes_as_near_as_one_likes(
+    strength: float, largest: float, x: float
+) -> None:
+    def function(value: float) -> float:
+        return 1 / (1 + strength * value)
+
+    coefficients = chebyshev_coefficients(function, largest, 60)
+    angle = math.acos(2 * x - 1)
+    found = sum(c * math.cos(k * angle) for k, c in enumerate(coefficients))
+    assert found == pytest.approx(function(largest * x), abs=0.02)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 5])
+def test_the_polynomial_is_applied_without_the_matrix(degree: int) -> None:
+    matrix, vectors = similarities(), torch.eye(6, 2).double()
+    found = damping(matrix.matmul, matrix.diagonal(), 0.25, degree)
+    assert found is not None and len(found.coefficients) == degree + 1
+    values, basis = np.linalg.eigh(matrix.numpy() * found.scale)
+    assert 0 < values.max() <= found.largest
+    angles = np.arccos(2 * values / found.largest - 1)
+    weights = sum(c * np.cos(k * angles) for k, c in enumerate(found.coefficients))
+    dense = basis @ np.diag(weights) @ basis.T
+    np.testing.assert_allclose(
+        found.apply(matrix.matmul, vectors), dense[:, :2], atol=1e-12
+    )
+    # Arrays are multiplied as tensors are.
+    np.testing.assert_allclose(
+        found.apply(matrix.numpy().__matmul__, vectors.numpy()),
+        dense[:, :2],
+        atol=1e-12,
+    )
+
+
+def test_strong_directions_are_damped_and_those_of_weight_one_are_not() -> None:
+    matrix = torch.diag(torch.tensor([20.0, 1, 1, 0.5])).double()
+    found = damping(matrix.matmul, torch.ones(4).double(), 0.25, 40)
+    assert found is not None and found.scale == 1
+    weights = found.apply(matrix.matmul, torch.eye(4).double()).diagonal()
+    expected = 1.25 / (1 + 0.25 * matrix.diagonal())
+    torch.testing.assert_close(weights, expected, atol=1e-3, rtol=0)
+
+
+def test_the_scale_of_the_similarities_has_no_say() -> None:
+    matrix = similarities()
+    one = damping(matrix.matmul, matrix.diagonal(), 0.25, 3)
+    other = damping((8 * matrix).matmul, 8 * matrix.diagonal(), 0.25, 3)
+    assert one is not None and other is not None
+    torch.testing.assert_close(
+        one.apply(matrix.matmul, torch.eye(6).double()),
+        other.apply((8 * matrix).matmul, torch.eye(6).double()),
+    )
+
+
+def test_the_diagonal_is_a_mean_over_items_that_have_neighbours() -> None:
+    matrix = torch.diag(torch.tensor([0.0, 4, 2])).double()
+    found = damping(matrix.matmul, matrix.diagonal(), 0.25, 2)
+    assert isinstance(found, Damping) and found.scale == pytest.approx(1 / 3)
+
+
+def test_without_similarities_there_is_nothing_to_damp() -> None:
+    matrix = torch.zeros(3, 3)
+    assert damping(matrix.matmul, matrix.diagonal(), 0.25, 2) is None
