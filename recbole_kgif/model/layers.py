@@ -386,7 +386,7 @@ class NeighbourWalks(nn.Module):
     # A few numbers that concern every interaction may move faster than an embedding.
     rate = 10.0
     initial_exponent = 0.5
-    # Chosen on validation, where twice as much does as well.
+    # Chosen on validation, where twice as much did no better.
     damping_strength = 0.125
     damping_degree = 4
 
