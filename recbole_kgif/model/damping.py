@@ -45,8 +45,9 @@ class Damping(NamedTuple):
         """p(M) times vectors.
 
         Args:
-            product: multiplies the matrix at hand, not yet scaled, with vectors
-            vectors: what p(M) is multiplied with
+            product: multiplies the matrix at hand, not yet scaled, with vectors; what
+                it returns is changed
+            vectors: what p(M) is multiplied with, a tensor or an array
 
         Returns:
             Of the form of ``vectors``
@@ -54,14 +55,22 @@ class Damping(NamedTuple):
         step = 2 * self.scale / self.largest
 
         def shifted(x: Any) -> Any:
-            return step * product(x) - x
+            # In place, here and below: these are as large as all scores.
+            result = product(x)
+            result *= step
+            result -= x
+            return result
 
         before, current = vectors, shifted(vectors)
         first, second, *others = self.coefficients
-        total = first * before + second * current
+        total = first * before
+        total += second * current
         for coefficient in others:
-            before, current = current, 2 * shifted(current) - before
-            total = total + coefficient * current
+            following = shifted(current)
+            following *= 2
+            following -= before
+            before, current = current, following
+            total += coefficient * current
         return total
 
 
