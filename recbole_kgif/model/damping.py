@@ -15,8 +15,8 @@ no matrix of items x items is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -79,7 +79,7 @@ def damping(
     diagonal: Tensor,
     strength: float,
     degree: int,
-) -> Damping | None:
+) -> Optional[Damping]:
     """The polynomial that comes near (1 + s) (I + s K)^-1, our choice.
 
     K is the matrix at hand divided by the mean of its diagonal, so that s has the same
@@ -105,20 +105,15 @@ def damping(
         vector = product(vector / length)
         length = vector.norm()
     largest = _MARGIN * scale * float(length)
-    return Damping(
-        scale,
-        largest,
-        tuple(
-            chebyshev_coefficients(
-                lambda x: (1 + strength) / (1 + strength * x), largest, degree
-            )
-        ),
+    coefficients = chebyshev_coefficients(
+        lambda x: (1 + strength) / (1 + strength * x), largest, degree
     )
+    return Damping(scale, largest, coefficients)
 
 
 def chebyshev_coefficients(
     function: Callable[[float], float], largest: float, degree: int
-) -> Sequence[float]:
+) -> tuple[float, ...]:
     """Coefficients of Chebyshev's polynomials that come near a function.
 
     Args:
@@ -135,4 +130,4 @@ def chebyshev_coefficients(
         sum(v * math.cos(k * angle) for v, angle in zip(values, angles))
         for k in range(degree + 1)
     ]
-    return [total * (2 if k else 1) / _N_NODES for k, total in enumerate(sums)]
+    return tuple(total * (2 if k else 1) / _N_NODES for k, total in enumerate(sums))

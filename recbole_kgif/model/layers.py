@@ -464,7 +464,7 @@ class NeighbourWalks(nn.Module):
             of_others * factor.unsqueeze(-1),
         )
 
-    def damping(self) -> Damping | None:
+    def damping(self) -> Optional[Damping]:
         """P for the present trust, None where no item has a neighbour."""
         items, value = self.shared.items, self.shared.value
         trust = self.trust().detach()[self.shared.relation]
@@ -477,14 +477,27 @@ class NeighbourWalks(nn.Module):
             self.damping_degree,
         )
 
-    def _between_items(self, of_items: Tensor, trust: Tensor) -> Tensor:
-        """K times vectors, shape of ``of_items``: [n_items, n]."""
+    def _between_items(
+        self, of_items: Tensor, trust: Tensor, but_for: Optional[Tensor] = None
+    ) -> Tensor:
+        """K times vectors, one a user where it is without their own part in K.
+
+        Args:
+            of_items (Tensor): shape: [n_items, n]
+            trust (Tensor): g of each neighbour, shape: [n_neighbours]
+            but_for (Tensor): users, by way of whom no walk leads, shape: [n]
+
+        Returns:
+            Tensor: shape: [n_items, n]
+        """
         items, value = self.shared.items, self.shared.value
         reached = transposed_product(items, value, of_items)
+        if but_for is not None:
+            self.shared.forget_users(but_for, reached)
         reached *= trust.unsqueeze(-1)
         return sparse_dense_product(items, value, reached)
 
-    def forward(self, users: Tensor, damping: Damping | None) -> Tensor:
+    def forward(self, users: Tensor, damping: Optional[Damping]) -> Tensor:
         """Scores of the given users and all items.
 
         Args:
@@ -498,11 +511,8 @@ class NeighbourWalks(nn.Module):
         user, interaction = shared.history.entries_of_rows(users)
         met = shared.value.new_zeros(shared.history.n_columns, len(users))
         met[shared.history.column[interaction], user] = 1
-        reached = transposed_product(shared.items, shared.value, met)
-        shared.forget_users(users, reached)
         trust = self.trust()[shared.relation]
-        reached *= trust.unsqueeze(-1)
-        score = sparse_dense_product(shared.items, shared.value, reached)
+        score = self._between_items(met, trust, but_for=users)
         if damping is not None:
             score = damping.apply(lambda x: self._between_items(x, trust), score)
         return score.t() * self.user_factor(self.n_items_of(users)).unsqueeze(-1)
