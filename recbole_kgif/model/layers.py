@@ -389,6 +389,7 @@ class NeighbourWalks(nn.Module):
     # Chosen on validation, where twice as much did no better.
     damping_strength = 0.125
     damping_degree = 4
+    n_users_at_once = 64
 
     held_out_value: Tensor
 
@@ -507,6 +508,17 @@ class NeighbourWalks(nn.Module):
         Returns:
             Tensor: shape: [n_asked_users, n_items]
         """
+        scores = self.shared.value.new_empty(len(users), self.shared.items.n_rows)
+        # On a processor few users at a time: what is theirs stays in its cache.
+        is_cached = users.device.type == "cpu"
+        n_at_once = self.n_users_at_once if is_cached else max(len(users), 1)
+        for first in range(0, len(users), n_at_once):
+            of = slice(first, first + n_at_once)
+            scores[of] = self._by_item(users[of], damping).t()
+        return scores
+
+    def _by_item(self, users: Tensor, damping: Optional[Damping]) -> Tensor:
+        """Scores of the given users and all items, shape: [n_items, n_asked_users]."""
         shared = self.shared
         user, interaction = shared.history.entries_of_rows(users)
         met = shared.value.new_zeros(shared.history.n_columns, len(users))
@@ -515,4 +527,4 @@ class NeighbourWalks(nn.Module):
         score = self._between_items(met, trust, but_for=users)
         if damping is not None:
             score = damping.apply(lambda x: self._between_items(x, trust), score)
-        return score.t() * self.user_factor(self.n_items_of(users)).unsqueeze(-1)
+        return score * self.user_factor(self.n_items_of(users))

@@ -297,6 +297,17 @@ def test_direct_walks_follow_their_equation() -> None:
     assert scores[0, 1] > 0
 
 
+@pytest.mark.parametrize("n_at_once", [1, 2, 3])
+def test_users_may_be_scored_a_few_at_a_time(n_at_once: int) -> None:
+    walks = walks_with_values()
+    users, found = torch.tensor([2, 0, 1, 0, 2]), walks.damping()
+    at_once = walks(users, found)
+    assert walks.n_users_at_once >= len(users)
+    walks.n_users_at_once = n_at_once
+    assert torch.equal(walks(users, found), at_once)
+    assert walks(users[:0], found).shape == (0, N_ITEMS)
+
+
 def test_what_items_have_in_common_anyway_is_damped() -> None:
     walks = walks_with_values()
     found = walks.damping()
