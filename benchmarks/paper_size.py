@@ -1,4 +1,4 @@
-"""KGIF on data sets as large as those of the paper: seconds an epoch, and memory.
+"""KGIF on data sets as large as the paper's: time of epoch and validation, and memory.
 
 The data are synthetic twins with the published counts (see `synthetic.py`): they say
 what KGIF takes, not how well it ranks. They are written as RecBole's files, loaded and
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 import pandas as pd
@@ -49,6 +48,9 @@ PARTS = {"train": 0.72, "valid": 0.08, "test": 0.2}
 
 # The first steps make the optimiser's state, and find the memory for everything.
 WARM_UP_STEPS = 3
+
+# Users whose items are ranked, where not all users' are.
+RANKED_USERS = 2000
 
 
 def run() -> None:
@@ -131,29 +133,46 @@ def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> 
     )
 
 
-class FirstSteps:
-    """A loader of RecBole's that ends after some batches.
+class EnoughSteps(Exception):
+    """Ends an epoch of training early."""
+
+
+class StepClock:
+    """A loss that notes when each step begins, and ends the epoch after some.
 
     Args:
-        loader: the loader.
-        n_steps: number of batches.
+        loss: the model's loss of a batch.
+        n_steps: steps of the epoch that are taken; None for all.
     """
 
-    def __init__(self, loader: Any, n_steps: int) -> None:
-        self.loader = loader
+    def __init__(self, loss: Callable[[Any], Any], n_steps: Optional[int]) -> None:
+        self.loss = loss
         self.n_steps = n_steps
+        self.times: list[float] = []
 
-    def __len__(self) -> int:
-        """Number of batches."""
-        return min(self.n_steps, len(self.loader))
+    def __call__(self, batch: Any) -> Any:
+        """The loss of a batch.
 
-    def __iter__(self) -> Iterator[Any]:
-        """The first batches of a new epoch."""
-        return islice(iter(self.loader), self.n_steps)
+        Raises:
+            EnoughSteps: the steps before it were all that was asked for.
+        """
+        self.times.append(time.perf_counter())
+        if self.n_steps is not None and len(self.times) > self.n_steps:
+            raise EnoughSteps
+        return self.loss(batch)
 
-    def __getattr__(self, name: str) -> Any:
-        """All else is the loader's own."""
-        return getattr(self.loader, name)
+    def train(self, trainer: Any, loader: Any) -> None:
+        """Take the steps, and note when the last one has ended."""
+        try:
+            trainer._train_epoch(loader, 0, loss_func=self)
+        except EnoughSteps:
+            return
+        self.times.append(time.perf_counter())
+
+    def seconds_of_a_step(self, n_first: int) -> float:
+        """Mean over all steps but the first ones, the reading of batches included."""
+        n_counted = len(self.times) - 1 - n_first
+        return (self.times[-1] - self.times[n_first]) / n_counted
 
 
 def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
@@ -162,7 +181,7 @@ def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
     Args:
         name: the data set's name.
         counts: its sizes.
-        steps: training steps that are timed; None for a whole epoch.
+        steps: training steps that are timed; None for a whole epoch and validation.
 
     Returns:
         The figures of a row, and the environment.
@@ -193,19 +212,25 @@ def _train(
     }
     start = time.perf_counter()
     config = make_config("KGIF", name, options)
-    data = load_data(config, split_seed=2020, linked_items_only=False)
+    data = load_data(
+        config, split_seed=2020, linked_items_only=False, size_evaluation_batches=True
+    )
     loaded = time.perf_counter()
     before = memory_now()
     model = make_model(config, data)
     made = time.perf_counter()
     trainer = get_trainer(config["MODEL_TYPE"], "KGIF")(config, model)
-    trainer._train_epoch(FirstSteps(data.train, WARM_UP_STEPS), 0)
     data.train.set_mode(KGDataLoaderState.RSKG)
     steps_an_epoch = len(data.train)
-    n_steps = steps_an_epoch if steps is None else min(steps, steps_an_epoch)
-    begun = time.perf_counter()
-    trainer._train_epoch(FirstSteps(data.train, n_steps), 1)
-    a_step = (time.perf_counter() - begun) / n_steps
+    n_warm_up = min(WARM_UP_STEPS, steps_an_epoch - 1)
+    n_taken = None if steps is None else min(n_warm_up + steps, steps_an_epoch)
+    clock = StepClock(model.calculate_loss, n_taken)
+    clock.train(trainer, data.train)
+    a_step = clock.seconds_of_a_step(n_warm_up)
+    n_steps = len(clock.times) - 1 - n_warm_up
+    n_users = len(data.valid.uid_list)
+    n_ranked = n_users if steps is None else min(RANKED_USERS, n_users)
+    validation = _validation_seconds(trainer, data, n_ranked)
     sizes = sizes_of(model, config["train_batch_size"])
     return {
         "counts": asdict(counts),
@@ -217,11 +242,36 @@ def _train(
         "steps_an_epoch": steps_an_epoch,
         "step_seconds": a_step,
         "epoch_seconds": a_step * steps_an_epoch,
+        "ranked_users": n_ranked,
+        "validation_users": n_users,
+        "validation_seconds": validation,
         "peak_bytes": peak_memory(),
         "before_bytes": before,
         "estimated_bytes": estimate(sizes).total,
         "environment": environment(),
     }
+
+
+def _validation_seconds(trainer: Any, data: Any, n_ranked: int) -> float:
+    """Seconds of a validation, of which so many users are ranked."""
+    from recbole.data.dataloader import FullSortEvalDataLoader
+
+    trainer.eval_collector.data_collect(data.train)
+    held_out, users = data.valid._dataset, data.valid.uid_list
+
+    def seconds(n_users: int) -> float:
+        of_users = held_out.inter_feat[held_out.uid_field] <= users[n_users - 1]
+        few = held_out.copy(held_out.inter_feat[of_users])
+        loader = FullSortEvalDataLoader(trainer.config, few, data.valid._sampler)
+        # Forgets what the model keeps from user to user.
+        trainer.model.train()
+        start = time.perf_counter()
+        trainer._valid_epoch(loader)
+        return time.perf_counter() - start
+
+    found, n_left = seconds(n_ranked), len(users) - n_ranked
+    # What is worked out once, such as the propagation, falls to the first user.
+    return found + n_left * (found - seconds(1)) / (n_ranked - 1) if n_left else found
 
 
 # --- reporting ----------------------------------------------------------------------
@@ -233,9 +283,10 @@ def _report(
     rows = []
     for name, row in measured.items():
         if row is None:
-            rows.append([name, *["killed"] * 9])
+            rows.append([name, *["killed"] * 10])
             continue
-        is_whole = row["timed_steps"] == row["steps_an_epoch"]
+        is_whole = row["timed_steps"] + WARM_UP_STEPS >= row["steps_an_epoch"]
+        about = "" if row["ranked_users"] == row["validation_users"] else "≈ "
         rows.append(
             [
                 name,
@@ -245,17 +296,22 @@ def _report(
                 shown_seconds(row["model_seconds"]),
                 shown_seconds(row["step_seconds"]),
                 f"{'' if is_whole else '≈ '}{shown_seconds(row['epoch_seconds'])}",
+                f"{about}{shown_seconds(row['validation_seconds'])}",
                 shown_bytes(row["peak_bytes"]),
                 shown_bytes(row["peak_bytes"] - row["before_bytes"]),
                 shown_bytes(row["estimated_bytes"]),
             ]
         )
     if namespace.steps is None:
-        extent = "A whole epoch was trained, after three steps that do not count."
+        extent = (
+            "A whole epoch was trained, of which the first three steps do not count in "
+            "the means, and a whole validation made."
+        )
     else:
         extent = (
             f"Only {namespace.steps} steps were timed, after three that do not count; "
-            "an epoch with ≈ is the time of a step times the steps of an epoch."
+            "an epoch with ≈ is the time of a step times the steps of an epoch, a "
+            f"validation that of {RANKED_USERS:,} users carried on to all."
         )
     of_size = "" if namespace.scale == 1 else f" times {namespace.scale:g}"
     whole = [row for row in measured.values() if row is not None]
@@ -273,6 +329,7 @@ def _report(
             "making the model",
             "training step",
             "training epoch",
+            "validation",
             "peak memory",
             "of it the model's",
             "estimated for it",
@@ -321,7 +378,8 @@ def _parser() -> ArgumentParser:
         "--steps",
         type=at_least_one,
         metavar="COUNT",
-        help="time so many training steps, and extrapolate (default: a whole epoch)",
+        help="time so many training steps and some of a validation, and extrapolate "
+        "(default: a whole epoch and validation)",
     )
     parser.add_argument(
         "--scale",

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import growth
 import limit
@@ -175,17 +175,46 @@ def test_a_twin_is_loaded_by_recbole_and_trained_on(
 ) -> None:
     figures = run_here(
         paper_size,
-        *("--datasets", "amazon-book", "--scale", "0.002", "--steps", "1"),
+        *("--datasets", "amazon-book", "--scale", "0.02", "--steps", "1"),
         name="paper-size",
     )
     row = figures["datasets"]["amazon-book"]
     assert row["timed_steps"] == 1
-    assert row["steps_an_epoch"] == -(-round(0.72 * 1695) // 2048) == 1
+    assert row["steps_an_epoch"] == -(-round(0.72 * 16953) // 2048) == 6
     # Every fact is an edge twice; a part of the interactions is held back.
     counts = row["counts"]
     assert row["edges"] <= 2 * (counts["triples"] + counts["interactions"])
     assert row["edges"] > 1.6 * (counts["triples"] + 0.7 * counts["interactions"])
     assert row["peak_bytes"] > row["before_bytes"]
+    assert 0 < row["ranked_users"] == row["validation_users"] <= counts["users"]
+    assert row["validation_seconds"] > 0
+
+
+class ThreeBatches:
+    """Stands for a trainer whose epoch has three batches."""
+
+    def __init__(self) -> None:
+        self.trained: list[str] = []
+
+    def _train_epoch(
+        self, loader: str, _epoch: int, loss_func: Callable[[str], None]
+    ) -> None:
+        for batch in loader:
+            loss_func(batch)
+            self.trained.append(batch)
+
+
+@pytest.mark.parametrize(("n_steps", "n_taken"), [(None, 3), (1, 1), (3, 3), (5, 3)])
+def test_a_clock_ends_an_epoch_after_some_steps(
+    n_steps: Optional[int], n_taken: int
+) -> None:
+    trainer, losses = ThreeBatches(), []
+    clock = paper_size.StepClock(losses.append, n_steps)
+    clock.train(trainer, "abc")
+    assert trainer.trained == losses == list("abc"[:n_taken])
+    assert len(clock.times) == n_taken + 1
+    clock.times = [0.0, 5.0, 6.0, 8.0]
+    assert clock.seconds_of_a_step(1) == 1.5
 
 
 @pytest.mark.parametrize(
