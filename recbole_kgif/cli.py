@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
 from recbole_kgif.data.names import fit_to_show
-from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+from recbole_kgif.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OUTPUT_CLOSED,
+    EXIT_USER_ERROR,
+    UserError,
+)
 
 # Each is a module of `recbole_kgif.commands`, imported when it is asked for.
 COMMANDS = (
@@ -42,10 +48,23 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
     Returns:
         Exit code: 0, 1 where a compared run failed or the doctor found a problem, 2
-        for a mistake of the user's (told in one line), 130 when interrupted.
+        for a mistake of the user's (told in one line), 130 when interrupted, 141 where
+        whoever read the output has closed it, as `head` does.
     """
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        try:
+            return _run_or_tell(sys.argv[1:] if arguments is None else list(arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left to write would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OUTPUT_CLOSED
+
+
+def _run_or_tell(arguments: list[str]) -> int:
+    try:
+        return _run(arguments)
     except UserError as error:
         print(f"error: {fit_to_show(str(error))}", file=sys.stderr)
         return EXIT_USER_ERROR

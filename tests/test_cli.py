@@ -387,6 +387,30 @@ def test_a_python_without_the_packages_is_told_how_to_get_them(command: str) -> 
     assert process.stdout == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="such pipes are POSIX's")
+@pytest.mark.parametrize("argument", ["--help", "--version", "--datset=tiny"])
+def test_what_reads_the_output_may_close_it(argument: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, str(SCRIPT), argument],
+        # Unbuffered, argparse would pass over it.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(writer)
+    if argument.startswith("--dat"):
+        # All that there is to say goes to the other output.
+        assert process.returncode == 2
+        assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    else:
+        assert (process.returncode, process.stderr) == (141, "")
+
+
 def test_what_a_model_needs_besides_is_named(
     in_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
