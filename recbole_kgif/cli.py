@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,9 +58,20 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
+        if not _is_output_closed():
+            raise
         # What is left to write would fail once more when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OUTPUT_CLOSED
+
+
+def _is_output_closed() -> bool:
+    """Whether nobody reads the output any more: a pipe may also lead to a process."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))
 
 
 def _run_or_tell(arguments: list[str]) -> int:

@@ -411,6 +411,17 @@ def test_what_reads_the_output_may_close_it(argument: str) -> None:
         assert (process.returncode, process.stderr) == (141, "")
 
 
+def test_a_lost_process_is_not_taken_for_a_closed_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def write(_arguments: list[str]) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("recbole_kgif.cli._run", write)
+    with pytest.raises(BrokenPipeError):
+        main([])
+
+
 def test_what_a_model_needs_besides_is_named(
     in_data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
