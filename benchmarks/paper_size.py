@@ -223,7 +223,7 @@ def _train(
     data.train.set_mode(KGDataLoaderState.RSKG)
     steps_an_epoch = len(data.train)
     n_warm_up = min(WARM_UP_STEPS, steps_an_epoch - 1)
-    n_taken = None if steps is None else min(n_warm_up + steps, steps_an_epoch)
+    n_taken = None if steps is None else n_warm_up + steps
     clock = StepClock(model.calculate_loss, n_taken)
     clock.train(trainer, data.train)
     a_step = clock.seconds_of_a_step(n_warm_up)

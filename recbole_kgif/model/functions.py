@@ -46,7 +46,27 @@ def transposed_product(pattern: SparsePattern, values: Tensor, dense: Tensor) ->
     Returns:
         Tensor: shape: [n_columns, d]
     """
-    return _transposed(pattern, values)(dense)
+    return transposed(pattern, values)(dense)
+
+
+def transposed(pattern: SparsePattern, values: Tensor) -> Callable[[Tensor], Tensor]:
+    """`transposed_product` by these values, which are put in order once.
+
+    Args:
+        pattern (SparsePattern): entries of the sparse matrix
+        values (Tensor): their values, shape: [n_entries]
+
+    Returns:
+        Callable: takes the dense matrix, shape: [n_rows, d], and returns the product,
+        shape: [n_columns, d]
+    """
+    if values.device.type == "cpu":
+        ordered = values.index_select(0, pattern.transposed_order)
+        return lambda dense: _weighted_sums(
+            pattern.column_pointer, pattern.transposed_row, ordered, dense
+        )
+    matrix = pattern.transposed_matrix(values)
+    return lambda dense: _multiply(matrix, dense)
 
 
 def sampled_dense_product(
@@ -205,17 +225,6 @@ def _product(pattern: SparsePattern, values: Tensor, dense: Tensor) -> Tensor:
     if dense.device.type == "cpu":
         return _weighted_sums(pattern.row_pointer, pattern.column, values, dense)
     return _multiply(pattern.matrix(values), dense)
-
-
-def _transposed(pattern: SparsePattern, values: Tensor) -> Callable[[Tensor], Tensor]:
-    """`transposed_product` by these values, which are put in order once."""
-    if values.device.type == "cpu":
-        ordered = values.index_select(0, pattern.transposed_order)
-        return lambda dense: _weighted_sums(
-            pattern.column_pointer, pattern.transposed_row, ordered, dense
-        )
-    matrix = pattern.transposed_matrix(values)
-    return lambda dense: _multiply(matrix, dense)
 
 
 def _weighted_sums(
@@ -405,11 +414,11 @@ class _LinearPropagation(torch.autograd.Function):
         share = gradient / (len(layers) + 1)
         for_values = torch.zeros_like(values) if ctx.needs_input_grad[0] else None
         for_dense = share
-        transposed = _transposed(pattern, values)
+        transposed_times = transposed(pattern, values)
         for layer in reversed(layers):
             if for_values is not None:
                 for_values += _dot_at_entries(pattern, for_dense, layer)
-            for_dense = transposed(for_dense).add_(share)
+            for_dense = transposed_times(for_dense).add_(share)
         return for_values, for_dense, None, None
 
 

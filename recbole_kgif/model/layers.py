@@ -9,6 +9,7 @@ equations are our reading unless a docstring says otherwise.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Optional
 
 import torch
@@ -23,7 +24,7 @@ from .functions import (
     sampled_dense_product,
     segment_softmax,
     sparse_dense_product,
-    transposed_product,
+    transposed,
 )
 from .graph import (
     CollaborativeKnowledgeGraph,
@@ -472,31 +473,34 @@ class NeighbourWalks(nn.Module):
         weight = value.square() * trust.index_select(0, items.column)
         diagonal = value.new_zeros(items.n_rows).index_add(0, items.row, weight)
         return damping(
-            lambda vectors: self._between_items(vectors, trust),
+            self._between_items(trust),
             diagonal,
             self.damping_strength,
             self.damping_degree,
         )
 
-    def _between_items(
-        self, of_items: Tensor, trust: Tensor, but_for: Optional[Tensor] = None
-    ) -> Tensor:
-        """K times vectors, one a user where it is without their own part in K.
+    def _between_items(self, trust: Tensor) -> Callable[..., Tensor]:
+        """Multiplication by K, what it needs put in order once.
 
         Args:
-            of_items (Tensor): shape: [n_items, n]
             trust (Tensor): g of each neighbour, shape: [n_neighbours]
-            but_for (Tensor): users, by way of whom no walk leads, shape: [n]
 
         Returns:
-            Tensor: shape: [n_items, n]
+            Callable: takes vectors, shape: [n_items, n], and, where each is to be
+            multiplied without a user's own part in K, these users, shape: [n]; returns
+            the products, shape: [n_items, n]
         """
         items, value = self.shared.items, self.shared.value
-        reached = transposed_product(items, value, of_items)
-        if but_for is not None:
-            self.shared.forget_users(but_for, reached)
-        reached *= trust.unsqueeze(-1)
-        return sparse_dense_product(items, value, reached)
+        to_neighbours = transposed(items, value)
+
+        def product(of_items: Tensor, but_for: Optional[Tensor] = None) -> Tensor:
+            reached = to_neighbours(of_items)
+            if but_for is not None:
+                self.shared.forget_users(but_for, reached)
+            reached *= trust.unsqueeze(-1)
+            return sparse_dense_product(items, value, reached)
+
+        return product
 
     def forward(self, users: Tensor, damping: Optional[Damping]) -> Tensor:
         """Scores of the given users and all items.
@@ -508,23 +512,20 @@ class NeighbourWalks(nn.Module):
         Returns:
             Tensor: shape: [n_asked_users, n_items]
         """
-        scores = self.shared.value.new_empty(len(users), self.shared.items.n_rows)
+        shared = self.shared
+        scores = shared.value.new_empty(len(users), shared.items.n_rows)
+        product = self._between_items(self.trust()[shared.relation])
         # On a processor few users at a time: what is theirs stays in its cache.
         is_cached = users.device.type == "cpu"
         n_at_once = self.n_users_at_once if is_cached else max(len(users), 1)
         for first in range(0, len(users), n_at_once):
-            of = slice(first, first + n_at_once)
-            scores[of] = self._by_item(users[of], damping).t()
+            asked = users[first : first + n_at_once]
+            user, interaction = shared.history.entries_of_rows(asked)
+            met = shared.value.new_zeros(shared.history.n_columns, len(asked))
+            met[shared.history.column[interaction], user] = 1
+            of_items = product(met, but_for=asked)
+            if damping is not None:
+                of_items = damping.apply(product, of_items)
+            of_items = of_items * self.user_factor(self.n_items_of(asked))
+            scores[first : first + n_at_once] = of_items.t()
         return scores
-
-    def _by_item(self, users: Tensor, damping: Optional[Damping]) -> Tensor:
-        """Scores of the given users and all items, shape: [n_items, n_asked_users]."""
-        shared = self.shared
-        user, interaction = shared.history.entries_of_rows(users)
-        met = shared.value.new_zeros(shared.history.n_columns, len(users))
-        met[shared.history.column[interaction], user] = 1
-        trust = self.trust()[shared.relation]
-        score = self._between_items(met, trust, but_for=users)
-        if damping is not None:
-            score = damping.apply(lambda x: self._between_items(x, trust), score)
-        return score * self.user_factor(self.n_items_of(users))
