@@ -201,14 +201,16 @@ def _train_and_test(
         trainer.eval_collector.data_collect(data.train)
         valid_result = trainer.best_valid_result
     else:
-        _, valid_result = refused_as_user_error(
-            config["model"],
-            trainer.fit,
-            data.train,
-            data.valid,
-            show_progress=config["show_progress"],
-            callback_fn=end_epoch,
-        )
+        # RecBole leaves its curves to Python's clearing up, if it comes to that.
+        with contextlib.closing(trainer.tensorboard):
+            _, valid_result = refused_as_user_error(
+                config["model"],
+                trainer.fit,
+                data.train,
+                data.valid,
+                show_progress=config["show_progress"],
+                callback_fn=end_epoch,
+            )
     tested = _test(trainer, data, folder) if evaluate_test else {}
     validated = [epoch for epoch in epochs if "valid" in epoch]
     seconds = [epoch["training_seconds"] for epoch in epochs]

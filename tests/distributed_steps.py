@@ -21,6 +21,7 @@ from recbole_kgif.distributed.training import make_trainer
 from recbole_kgif.errors import UserError
 from recbole_kgif.experiment import run_experiment
 from recbole_kgif.loading import load_data, make_config, make_model
+from recbole_kgif.process import end_process
 from tests.conftest import TINY_OPTIONS
 
 # One without triples, one that draws neighbours when it is made, one whose
@@ -112,3 +113,4 @@ if __name__ == "__main__":
         sys.argv[3],
         Path(sys.argv[4]),
     )
+    end_process(0)

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.distributed import TCPStore
 
 from recbole_kgif.checkpoint import restore
@@ -119,6 +120,22 @@ def test_the_run_has_the_files_of_one_process(whole: Path) -> None:
     assert record["epochs"][0]["epoch"] == 0
     assert len(record["test_per_user"]["users"]) == 3
     assert sum(record["test_per_item"]["test_interactions"]) == 4
+
+
+def test_the_curves_of_tensorboard_are_whole(whole: Path) -> None:
+    # The processes end without Python's clearing up, which would write the rest.
+    (folder,) = (whole / "log_tensorboard").iterdir()
+    (events,) = (path for path in folder.iterdir() if path.is_file())
+    curves = EventAccumulator(str(events))
+    curves.Reload()
+    # RecBole's spelling.
+    scores = [event.value for event in curves.Scalars("Vaild_score")]
+    valid_metric = json.loads((whole / "result.json").read_text())["configuration"][
+        "valid_metric"
+    ].lower()
+    assert scores == pytest.approx(
+        [epoch["valid"][valid_metric] for epoch in epochs_in(whole)]
+    )
 
 
 def test_the_result_is_that_of_the_checkpoint(whole: Path) -> None:

@@ -63,3 +63,31 @@ def test_freed_memory_is_used_again_unless_the_environment_says_otherwise() -> N
     assert prepared < untouched / 10
     asked_for = pages("prepare_process()", MALLOC_TRIM_THRESHOLD_="131072")
     assert asked_for > 10 * prepared
+
+
+# Python would wait for the thread.
+ENDLESS = """
+import logging, threading
+from recbole_kgif.process import end_process
+logging.getLogger().addHandler(logging.FileHandler("log"))
+logging.getLogger().warning("logged")
+threading.Thread(target=threading.Event().wait).start()
+print("printed", end="")
+end_process(3)
+"""
+
+
+def test_a_process_ends_with_all_it_has_said_whatever_its_threads_do(
+    tmp_path: Path,
+) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", ENDLESS],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert process.returncode == 3
+    assert process.stdout == "printed"
+    assert (tmp_path / "log").read_text() == "logged\n"

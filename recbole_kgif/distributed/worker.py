@@ -19,7 +19,7 @@ from typing import Any
 from recbole_kgif.distributed.layout import Place
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
-from recbole_kgif.process import prepare_process
+from recbole_kgif.process import end_process, prepare_process
 
 _LONGEST_REASON = 300
 
@@ -90,4 +90,4 @@ def _end_with_the_parent() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())
