@@ -44,6 +44,7 @@ class Sizes:
         n_nodes: users and entities, padding included; each has a row in the tables.
         n_graph_nodes: those among them that are in the graph.
         n_edges: edges of the graph, both directions counted.
+        n_scored_edges: those of them out of users and items.
         n_pairs: distinct (node, relation) pairs of the graph.
         n_tokens: those of them that nodes are fused with; 0 without fusion.
         n_items: items, padding included.
@@ -64,6 +65,7 @@ class Sizes:
     n_nodes: int
     n_graph_nodes: int
     n_edges: int
+    n_scored_edges: int
     n_pairs: int
     n_tokens: int
     n_items: int
@@ -119,6 +121,7 @@ def sizes_of(model: KGIF, batch_size: int) -> Sizes:
         n_nodes=model.n_users + model.n_entities,
         n_graph_nodes=graph.n_nodes,
         n_edges=graph.n_edges,
+        n_scored_edges=model.scored_edges.n_entries,
         n_pairs=graph.n_pairs,
         n_tokens=0 if model.fusion is None else len(model.fusion.tokens.count),
         n_items=model.n_items,
@@ -196,15 +199,17 @@ def estimate(sizes: Sizes) -> Memory:
 def _graph_bytes(sizes: Sizes) -> int:
     """Bytes of ids and values, by what they stand for."""
     an_edge = 8 * _ID + _FLOAT
+    a_scored_edge = 2 * _ID
     a_pair = 13 * _ID
     a_token = 5 * _ID
-    a_node = (6 + sizes.fuses) * _ID
+    a_node = (7 + sizes.fuses) * _ID
     an_interaction = 6 * _ID
     a_shared = 4 * _ID + _FLOAT
     a_neighbour = 3 * _ID
     a_held_out = 4 * _ID + _FLOAT
     return (
         an_edge * sizes.n_edges
+        + a_scored_edge * sizes.n_scored_edges
         + a_pair * sizes.n_pairs
         + a_token * sizes.n_tokens
         + a_node * sizes.n_graph_nodes

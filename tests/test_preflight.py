@@ -32,6 +32,7 @@ AMAZON_LIKE = Sizes(
     n_nodes=184_000,
     n_graph_nodes=180_000,
     n_edges=6_800_000,
+    n_scored_edges=4_200_000,
     n_pairs=900_000,
     n_tokens=800_000,
     n_items=25_000,

@@ -167,7 +167,11 @@ def quadratic_form(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 def linear_propagation(
-    pattern: SparsePattern, values: Tensor, dense: Tensor, n_layers: int
+    pattern: SparsePattern,
+    values: Tensor,
+    dense: Tensor,
+    n_layers: int,
+    asked: Optional[SparsePattern] = None,
 ) -> Tensor:
     """Mean of a matrix and its products with the powers of a sparse one.
 
@@ -176,11 +180,17 @@ def linear_propagation(
         values (Tensor): their values, shape: [n_entries]
         dense (Tensor): X, shape: [n_rows, d]
         n_layers (int): the highest power L
+        asked (SparsePattern): ``pattern.first_rows`` of the rows that are asked for;
+            None asks for all
 
     Returns:
-        Tensor: (X + A X + ... + A^L X) / (L + 1), shape: [n_rows, d]
+        Tensor: the asked rows of (X + A X + ... + A^L X) / (L + 1), shape: [n_asked, d]
     """
-    return _LinearPropagation.apply(_full(values), _full(dense), pattern, n_layers)
+    if asked is None:
+        asked = pattern
+    return _LinearPropagation.apply(
+        _full(values), _full(dense), pattern, n_layers, asked
+    )
 
 
 def pair_attention_logits(
@@ -391,35 +401,54 @@ class _LinearPropagation(torch.autograd.Function):
 
     With f the rows of a layer and g the gradient of what follows, an edge (h, t) gets
     g_h . f_t from each layer, and the layer below A^T g beside its own part of the
-    mean.
+    mean. The last layer has the asked rows alone, as nothing follows it.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, dense: Tensor, pattern: SparsePattern, n_layers: int
+        ctx: Any,
+        values: Tensor,
+        dense: Tensor,
+        pattern: SparsePattern,
+        n_layers: int,
+        asked: SparsePattern,
     ) -> Tensor:
+        n_asked = asked.n_rows
         layers = [dense]
-        total = dense.clone()
-        for _ in range(n_layers):
+        total = dense[:n_asked].clone()
+        for _ in range(n_layers - 1):
             layers.append(_product(pattern, values, layers[-1]))
-            total += layers[-1]
-        ctx.pattern = pattern
-        ctx.save_for_backward(values, *layers[:-1])
+            total += layers[-1][:n_asked]
+        if n_layers > 0:
+            total += _product(asked, values[: asked.n_entries], layers[-1])
+        ctx.pattern, ctx.asked, ctx.n_layers = pattern, asked, n_layers
+        ctx.save_for_backward(values, *layers[:n_layers])
         return total.div_(n_layers + 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Optional[Tensor], ...]:
         values, *layers = ctx.saved_tensors
         pattern: SparsePattern = ctx.pattern
-        share = gradient / (len(layers) + 1)
-        for_values = torch.zeros_like(values) if ctx.needs_input_grad[0] else None
-        for_dense = share
+        asked: SparsePattern = ctx.asked
+        share = gradient / (ctx.n_layers + 1)
+        if ctx.n_layers == 0:
+            for_dense = share.new_zeros(pattern.n_rows, share.shape[1])
+            for_dense[: asked.n_rows] = share
+            return None, for_dense, None, None, None
+        for_values = None
+        asked_values = values[: asked.n_entries]
+        if ctx.needs_input_grad[0]:
+            for_values = torch.zeros_like(values)
+            for_values[: asked.n_entries] = _dot_at_entries(asked, share, layers[-1])
+        for_dense = transposed_product(asked, asked_values, share)
+        for_dense[: asked.n_rows] += share
         transposed_times = transposed(pattern, values)
-        for layer in reversed(layers):
+        for layer in reversed(layers[:-1]):
             if for_values is not None:
                 for_values += _dot_at_entries(pattern, for_dense, layer)
-            for_dense = transposed_times(for_dense).add_(share)
-        return for_values, for_dense, None, None
+            for_dense = transposed_times(for_dense)
+            for_dense[: asked.n_rows] += share
+        return for_values, for_dense, None, None, None
 
 
 class _QuadraticForm(torch.autograd.Function):

@@ -142,6 +142,20 @@ class SparsePattern(nn.Module):
         column = self.column.index_select(0, entry)
         return SparsePattern(place, column, len(rows), self.n_columns)
 
+    def first_rows(self, n_rows: int) -> SparsePattern:
+        """The pattern of the first rows alone; its entries are the first ones too.
+
+        Args:
+            n_rows (int): how many
+
+        Returns:
+            SparsePattern: n_rows x n_columns
+        """
+        n_entries = int(self.row_pointer[n_rows])
+        return SparsePattern(
+            self.row[:n_entries], self.column[:n_entries], n_rows, self.n_columns
+        )
+
     def extra_repr(self) -> str:
         """Size, for the printed model."""
         return f"{self.n_rows} x {self.n_columns}, {self.n_entries} entries"

@@ -169,6 +169,8 @@ class KGIF(KnowledgeRecommender):
         self.graph = CollaborativeKnowledgeGraph(
             facts, len(graph_nodes), self.n_relations
         )
+        # The embeddings of entities take part in the score on the way alone.
+        self.scored_edges = self.graph.edges.first_rows(self.n_users + self.n_items)
 
         # define layers and loss: a layer that is switched off has no parameters
         uses_attention = config["attention"] != "none"
@@ -305,13 +307,13 @@ class KGIF(KnowledgeRecommender):
         return self.fusion(nodes.embeddings, self.relation_embedding.weight)
 
     def _propagated(self, nodes: NodeVectors) -> Tensor:
-        """Propagated embeddings z of the nodes, shape: [n_graph_nodes, d]."""
+        """Propagated embeddings z of users, then items, shape: [n_scored_nodes, d]."""
         if self.training:
             edge_weights = self._training_edge_weights(nodes)
         else:
             edge_weights = self.edge_weights(nodes)
         fused = self.dropout(self.fused_embeddings(nodes))
-        return self.propagation(self.graph, edge_weights, fused)
+        return self.propagation(self.graph, edge_weights, fused, self.scored_edges)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Propagated embeddings.
@@ -321,9 +323,7 @@ class KGIF(KnowledgeRecommender):
             [n_items, d]
         """
         (nodes,) = self._look_up(self.graph_nodes)
-        propagated = self._propagated(nodes)
-        n_entities = len(propagated) - self.n_users - self.n_items
-        user_e, item_e, _ = propagated.split([self.n_users, self.n_items, n_entities])
+        user_e, item_e = self._propagated(nodes).split([self.n_users, self.n_items])
         return user_e, item_e
 
     def _stored_embeddings(self) -> tuple[Tensor, Tensor]:

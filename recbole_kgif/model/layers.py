@@ -338,27 +338,31 @@ class Propagation(nn.Module):
         graph: CollaborativeKnowledgeGraph,
         edge_weights: Tensor,
         node_embeddings: Tensor,
+        asked: Optional[SparsePattern] = None,
     ) -> Tensor:
-        """Propagated embeddings of all nodes.
+        """Propagated embeddings of the nodes.
 
         Args:
             graph (CollaborativeKnowledgeGraph): the graph
             edge_weights (Tensor): alpha, shape: [n_edges]
             node_embeddings (Tensor): f^(0), shape: [n_nodes, d]
+            asked (SparsePattern): ``graph.edges.first_rows`` of the nodes that are
+                asked for; None asks for all
 
         Returns:
-            Tensor: mean over f^(0) .. f^(n_layers), shape: [n_nodes, d]
+            Tensor: mean over f^(0) .. f^(n_layers), shape: [n_asked, d]
         """
         if not self.aggregators:
             return linear_propagation(
-                graph.edges, edge_weights, node_embeddings, self.n_layers
+                graph.edges, edge_weights, node_embeddings, self.n_layers, asked
             )
         current = total = node_embeddings
         for aggregator in self.aggregators:
             neighbours = sparse_dense_product(graph.edges, edge_weights, current)
             current = aggregator(current, neighbours)
             total = total + current
-        return total / (self.n_layers + 1)
+        n_asked = len(total) if asked is None else asked.n_rows
+        return total[:n_asked] / (self.n_layers + 1)
 
 
 class NeighbourWalks(nn.Module):

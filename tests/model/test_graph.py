@@ -152,6 +152,19 @@ def test_rows_of_a_pattern_come_in_the_order_asked_for() -> None:
     assert asked.row_pointer.tolist() == [0, 1, 1, 3, 5]
 
 
+@pytest.mark.parametrize("n_rows", [0, 2, 4])
+def test_the_first_rows_of_a_pattern_have_its_first_entries(n_rows: int) -> None:
+    row, column = torch.tensor([0, 0, 2, 2, 3]), torch.tensor([1, 2, 0, 0, 1])
+    first = SparsePattern(row, column, 4, 3).first_rows(n_rows)
+    stays = row < n_rows
+    assert (first.n_rows, first.n_columns) == (n_rows, 3)
+    assert first.row.tolist() == row[stays].tolist()
+    assert first.column.tolist() == column[stays].tolist()
+    values = torch.arange(1.0, 6.0)
+    dense = torch.zeros(4, 3).index_put((row, column), values, accumulate=True)
+    assert torch.equal(first.matrix(values[stays]).to_dense(), dense[:n_rows])
+
+
 def test_users_come_before_entities() -> None:
     facts = join_interactions_and_triples(
         (torch.tensor([1, 2]), torch.tensor([3, 1])),

@@ -221,6 +221,29 @@ def test_the_gradient_of_the_linear_propagation(
     assert torch.autograd.gradcheck(lambda w, x: propagation(graph, w, x), inputs)
 
 
+@pytest.mark.parametrize("bi_interaction", [False, True])
+@pytest.mark.parametrize("n_layers", [0, 1, 3])
+@pytest.mark.parametrize("n_asked", [0, 1, N_NODES - 2, N_NODES])
+def test_the_first_nodes_alone_are_as_among_all(
+    graph: CollaborativeKnowledgeGraph,
+    n_asked: int,
+    n_layers: int,
+    bi_interaction: bool,
+) -> None:
+    propagation = randomised(Propagation(n_layers, D, bi_interaction))
+    asked = graph.edges.first_rows(n_asked)
+    inputs = values(graph.n_edges), values(N_NODES, D)
+    factor = values(n_asked, D).detach()
+    alone = propagation(graph, *inputs, asked)
+    among_all = propagation(graph, *inputs)[:n_asked]
+    torch.testing.assert_close(alone, among_all)
+    gradients = [
+        torch.autograd.grad((found * factor).sum(), inputs, materialize_grads=True)
+        for found in (alone, among_all)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
 def test_bi_interaction_follows_its_equation(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
