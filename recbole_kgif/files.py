@@ -14,11 +14,13 @@ def write_whole(path: Path, content: Union[bytes, str]) -> None:
     """Write a file under another name beside it, then give it its own.
 
     Args:
-        path: the file; replaced where it exists.
+        path: the file; replaced where it exists, and where it is a link, what that
+            leads to.
         content: bytes, or text to be encoded as UTF-8.
     """
     if isinstance(content, str):
         content = content.encode("utf-8")
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)

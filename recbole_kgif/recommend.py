@@ -107,6 +107,15 @@ class Recommender:
         for user, origin in origins.items():
             self._number("user", self._user_numbers, user, origin)
 
+    def require_items(self, origins: Mapping[str, str]) -> None:
+        """Check ids of items as `require_users` checks those of users.
+
+        Raises:
+            UserError: the data set has no such item; the nearest ids are named.
+        """
+        for item, origin in origins.items():
+            self._number("item", self._item_numbers, item, origin)
+
     def recommend(
         self, users: Optional[Iterable[object]] = None, k: int = 20
     ) -> pd.DataFrame:
@@ -245,11 +254,11 @@ def number_of(
     """
     if token in known:
         return known[token]
-    near = difflib.get_close_matches(token, known, n=3) or list(known)[:3]
-    raise UserError(
-        f"{origin}{kind} {shown(token)} is not in {dataset}; the nearest {kind}s are "
-        f"{', '.join(near)}"
-    )
+    near = difflib.get_close_matches(token, known, n=3)
+    advice = f"the nearest {kind}s are {', '.join(near)}"
+    if not near:
+        advice = f"its {kind}s are such as {', '.join(list(known)[:3])}"
+    raise UserError(f"{origin}{kind} {shown(token)} is not in {dataset}; {advice}")
 
 
 def cosine_with_mean(

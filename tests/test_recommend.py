@@ -139,7 +139,7 @@ def test_names_stand_beside_the_ids(load: Load) -> None:
 
 @pytest.mark.parametrize("user", ["anna", "[PAD]", ""])
 def test_an_unknown_user_is_refused_with_the_nearest(user: str, load: Load) -> None:
-    with pytest.raises(UserError, match="is not in tiny; the nearest users are ann"):
+    with pytest.raises(UserError, match="is not in tiny; (the nearest|its) users are "):
         load("KGIF").recommend(["bob", user])
 
 
@@ -264,12 +264,19 @@ def test_cold_items_are_marked_as_approximate(
             ["--users=bob,anna"],
             "--users: user 'anna' is not in tiny; the nearest users",
         ),
+        (
+            ["--users=none.txt"],
+            "--users: there is no such file, and user 'none.txt' is not in tiny; its "
+            "users are such as ann",
+        ),
+        (["--users=./folder.csv"], "--users ./folder.csv: is a folder; give all, a"),
         (["--users=,"], "--users ,: names nobody"),
         (["--users=empty.txt"], "names nobody"),
         (["--users=latin.txt"], "latin.txt, line 1: byte 0xe4"),
         ([], "one of the arguments --users --cold-items is required"),
         (["--users=all", "--cold-items=alien"], "not allowed with argument"),
-        (["--cold-items=alein"], "item 'alein' is not in tiny"),
+        (["--cold-items=alein"], "--cold-items: item 'alein' is not in tiny"),
+        (["--cold-items=,"], "--cold-items ,: names nothing; give ids of items"),
         (["--users=all", "--k=0"], "0 is not a whole number from 1 on"),
         (["--users=all", "--output=out.txt"], "must end with .csv, .json, .parquet"),
         (["--users=all", "--output=folder.csv"], "is a folder; name a file"),
@@ -284,6 +291,7 @@ def test_cold_items_are_marked_as_approximate(
             "empty, truncated or no checkpoint",
         ),
         (["--users=all", "--source=none"], "--source none is not a folder"),
+        (["--users=all", "--dataset-path=none"], "--dataset-path none: is not a"),
     ],
 )
 def test_a_bad_argument_is_told_in_one_line(
@@ -296,6 +304,7 @@ def test_a_bad_argument_is_told_in_one_line(
     Path("latin.txt").write_bytes(b"\xe4\n")
     Path("empty.txt").write_text("", "utf-8")
     Path("folder.csv").mkdir()
+    Path("nowhere").mkdir()
     before = set(Path().rglob("*"))
     if not any("--output" in argument for argument in arguments):
         arguments = [*arguments, "--output=out.csv"]

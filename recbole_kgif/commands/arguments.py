@@ -184,6 +184,48 @@ def positive(text: str) -> float:
     return value
 
 
+def check_restoring(namespace: argparse.Namespace) -> None:
+    """Check what `add_restoring_arguments` and ``--checkpoint`` name.
+
+    Raises:
+        UserError: there is no such file or folder.
+    """
+    checkpoint = namespace.checkpoint
+    if not checkpoint.is_file():
+        reason = "does not exist"
+        if checkpoint.exists():
+            reason = "is a folder" if checkpoint.is_dir() else "is no regular file"
+        raise UserError(
+            f"--checkpoint {checkpoint}: {reason}; give the model.pth of a run"
+        )
+    data_path = namespace.dataset_path
+    if data_path is not None and not data_path.is_dir():
+        raise UserError(
+            f"--dataset-path {data_path}: is not a folder; give the one that the data "
+            "set's folder lies in, or leave it out"
+        )
+
+
+def check_output(path: Path, checkpoint: Path) -> None:
+    """Check that ``--output`` names what a file can be written to.
+
+    Args:
+        path: the file.
+        checkpoint: what is read, and must not be replaced.
+
+    Raises:
+        UserError: it is something else than a file, or the checkpoint.
+    """
+    if path.is_dir():
+        raise UserError(f"--output {path}: is a folder; name a file")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise UserError(f"--output {path}: is no regular file; name another one")
+    if path.samefile(checkpoint):
+        raise UserError(f"--output {path}: is the checkpoint; name another file")
+
+
 def write_output(path: Path, content: Union[str, bytes]) -> None:
     """Write the file that ``--output`` names, as a whole or not at all.
 

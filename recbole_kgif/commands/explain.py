@@ -6,12 +6,14 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Union
 
 from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_restoring_arguments,
     at_least_one,
+    check_output,
+    check_restoring,
     whole_number,
     write_output,
 )
@@ -27,6 +29,9 @@ FORMATS = ("text", "json", "dot", "html", "png", "svg")
 _PICTURES = ("png", "svg")
 _OF_AN_EXPLANATION = ("user", "item", "top_k", "paths", "format")
 _OF_AN_EVALUATION = ("users", "seed")
+# More than a reader takes in, and still found in seconds.
+_MOST_PATHS = 1000
+
 _DEFAULTS = {"top_k": 10, "paths": 5, "users": 200, "seed": 2020}
 
 
@@ -44,13 +49,9 @@ def run(arguments: list[str]) -> int:
         _check_evaluation(namespace)
     else:
         form = _check_explanation(namespace)
-    _check_output(namespace.output)
-    if not namespace.checkpoint.is_file():
-        reason = "is a folder" if namespace.checkpoint.is_dir() else "does not exist"
-        raise UserError(
-            f"--checkpoint {namespace.checkpoint}: {reason}; give the model.pth of a "
-            "run"
-        )
+    check_restoring(namespace)
+    if namespace.output is not None:
+        check_output(namespace.output, namespace.checkpoint)
 
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
     prepare_process()
@@ -78,6 +79,8 @@ def _check_explanation(namespace: argparse.Namespace) -> str:
     _refuse_given(namespace, _OF_AN_EVALUATION, "belongs to --evaluate")
     if namespace.user is None:
         raise UserError("--user is missing; name the user whose items to explain")
+    if _value(namespace, "paths") > _MOST_PATHS:
+        raise UserError(f"--paths {namespace.paths}: {_MOST_PATHS:,} is the most")
     if namespace.item is not None and namespace.top_k is not None:
         raise UserError("--top-k: belongs to no --item; leave one of them out")
     form = namespace.format
@@ -156,11 +159,6 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
     return 0
 
 
-def _check_output(path: Optional[Path]) -> None:
-    if path is not None and path.is_dir():
-        raise UserError(f"--output {path}: is a folder; name a file")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif explain",
@@ -193,8 +191,9 @@ def _parser() -> argparse.ArgumentParser:
         "--paths",
         type=at_least_one,
         metavar="COUNT",
-        help=f"paths an item, which begin with different interactions as far as "
-        f"these have strong ones (default: {_DEFAULTS['paths']})",
+        help=f"paths an item, {_MOST_PATHS:,} at most, which begin with different "
+        f"interactions as far as these have strong ones (default: "
+        f"{_DEFAULTS['paths']})",
     )
     parser.add_argument(
         "--format",

@@ -14,6 +14,8 @@ from recbole_kgif.commands.arguments import (
     ArgumentParser,
     add_restoring_arguments,
     at_least_one,
+    check_output,
+    check_restoring,
     write_output,
 )
 from recbole_kgif.data.textfiles import numbered_lines
@@ -37,7 +39,8 @@ def run(arguments: list[str]) -> int:
     """
     namespace = _parser().parse_args(arguments)
     to_bytes = _writer(namespace.output)
-    _require_file(namespace.checkpoint)
+    check_restoring(namespace)
+    check_output(namespace.output, namespace.checkpoint)
     users = None if namespace.users is None else read_users(namespace.users)
 
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
@@ -52,6 +55,11 @@ def run(arguments: list[str]) -> int:
     )
     if namespace.cold_items is not None:
         items = _listed(namespace.cold_items)
+        if not items:
+            raise UserError(
+                f"--cold-items {namespace.cold_items}: names nothing; give ids of items"
+            )
+        recommender.require_items(dict.fromkeys(items, "--cold-items: "))
         frame = recommender.recommend_from_items(items, namespace.k)
         print("approximate: nobody with these items alone was in the training")
     else:
@@ -79,11 +87,17 @@ def read_users(text: str) -> Optional[dict[str, str]]:
         return None
     path = Path(text)
     # Not by the path's own method, which fails on a list longer than a file's name.
+    if os.path.isdir(path) and os.sep in text:
+        raise UserError(f"--users {text}: is a folder; give all, a file or ids")
     if os.path.isfile(path):
         lines = ((number, line.strip()) for number, line in numbered_lines(path))
         users = {line: f"{path}, line {number}: " for number, line in lines if line}
     else:
-        users = dict.fromkeys(_listed(text), "--users: ")
+        ids = _listed(text)
+        # A single one may be meant as the name of a file.
+        is_alone = len(ids) == 1
+        origin = "--users: there is no such file, and " if is_alone else "--users: "
+        users = dict.fromkeys(ids, origin)
     if not users:
         raise UserError(f"--users {text}: names nobody; give all, a file or ids")
     return users
@@ -93,12 +107,6 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "does not exist"
-        raise UserError(f"--checkpoint {path}: {reason}; give the model.pth of a run")
-
-
 def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
     """What turns a table into a file of the form that its name ends with."""
     writer = _WRITERS.get(path.suffix.lower())
@@ -106,8 +114,6 @@ def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
         raise UserError(
             f"--output {path}: the name must end with {', '.join(_WRITERS)}"
         )
-    if path.is_dir():
-        raise UserError(f"--output {path}: is a folder; name a file")
     if writer is _parquet:
         _require_pyarrow(path)
     return writer

@@ -241,7 +241,8 @@ class Explanation:
         totals = hop_totals(self.paths)
         for path in self.paths:
             for hop in path.hops:
-                assert hop.contribution is not None
+                if hop.contribution is None:
+                    raise ValueError("a hop of a known path has no contribution")
                 _require_equal(
                     "contribution of a hop", hop.contribution, totals[hop.key]
                 )
@@ -329,7 +330,7 @@ def from_json(text: str) -> list[Explanation]:
         if document["format"] != FORMAT or document["format_version"] != FORMAT_VERSION:
             raise ValueError(f"its format is not {FORMAT}, version {FORMAT_VERSION}")
         return [_explanation(entry) for entry in document["explanations"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"no explanations ({' '.join(str(error).split())}); give the JSON that the "
             "command explain has written"

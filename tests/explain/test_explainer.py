@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -313,7 +314,7 @@ def test_the_command_evaluates(
     [
         ([], "--user is missing"),
         (["--user=anna"], "user 'anna' is not in tiny; the nearest users are ann"),
-        (["--user=ann", "--item=x"], "item 'x' is not in tiny; the nearest items"),
+        (["--user=ann", "--item=x"], "item 'x' is not in tiny; its items are such as"),
         (["--user=eve"], "user eve has no training interactions"),
         (["--user=ann", "--item=elf", "--top-k=3"], "--top-k: belongs to no --item"),
         (["--user=ann", "--top-k=0"], "0 is not a whole number from 1 on"),
@@ -324,6 +325,11 @@ def test_the_command_evaluates(
         (["--evaluate"], "give --output FILE.json"),
         (["--user=ann", "--output=folder"], "is a folder; name a file"),
         (["--user=ann", "--output=file.txt/a.json"], "cannot be written"),
+        (["--user=ann", "--output=pipe"], "--output pipe: is no regular file; name"),
+        (["--user=ann", "--output=link.pth"], "link.pth: is the checkpoint; name"),
+        (["--user=ann", "--paths=1001"], "--paths 1001: 1,000 is the most"),
+        (["--user=ann", "--checkpoint=pipe"], "is no regular file; give the model.pth"),
+        (["--user=ann", "--dataset-path=none"], "--dataset-path none: is not a folder"),
         (["--user=ann", "--checkpoint=none.pth"], "does not exist; give the model.pth"),
         (["--user=ann", "--checkpoint=folder"], "is a folder; give the model.pth"),
         (["--user=ann", "--checkpoint=cut.pth"], "cut.pth"),
@@ -339,6 +345,8 @@ def test_a_bad_argument_is_told_in_one_line(
 ) -> None:
     Path("folder").mkdir()
     Path("file.txt").write_text("no checkpoint", "utf-8")
+    Path("link.pth").symlink_to(train())
+    os.mkfifo("pipe")
     Path("cut.pth").write_bytes(train().read_bytes()[:1000])
     before = set(Path().rglob("*"))
     assert main([*command, *arguments]) == 2

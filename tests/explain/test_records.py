@@ -55,7 +55,13 @@ def test_json_has_the_form_of_the_schema(sample: Callable[[], Explanation]) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": "x", "format_version": 1, "explanations": []}'],
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"format": "x", "format_version": 1, "explanations": []}',
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="no explanations"):
@@ -66,6 +72,13 @@ def test_json_that_does_not_add_up_is_refused() -> None:
     document = json.loads(to_json([explanation()]))
     document["explanations"][0]["paths"][0]["contribution"] += 0.1
     with pytest.raises(UserError, match=r"contribution of a path is 0\.51"):
+        from_json(json.dumps(document))
+
+
+def test_json_without_a_contribution_of_a_hop_is_refused() -> None:
+    document = json.loads(to_json([explanation()]))
+    document["explanations"][0]["paths"][0]["hops"][0]["contribution"] = None
+    with pytest.raises(UserError, match="a hop of a known path has no contribution"):
         from_json(json.dumps(document))
 
 
