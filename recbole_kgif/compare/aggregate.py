@@ -52,6 +52,11 @@ class AgainstBest:
         """Whether the adjusted p-value is below `LEVEL`."""
         return self.adjusted < LEVEL
 
+    def is_lead(self, metric: str) -> bool:
+        """Whether the best is better, significantly: it may be first by name alone."""
+        sign = 1 if larger_is_better(metric) else -1
+        return self.is_significant and sign * self.test.difference > 0
+
 
 def figure(values: Sequence[float]) -> Figure:
     """Mean and deviation of at least one value."""

@@ -200,7 +200,7 @@ def _marked_column(
     figures = metric_figures(models, metric)
     place = ranks(figures, metric)
     # Only a test against every other model lets one say "better than every other".
-    leads = len(tests) == len(models) - 1 and all(t.is_significant for t in tests)
+    leads = len(tests) == len(models) - 1 and all(t.is_lead(metric) for t in tests)
     cells = {}
     for model, value in figures.items():
         mark = Mark.NONE
@@ -378,7 +378,11 @@ def _cost(models: Models) -> Section:
 def _reached_the_limit(run: Run) -> bool:
     """Whether the best epoch is the last one that the budget allowed."""
     limit = run.configuration.get("epochs")
-    return limit is not None and run.record["best_epoch"] + 1 >= limit
+    if limit is None or run.configuration.get("MODEL_TYPE") == "TRADITIONAL":
+        return False
+    eval_step = min(run.configuration.get("eval_step") or 1, limit)
+    last_validated = limit // eval_step * eval_step
+    return run.record["best_epoch"] + 1 >= last_validated
 
 
 def training_seconds(run: Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
@@ -35,6 +36,10 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and abs(value) < _LARGEST_NUMBER
 
 
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and value > 0
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, float) or _is_whole(value)
 
@@ -51,7 +56,11 @@ def _object_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     )
 
 
-_are_numbers = _object_of(_is_number)
+def _is_figure(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+_are_figures = _object_of(_is_figure)
 
 
 def _is_epoch(value: Any) -> bool:
@@ -59,7 +68,7 @@ def _is_epoch(value: Any) -> bool:
         isinstance(value, dict)
         and _is_whole(value.get("epoch"))
         and _is_number(value.get("training_seconds"))
-        and ("valid" not in value or _are_numbers(value["valid"]))
+        and ("valid" not in value or _are_figures(value["valid"]))
     )
 
 
@@ -70,12 +79,22 @@ def _are_epochs(value: Any) -> bool:
 def _is_configuration(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
+    counts = [value.get(name) for name in ("epochs", "eval_step")]
+    if any(count is not None and not _is_count(count) for count in counts):
+        return False
     arguments = value.get("eval_args")
     if arguments is None:
         return True
-    return isinstance(arguments, dict) and isinstance(
-        arguments.get("split"), (dict, type(None))
+    return (
+        isinstance(arguments, dict)
+        and isinstance(arguments.get("split"), (dict, type(None)))
+        and _is_mode(arguments.get("mode"))
     )
+
+
+def _is_mode(value: Any) -> bool:
+    of_parts = value.values() if isinstance(value, dict) else [value]
+    return all(isinstance(mode, (str, type(None))) for mode in of_parts)
 
 
 def _are_values_of_users(value: Any) -> bool:
@@ -84,7 +103,7 @@ def _are_values_of_users(value: Any) -> bool:
         and _is_list_of(_is_text)(value.get("users"))
         and _is_list_of(_is_whole)(value.get("training_interactions", []))
         and isinstance(value.get("metrics"), dict)
-        and all(map(_is_list_of(_is_number), value["metrics"].values()))
+        and all(map(_is_list_of(_is_figure), value["metrics"].values()))
     )
 
 
@@ -120,8 +139,8 @@ _NEEDED: Mapping[str, Callable[[Any], bool]] = {
     "dataset": _is_text,
     "seed": _is_whole,
     "split_hash": _is_text,
-    "valid": _are_numbers,
-    "test": _are_numbers,
+    "valid": _are_figures,
+    "test": _are_figures,
     "best_epoch": _is_whole,
     "epochs": _are_epochs,
     "training_seconds_per_epoch": _is_number,

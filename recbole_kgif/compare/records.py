@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
@@ -20,6 +22,8 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.files import read_object
 from recbole_kgif.protocols import protocol_of
 
+# As many as the values of the users have.
+_DIGITS = 6
 _SHOWN_HASH_DIGITS = 12
 _SHOWN_RUNS = 3
 
@@ -60,10 +64,19 @@ class Run:
         """Model and seed."""
         return f"{self.model}-{self.seed}"
 
-    @property
+    @cached_property
     def test(self) -> Mapping[str, float]:
-        """Test metrics, means over users, as RecBole reports them."""
-        metrics: Mapping[str, float] = self.record["test"]
+        """Test metrics, means over users.
+
+        RecBole rounds them; where the record has the values of the users, their mean is
+        taken anew, as a mean over seeds would otherwise be rounded twice.
+        """
+        metrics: dict[str, float] = dict(self.record["test"])
+        of_users = self.record.get("test_per_user")
+        if of_users is not None:
+            for metric, values in of_users["metrics"].items():
+                if metric in metrics and values:
+                    metrics[metric] = round(statistics.fmean(values), _DIGITS)
         return metrics
 
     @property

@@ -40,6 +40,25 @@ def test_a_metric_missing_in_one_run_gives_no_figure() -> None:
     assert metric_figures(models, "ndcg@2")["A"].mean == 0.25
 
 
+def test_means_over_seeds_are_rounded_once() -> None:
+    # 0.66665 and 0.66665: RecBole's figures are 0.6667 and 0.6666.
+    values = {"recall@2": [0.66665] * 4}
+    models = runs_by_model(
+        comparison(
+            *(
+                record(model, seed, values, test={"recall@2": figure, "hit@2": 0.5})
+                for model, figures in (("A", (0.6667, 0.6667)), ("B", (0.6667, 0.6666)))
+                for seed, figure in enumerate(figures)
+            )
+        )
+    )
+    figures = metric_figures(models, "recall@2")
+    assert figures["A"] == figures["B"]
+    assert figures["A"].mean == 0.66665
+    # What no user has a value of stays as it is recorded.
+    assert metric_figures(models, "hit@2")["A"].mean == 0.5
+
+
 def test_users_are_averaged_over_seeds_by_their_id() -> None:
     turned = record("A", 2021, {"recall@2": [4, 3, 2, 1]})
     turned["test_per_user"]["users"] = USERS[::-1]
@@ -65,6 +84,24 @@ def test_the_best_is_tested_against_each_other_and_corrected() -> None:
     assert near.adjusted == pytest.approx(near.test.p_value)
     assert far.is_significant
     assert not near.is_significant
+
+
+@pytest.mark.parametrize(
+    ("metric", "significant", "lead"),
+    [("recall@2", True, False), ("averagepopularity@2", True, True)],
+)
+def test_the_first_of_two_by_name_does_not_lead(
+    metric: str, significant: bool, lead: bool
+) -> None:
+    # A little less for every user, and the same in four decimals.
+    values = {"A": [0.1, 0.2, 0.3, 0.4], "B": [0.10001, 0.20001, 0.30001, 0.40001]}
+    models = runs_by_model(
+        comparison(*(record(m, values={metric: v}) for m, v in values.items()))
+    )
+    (against,) = against_best(models, metric)
+    assert (against.best, against.other) == ("A", "B")
+    assert against.is_significant is significant
+    assert against.is_lead(metric) is lead
 
 
 @pytest.mark.parametrize("values", [None, {"users": ["u1"], "metrics": {}}])

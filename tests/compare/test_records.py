@@ -88,6 +88,22 @@ def test_one_run_given_twice(tmp_path: Path) -> None:
         ("{}", "'model' is missing"),
         (json.dumps({**record("A"), "test": {}}), "'test' is missing, empty or of"),
         (json.dumps({**record("A"), "test": 3}), "'test' is missing, empty or of"),
+        (
+            json.dumps({**record("A"), "test": {"recall@2": float("nan")}}),
+            "'test' is missing, empty or of another form",
+        ),
+        *(
+            (
+                json.dumps({**record("A"), "configuration": configuration}),
+                "'configuration' is missing, empty or of another form",
+            )
+            for configuration in (
+                {"epochs": "x"},
+                {"epochs": 3, "eval_step": 0},
+                {"eval_args": {"mode": ["full"]}},
+                {"eval_args": {"mode": {"valid": ["full"]}}},
+            )
+        ),
     ],
 )
 def test_a_damaged_record(tmp_path: Path, content: str, words: str) -> None:

@@ -263,6 +263,26 @@ def test_a_budget_that_was_too_small_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("best_epoch", "changes", "is_told"),
+    [
+        (3, {"epochs": 5, "eval_step": 2}, True),
+        (1, {"epochs": 5, "eval_step": 2}, False),
+        (0, {"epochs": 1, "eval_step": 5}, True),
+        (0, {"epochs": 1, "MODEL_TYPE": "TRADITIONAL"}, False),
+    ],
+)
+def test_a_budget_ends_with_its_last_validation(
+    best_epoch: int, changes: dict[str, Any], is_told: bool
+) -> None:
+    content = record("A", best_epoch=best_epoch)
+    content["configuration"].update(changes)
+    document = build_document(comparison(content))
+    cost = next(s for s in document.sections if s.title == "Cost")
+    told = [b for b in cost.blocks if isinstance(b, str)]
+    assert bool(told) is is_told
+
+
+@pytest.mark.parametrize(
     ("p_value", "text"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.0456, "0.046")]
 )
 def test_p_values(p_value: float, text: str) -> None:
