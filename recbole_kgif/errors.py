@@ -15,3 +15,11 @@ class UserError(Exception):
     The message names the file, line, option or value at fault and what to do about it.
     The command line prints it and exits with code 2.
     """
+
+
+class NoFinishedRun(UserError):
+    """There is nothing to report on, as every run has failed.
+
+    To whom names the runs it is a mistake; a command that has done them itself exits
+    with `EXIT_RUNS_FAILED`.
+    """

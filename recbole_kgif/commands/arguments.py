@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Any, NoReturn, Optional, Union
 
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
-from recbole_kgif.errors import UserError
+from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.files import write_whole
 from recbole_kgif.settings import check_loaded_columns, field_names
 
 # A signed integer of 64 bits holds every number of so many digits.
 _MOST_DIGITS = 18
+# More runs, items or users than anybody asks for, and few enough to be gone through.
+_LARGEST_COUNT = 1_000_000
+# NumPy's generator takes no larger one.
+_LARGEST_SEED = 2**32 - 1
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -161,16 +166,37 @@ def output_folder(asked_for: Optional[Path], name: str) -> Path:
 
 def at_least_one(text: str) -> int:
     """Type of an argument that counts something."""
-    if not text.isdecimal() or int(text) < 1:
+    if not _is_whole(text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
+    if int(text) > _LARGEST_COUNT:
+        raise argparse.ArgumentTypeError(f"{text} is more than {_LARGEST_COUNT:,}")
     return int(text)
 
 
 def whole_number(text: str) -> int:
     """Type of an argument that is a whole number from 0 on, such as a seed."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+    if not _is_whole(text) or len(text) > _MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 on")
     return int(text)
+
+
+def seed_number(text: str) -> int:
+    """Type of an argument that is a seed."""
+    if not _is_whole(text) or len(text) > _MOST_DIGITS or int(text) > _LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not a whole number from 0 to {_LARGEST_SEED}"
+        )
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def tell_nothing_finished(error: NoFinishedRun) -> int:
+    """Tell of runs of this command that have all failed, and return its exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_RUNS_FAILED
 
 
 def positive(text: str) -> float:

@@ -13,6 +13,7 @@ from recbole_kgif.commands.arguments import (
     check_files,
     locate,
     named_options,
+    tell_nothing_finished,
 )
 from recbole_kgif.commands.report import write_reports
 from recbole_kgif.compare.metrics import validation_metric
@@ -26,7 +27,7 @@ from recbole_kgif.compare.plan import (
     plan_runs,
 )
 from recbole_kgif.compare.runner import run_all
-from recbole_kgif.errors import EXIT_RUNS_FAILED
+from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun
 from recbole_kgif.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.settings import dataset_options
 
@@ -77,7 +78,10 @@ def run(arguments: list[str]) -> int:
         jobs=namespace.jobs,
         time_limit=namespace.time_limit,
     )
-    write_reports([output], output)
+    try:
+        write_reports([output], output)
+    except NoFinishedRun as error:
+        return tell_nothing_finished(error)
     return EXIT_RUNS_FAILED if failed else 0
 
 

@@ -14,7 +14,7 @@ from recbole_kgif.commands.arguments import (
     at_least_one,
     check_output,
     check_restoring,
-    whole_number,
+    seed_number,
     write_output,
 )
 from recbole_kgif.errors import UserError
@@ -222,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=whole_number,
+        type=seed_number,
         metavar="NUMBER",
         help=f"with --evaluate, seed of all that is drawn "
         f"(default: {_DEFAULTS['seed']})",

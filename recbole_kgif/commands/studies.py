@@ -15,7 +15,9 @@ from recbole_kgif.commands.arguments import (
     check_files,
     locate,
     named_options,
+    tell_nothing_finished,
 )
+from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.compare.plan import (
     FIRST_SEED,
     fingerprints,
@@ -24,7 +26,7 @@ from recbole_kgif.compare.plan import (
 )
 from recbole_kgif.compare.runner import run_all
 from recbole_kgif.data.locate import DatasetLocation
-from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
+from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.settings import dataset_options
 from recbole_kgif.study.plan import VariantRequest, plan_study
@@ -101,7 +103,7 @@ def plan(
         asked, namespace.config_files, [*given, *rest]
     )
     of_models = options_by_model(models, namespace.options_from)
-    return [
+    planned = [
         (
             dataset,
             plan_study(
@@ -117,6 +119,10 @@ def plan(
         )
         for dataset in _find_all(namespace, {**in_files, **in_arguments})
     ]
+    for _, requests in planned:
+        for request in requests:
+            validation_metric({**request.defaults, **request.options})
+    return planned
 
 
 def _find_all(
@@ -126,8 +132,12 @@ def _find_all(
     names = [name.strip() for name in namespace.dataset.split(",")]
     for name in names:
         if not name or names.count(name) > 1:
-            told = f"{name} stands twice; name it" if name else "a name is empty; give"
-            raise UserError(f"--dataset {namespace.dataset}: {told} once")
+            told = "a name is empty; leave a comma out"
+            if name:
+                told = f"{name} stands twice; name it once"
+            elif len(names) == 1:
+                told = "names no data set; give one"
+            raise UserError(f"--dataset {namespace.dataset}: {told}")
     return [_find(namespace, name, given) for name in names]
 
 
@@ -172,6 +182,9 @@ def run_study(
             time_limit=namespace.time_limit,
         )
         some_failed = some_failed or bool(failed)
-        for path in write(folder):
-            print(path)
+        try:
+            for path in write(folder):
+                print(path)
+        except NoFinishedRun as error:
+            tell_nothing_finished(error)
     return EXIT_RUNS_FAILED if some_failed else 0

@@ -16,6 +16,7 @@ from recbole_kgif.commands.arguments import (
     locate,
     named_options,
     positive,
+    seed_number,
 )
 from recbole_kgif.compare.plan import (
     FIRST_SEED,
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seed",
-        type=at_least_one,
+        type=seed_number,
         default=FIRST_SEED,
         help="seed of every trial, and of the choice of parameters (default: "
         f"{FIRST_SEED}); the split is the same for all",

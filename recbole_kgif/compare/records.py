@@ -18,7 +18,7 @@ from recbole_kgif.compare.store import (
     all_run_folders,
     read_request,
 )
-from recbole_kgif.errors import UserError
+from recbole_kgif.errors import NoFinishedRun, UserError
 from recbole_kgif.files import read_object
 from recbole_kgif.protocols import protocol_of
 
@@ -131,8 +131,9 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
         The runs, in the order of model and seed.
 
     Raises:
-        UserError: a folder holds no runs, a record is damaged, none has finished, or
-            the runs cannot stand in one table.
+        NoFinishedRun: none has finished.
+        UserError: a folder holds no runs, a record is damaged, or the runs cannot stand
+            in one table.
     """
     runs: list[Run] = []
     failures: list[Failure] = []
@@ -152,7 +153,7 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
                 failures.append(_read_failure(own))
     if not runs:
         first = failures[0]
-        raise UserError(
+        raise NoFinishedRun(
             f"no run has finished, so there is nothing to report: {first.model}-"
             f"{first.seed} {first.reason}; its {LOG_FILE} says more"
         )

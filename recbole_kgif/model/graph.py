@@ -281,7 +281,7 @@ class SharedNeighbours(nn.Module):
 
     A *neighbour* here is a pair (relation, node): an entity that at least two items
     reach by one relation, or a user who has interacted with at least two items. An
-    entry is the inverse item frequency of the neighbour, log(n_items / items that
+    entry is the inverse item frequency of the neighbour, log(items / items that
     reach it), divided by the norm of all entries of the item under the same relation:
     the product of two items' rows is the sum, over the relations, of the cosines of
     what they reach by each.
@@ -330,7 +330,9 @@ class SharedNeighbours(nn.Module):
 
         relation = torch.div(pairs, graph.n_nodes, rounding_mode="floor")[is_shared]
         node = (pairs % graph.n_nodes)[is_shared]
-        rarity = (n_items / count[is_shared].to(graph.normalisation.dtype)).log()
+        # The padding item reaches nothing, and counts for none.
+        n_linked = count[is_shared].to(graph.normalisation.dtype)
+        rarity = ((n_items - 1) / n_linked).log()
         value = rarity[neighbour]
         group = item * graph.n_relations + relation[neighbour]
         square = value.new_zeros(n_items * graph.n_relations)

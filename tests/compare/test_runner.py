@@ -186,7 +186,7 @@ def test_a_run_beyond_the_time_limit_is_ended(start: Start, in_tmp_path: Path) -
     (run,) = children(process)
     _, err = process.communicate(timeout=60)
     assert not run.is_running()
-    assert process.returncode == 2
+    assert process.returncode == 1
     assert err.splitlines()[-1].startswith(
         "error: no run has finished, so there is nothing to report: BPR-2020 exceeded "
         "the time limit of 0.3 s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,23 @@ def test_robustness_reports_models_that_cannot_do_without_triples(
     assert "robustness.md" in out
 
 
+def test_a_data_set_without_a_finished_run_does_not_stop_the_next(
+    data_path: Path, in_tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data_path / "tiny", in_tmp_path / "data/tiny")
+    shutil.copytree(data_path / "tiny", in_tmp_path / "data/twin")
+    for path in (in_tmp_path / "data/twin").iterdir():
+        path.rename(path.with_name(path.name.replace("tiny", "twin")))
+    # One run each, and too little time for any.
+    arguments = ["ablate", *TINY, "--seeds=1", "--variants=full", "--time-limit=0.1"]
+    code = main([*arguments, "--dataset=tiny,twin", f"--data_path={in_tmp_path}/data"])
+    errors = capsys.readouterr().err.splitlines()
+    assert code == 1
+    assert sum("error: no run has finished" in line for line in errors) == 2
+    for name in ("tiny", "twin"):
+        assert (in_tmp_path / f"out/{name}/runs/full-2020/failure.json").exists()
+
+
 def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line that a refused command prints."""
     assert main(arguments) == 2
@@ -113,7 +131,9 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--seed=3"], "seed: a comparison sets it itself"),
         (["--loss=bpr"], "bpr: is the same as full, as loss=bpr is given already"),
         (["--dataset=tiny,tiny"], "--dataset tiny,tiny: tiny stands twice"),
-        (["--dataset=tiny,"], "--dataset tiny,: a name is empty"),
+        (["--dataset=tiny,"], "--dataset tiny,: a name is empty; leave a comma out"),
+        (["--dataset="], "--dataset : names no data set; give one"),
+        (["--valid_metric=NDCG@7"], "valid_metric=NDCG@7: is not computed with"),
         (["--dataset=tiny,nowhere"], "nowhere"),
         (["--options-from=none"], "--options-from none: no such folder"),
         (["--protocol=kgat-paper", "--topk=[2]"], "kgat-paper"),

@@ -39,8 +39,13 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["--models=BPR", "--trials=0"], "0 is not a whole number from 1 on"),
         (["--models=BPR", "--trials=many"], "many is not a whole number from 1 on"),
         (["--models=BPR", "--jobs=-1"], "-1 is not a whole number from 1 on"),
+        (["--models=BPR", "--jobs=" + "9" * 20], "9 is more than 1,000,000"),
+        (["--models=BPR", "--seed=4294967296"], "4294967296 is not a whole number"),
         (["--models=BPR", "--time-limit=0"], "0 is not a number above 0"),
-        (["--models=BPR", "--seed=one"], "one is not a whole number from 1 on"),
+        (
+            ["--models=BPR", "--seed=one"],
+            "one is not a whole number from 0 to",
+        ),
         (["--models=BPR", "--epochs=0"], "epochs must be at least 1"),
         (["--models=BPR", "--learning_rat=1"], "did you mean learning_rate"),
         (
