@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
+import logging
 import os
 import select
 import sys
@@ -52,6 +54,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         for a mistake of the user's (told in one line), 130 when interrupted, 141 where
         whoever read the output has closed it, as `head` does.
     """
+    # A log that cannot be written is told of by what fails for the same reason.
+    logging.raiseExceptions = False
     try:
         try:
             return _run_or_tell(sys.argv[1:] if arguments is None else list(arguments))
@@ -97,11 +101,20 @@ def _told(error: OSError) -> str:
     return f"{place}{error.strerror}; name another file or folder, or make room"
 
 
+def _no_command(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS)
+    known = f"the commands are {', '.join(COMMANDS)}"
+    advice = f"did you mean {' or '.join(near)}?" if near else known
+    return f"{name}: no such command; {advice} (a training is started without one)"
+
+
 def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in COMMANDS:
         name, arguments = arguments[0], arguments[1:]
     else:
         name = "train"
+        if arguments and not arguments[0].startswith("-"):
+            raise UserError(_no_command(arguments[0]))
     try:
         code: int = import_module(f"recbole_kgif.commands.{name}").run(arguments)
     except ModuleNotFoundError as error:

@@ -120,7 +120,8 @@ def load_data(
 
     Raises:
         UserError: RecBole refuses the data, lists are asked for that are longer than
-            there are items, or the model cannot learn from the changed graph.
+            there are items, a part of the split is empty, or the model cannot learn
+            from the changed graph.
     """
     logger = logging.getLogger()
     name = config["dataset"]
@@ -144,6 +145,13 @@ def load_data(
     elif triples is not None:
         change_knowledge_graph(dataset, triples)
     parts = refused_as_user_error(f"data set {name}", data_preparation, config, dataset)
+    for part, loader in zip(("training", "validation", "test"), parts):
+        if not len(loader._dataset):
+            raise UserError(
+                f"data set {name}: eval_args={config['eval_args']} leaves no "
+                f"interaction for {part}; users need more interactions (three for the "
+                "usual split), or the data set another split"
+            )
     if is_emptied:
         parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)

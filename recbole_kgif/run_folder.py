@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import reprlib
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ def forget(folder: Path) -> None:
     """Drop the note of a run that was refused before its first epoch ended."""
     if not (folder / LAST_FILE).exists():
         (folder / CONFIG_FILE).unlink(missing_ok=True)
+
+
+def remove_refused(folder: Path) -> None:
+    """Remove the folder that a run made for itself, unless an epoch has ended there."""
+    metrics = folder / METRICS_FILE
+    if not metrics.exists() or metrics.stat().st_size == 0:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _settings(model: str, dataset: str, options: Mapping[str, Any]) -> dict[str, Any]:

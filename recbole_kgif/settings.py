@@ -6,7 +6,6 @@ Works on files and text alone, so that a mistake is told before PyTorch is loade
 from __future__ import annotations
 
 import ast
-import codecs
 import difflib
 import importlib.util
 import math
@@ -22,6 +21,7 @@ import yaml
 from recbole_kgif.data.checks import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
+from recbole_kgif.option_values import check_value, is_text
 from recbole_kgif.resources import resource
 
 KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
@@ -49,26 +49,15 @@ _AT_LEAST: dict[str, float] = {
     "eval_batch_size": 1,
     "eval_step": 1,
     "stopping_step": 0,
+    "worker": 0,
+    "loss_decimal_place": 0,
+    "metric_decimal_place": 0,
     "weight_decay": 0,
     "learning_rate": 0,
     "seed": 0,
 }
-# Training, validation and test.
-_PARTS = 3
-_NUMBER = r"\s*-?(?:\d+(?:\.\d+)?|inf)\s*"
-_INTERVAL = rf"\s*[\[(]{_NUMBER},{_NUMBER}[\])]\s*"
-_INTERVALS = re.compile(rf"{_INTERVAL}(?:;{_INTERVAL})*")
-
 # NumPy's generator takes no larger seed; so many layers would never end.
 _AT_MOST = {"seed": 2**32 - 1, "n_layers": 100}
-
-# Options that are texts, and on which a run would fail otherwise.
-_TEXTS = frozenset(
-    (
-        *("data_path", "field_separator", "seq_separator", "encoding"),
-        *("unlinked_items", "valid_metric"),
-    )
-)
 
 
 class _Loader(yaml.SafeLoader):
@@ -198,15 +187,27 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
                 "--key=value, and --help lists the others"
             )
         name, text = match.groups()
-        try:
-            value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError:
-            raise UserError(
-                f"--{name}={text}: the value is not valid YAML; quote it"
-            ) from None
+        value = _value_of(name, text)
         check_option(f"--{name}={in_one_line(text)}", name, value, known)
         overrides[name] = value
     return overrides
+
+
+def _value_of(name: str, text: str) -> Any:
+    """Value of a command-line option: YAML, but for a text that is in no quotes.
+
+    Raises:
+        UserError: it is no YAML.
+    """
+    if is_text(name) and text[:1] not in ("", "'", '"', "~"):
+        return "\t" if text == r"\t" else text
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        raise UserError(
+            f"--{name}={in_one_line(text)}: the value is not valid YAML; a text with "
+            f"special characters is given as \"--{name}='TEXT'\""
+        ) from None
 
 
 def read_config_file(path: Path, model: str) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         raise UserError(
             f"{where}: unknown option {in_one_line(name)}; {suggest(name, known)}"
         )
-    _check_form(where, name, value)
+    check_value(where, name, value)
     default = known[name]
     if isinstance(default, bool) and not isinstance(value, bool):
         raise UserError(f"{where}: {name} must be True or False")
@@ -272,70 +273,6 @@ def _refuse_processes(where: str, name: str) -> None:
         raise UserError(
             f"{where}: {name} is an argument of a single run's command line; where "
             "there are many runs, --jobs does several at a time"
-        )
-
-
-def _check_form(where: str, name: str, value: Any) -> None:
-    """Refuse a value of a form that RecBole would take and then fail on.
-
-    Raises:
-        UserError: it is such a value.
-    """
-    may_be_none = name.endswith("_FIELD") and value is None
-    is_text = name in _TEXTS or name.endswith("_FIELD")
-    if is_text and not isinstance(value, str) and not may_be_none:
-        raise UserError(f"{where}: {name} must be a text")
-    if name == "encoding" and isinstance(value, str) and not _is_encoding(value):
-        raise UserError(f"{where}: {name} is unknown to Python; give utf-8")
-    if name in ("metrics", "topk") and value == []:
-        raise UserError(f"{where}: {name} must not be empty")
-    if name == "eval_args" and isinstance(value, dict):
-        _check_split(where, value.get("split"))
-    if name.endswith("_num_interval") and value is not None:
-        is_interval = isinstance(value, str) and _INTERVALS.fullmatch(value)
-        if not is_interval:
-            raise UserError(f"{where}: {name} must be an interval such as '[2,inf)'")
-    if name == "val_interval" and not isinstance(value, (dict, type(None))):
-        raise UserError(f"{where}: {name} must name columns with intervals")
-    may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
-    if name in may_be and not may_be[name]:
-        is_list = isinstance(value, list)
-        if not is_list or not all(isinstance(entry, str) for entry in value):
-            raise UserError(f"{where}: {name} must be a list of names")
-
-
-def _is_encoding(name: str) -> bool:
-    try:
-        codecs.lookup(name)
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
-def _check_split(where: str, split: Any) -> None:
-    """Refuse a split that leaves a part empty, or that RecBole does not know.
-
-    Raises:
-        UserError: it is such a split.
-    """
-    if split is None:
-        return
-    method, of_method = (
-        next(iter(split.items()))
-        if isinstance(split, dict) and len(split) == 1
-        else ("", None)
-    )
-    has_shares = (
-        isinstance(of_method, list)
-        and len(of_method) == _PARTS
-        and all(type(share) in (int, float) and share > 0 for share in of_method)
-    )
-    if not (method == "RS" and has_shares) and not (
-        method == "LS" and of_method == "valid_and_test"
-    ):
-        raise UserError(
-            f"{where}: split must be RS with three shares above 0, such as "
-            "{'RS': [0.8, 0.1, 0.1]}, or {'LS': 'valid_and_test'}"
         )
 
 
@@ -388,7 +325,7 @@ def _read_options_of_data(path: Path) -> dict[str, Any]:
                 f"{', '.join(_OPTIONS_OF_DATA)} alone, as lists and mappings; give "
                 "this one with --config-files"
             )
-        _check_form(f"{path}: {name}: {in_one_line(value)}", name, value)
+        check_value(f"{path}: {name}: {in_one_line(value)}", name, value)
     return options
 
 
@@ -420,18 +357,49 @@ def check_loaded_columns(
         UserError: such a column is not named.
     """
     columns = options.get("load_col")
+    if columns is None:
+        return
     names = field_names(options)
     needed: dict[str, tuple[str, ...]] = {"inter": (names.user, names.item)}
     if needs_knowledge_graph:
         needed["kg"] = (names.head, names.relation, names.tail)
         needed["link"] = (names.item, names.entity)
     for suffix, ids in needed.items():
-        named = columns.get(suffix) if isinstance(columns, dict) else None
-        missing = [i for i in ids if isinstance(named, list) and i not in named]
+        if suffix not in columns:
+            raise UserError(
+                f"load_col: {in_one_line(columns)} lacks {suffix}; add "
+                f"{suffix}: [{', '.join(ids)}]"
+            )
+        missing = [i for i in ids if i not in columns[suffix]]
         if missing:
             raise UserError(
-                f"load_col: {suffix}: {in_one_line(named)} lacks {missing[0]}; add it"
+                f"load_col: {suffix}: {in_one_line(columns[suffix])} lacks "
+                f"{missing[0]}; add it"
             )
+    _check_time(options, columns["inter"])
+    for name in ("alias_of_user_id", "alias_of_item_id"):
+        for alias in options.get(name) or []:
+            if not any(alias in named for named in columns.values()):
+                raise UserError(
+                    f"{name}: no loaded column is {in_one_line(alias)}; name those of "
+                    "load_col"
+                )
+
+
+def _check_time(options: Mapping[str, Any], interaction_columns: list[str]) -> None:
+    """Refuse to order interactions by a time that is not loaded.
+
+    Raises:
+        UserError: it is asked for.
+    """
+    order = (options.get("eval_args") or {}).get("order")
+    time = options.get("TIME_FIELD") or "timestamp"
+    is_split = options.get("benchmark_filename") is not None
+    if order == "TO" and not is_split and time not in interaction_columns:
+        raise UserError(
+            f"eval_args: order TO needs the column {time}, and load_col: inter: "
+            f"{in_one_line(interaction_columns)} lacks it; add it, or give order RO"
+        )
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -245,6 +245,10 @@ def test_lastfm_with_all_defaults_is_above_the_tuned_kgat(
         ),
         (["--topk=[1]"], "valid_metric=NDCG@3: is not computed with metrics="),
         (["extra"], "extra: not understood"),
+        (["--modle", "BPR"], "--modle: no such argument; did you mean --model?"),
+        (["--save_dataloaders=True"], "save_dataloaders=True: RecBole cannot store"),
+        (["--valid_metric=NDCG@03"], "valid_metric=NDCG@03: is not computed with"),
+        (["--load_col={'inter': ['user_id', 'item_id']}"], "lacks kg; add kg: [head"),
     ],
 )
 def test_a_bad_argument_is_told_in_one_line(
@@ -283,6 +287,9 @@ def test_a_bad_argument_is_told_in_one_line(
         (["compare", "--models=BPR", "--dataset=none"], "none"),
         (["compare", "--models=BPR", "--output=words.yaml/x"], "cannot be written to"),
         (["report"], "the following arguments are required: DIR"),
+        (["reprot"], "reprot: no such command; did you mean report"),
+        (["lastfm"], "lastfm: no such command; the commands are ablate, compare,"),
+        (["doctor", "--datset", "x"], "--datset: no such argument; did you mean --dat"),
         (["report", "nowhere"], "nowhere: holds neither"),
         (["report", ".", "--epochs=3"], "--epochs=3"),
     ],
@@ -322,6 +329,22 @@ def write(file: str, content: bytes) -> Callable[[Path], None]:
         (folder / file).write_bytes(content)
 
     return change
+
+
+def test_a_refused_run_leaves_no_folder_of_its_own(
+    in_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = Path()
+    theirs = here / "theirs"
+    theirs.mkdir()
+    (theirs / "notes.txt").write_text("mine", "utf-8")
+    for output in (["--output=new"], ["--output=theirs"], []):
+        assert main([*TINY, "--attention=foo", *output]) == 2
+        assert "attention='foo' is not allowed" in capsys.readouterr().err
+    assert not (here / "new").exists()
+    assert not list((here / "runs").iterdir())
+    assert (theirs / "notes.txt").exists()
+    assert not (theirs / "config.yaml").exists()
 
 
 @pytest.mark.parametrize(

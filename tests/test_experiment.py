@@ -172,6 +172,33 @@ def test_what_recbole_refuses_is_told_in_one_line(
     assert not (tmp_path / "run/result.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("items_of_each", "part"), [(1, "validation"), (2, "validation")]
+)
+def test_a_split_that_leaves_a_part_empty_is_refused_before_training(
+    data_path: Path, tmp_path: Path, items_of_each: int, part: str
+) -> None:
+    folder = tmp_path / "data/thin"
+    shutil.copytree(data_path / "tiny", folder)
+    for path in folder.iterdir():
+        path.rename(folder / path.name.replace("tiny", "thin"))
+    items = ("alien", "brazil", "casino", "dune", "elf")
+    lines = [
+        f"user{number}\t{item}"
+        for number in range(4)
+        for item in (items * 2)[number : number + items_of_each]
+    ]
+    inter = "\n".join(["user_id:token\titem_id:token", *lines, ""])
+    (folder / "thin.inter").write_text(inter, "utf-8")
+    options = {**TINY_OPTIONS, "data_path": str(folder.parent)}
+    del options["benchmark_filename"]
+    output = tmp_path / "run"
+    output.mkdir()
+    with pytest.raises(UserError, match=f"leaves no interaction for {part}"):
+        run_experiment("KGIF", "thin", options, output)
+    assert not (output / "metrics.jsonl").exists()
+
+
 def test_a_fault_of_a_librarys_keeps_its_traceback(
     run_tiny: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

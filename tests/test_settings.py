@@ -10,6 +10,7 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.resources import resource
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
+    check_loaded_columns,
     check_model,
     dataset_options,
     default_options,
@@ -19,6 +20,12 @@ from recbole_kgif.settings import (
     read_config_file,
     suggest,
 )
+
+COLUMNS = {
+    "inter": ["user_id", "item_id"],
+    "kg": ["head_id", "relation_id", "tail_id"],
+    "link": ["item_id", "entity_id"],
+}
 
 
 def test_known_models_are_those_that_recbole_finds() -> None:
@@ -95,6 +102,12 @@ def test_overrides_are_read_as_yaml() -> None:
         "--fusion=False",
         "--eval_args={split: {RS: [0.7, 0.2, 0.1]}}",
         "--attention=none",
+        # Texts, whatever YAML would make of them.
+        "--user_inter_num_interval=[2,inf)",
+        "--item_inter_num_interval='[3,inf)'",
+        "--entity_kg_num_interval=~",
+        r"--field_separator=\t",
+        "--seq_separator=|",
     ]
     assert parse_overrides(arguments, "KGIF") == {
         "learning_rate": 0.01,
@@ -102,6 +115,11 @@ def test_overrides_are_read_as_yaml() -> None:
         "fusion": False,
         "eval_args": {"split": {"RS": [0.7, 0.2, 0.1]}},
         "attention": "none",
+        "user_inter_num_interval": "[2,inf)",
+        "item_inter_num_interval": "[3,inf)",
+        "entity_kg_num_interval": None,
+        "field_separator": "\t",
+        "seq_separator": "|",
     }
 
 
@@ -116,6 +134,9 @@ def test_overrides_are_read_as_yaml() -> None:
         ("--epochs=2.5", "epochs must be a whole number"),
         ("--eval_args=5", "eval_args must be of the form"),
         ("--topk=[1", "--topk=[1: the value is not valid YAML"),
+        ("--gpu_id=@", "is given as \"--gpu_id='TEXT'\""),
+        ("--worker=-1", "worker must be at least 0"),
+        ("--loss_decimal_place=-1", "loss_decimal_place must be at least 0"),
         ("--topk", "--topk: not understood"),
         ("lastfm", "lastfm: not understood"),
     ],
@@ -192,3 +213,50 @@ def test_column_names_are_those_of_recboles_options() -> None:
     assert defaults == FieldNames()
     renamed = field_names({"ITEM_ID_FIELD": "iid", "TAIL_ENTITY_ID_FIELD": "t"})
     assert renamed == FieldNames(item="iid", tail="t")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"load_col": {"inter": ["user_id", "item_id"]}},
+            "lacks kg; add kg: [head_id, relation_id, tail_id]",
+        ),
+        (
+            {"load_col": {**COLUMNS, "link": ["item_id"]}},
+            "load_col: link: ['item_id'] lacks entity_id; add it",
+        ),
+        (
+            {"load_col": COLUMNS, "alias_of_user_id": ["friend"]},
+            "alias_of_user_id: no loaded column is friend",
+        ),
+        (
+            {"load_col": COLUMNS, "eval_args": {"order": "TO"}},
+            "eval_args: order TO needs the column timestamp",
+        ),
+    ],
+)
+def test_columns_that_a_run_needs_are_loaded(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        check_loaded_columns(options, needs_knowledge_graph=True)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"load_col": None},
+        {"load_col": COLUMNS},
+        {"load_col": COLUMNS, "eval_args": {"order": "TO"}, "TIME_FIELD": "item_id"},
+    ],
+)
+def test_other_columns_are_not_asked_for(options: dict[str, Any]) -> None:
+    check_loaded_columns(options, needs_knowledge_graph=True)
+
+
+def test_without_triples_none_are_loaded() -> None:
+    options = {"load_col": {"inter": ["user_id", "item_id"]}}
+    check_loaded_columns(options, needs_knowledge_graph=False)

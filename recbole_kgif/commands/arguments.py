@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import sys
 import tempfile
@@ -30,6 +31,24 @@ class ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise a `UserError` in place of printing the usage."""
         raise UserError(f"{message}; see --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and answer a misspelt argument with the nearest one.
+
+        Raises:
+            UserError: there is such an argument. One of the form --key=value may be
+                RecBole's, and is left to whoever knows these.
+        """
+        namespace, rest = super().parse_known_args(args, namespace)
+        for argument in rest:
+            if argument.startswith("--") and "=" not in argument:
+                near = difflib.get_close_matches(argument, self._option_string_actions)
+                if near:
+                    raise UserError(
+                        f"{argument}: no such argument; did you mean "
+                        f"{' or '.join(near)}?"
+                    )
+        return namespace, rest
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -71,6 +71,11 @@ def run(arguments: list[str]) -> int:
     validation_metric({**default_options(model), **options})
     is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
     check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
+    if is_knowledge_aware and options.get("save_dataloaders"):
+        raise UserError(
+            f"save_dataloaders=True: RecBole cannot store those of {model}; leave it "
+            "out"
+        )
     if layout is not None:
         check_shareable(options)
     if layout is not None and not layout.has_first:
@@ -78,24 +83,31 @@ def run(arguments: list[str]) -> int:
     settings = dict(options)
     if layout is not None:
         settings["world_size"] = layout.world_size
+    is_new = False
     if namespace.resume:
         output = _begun_folder(namespace.output)
         run_folder.check_resumable(output, model, location.name, settings)
     else:
         if namespace.output is not None:
             run_folder.check_not_begun(namespace.output)
+        is_new = namespace.output is None or not namespace.output.exists()
         output = output_folder(namespace.output, f"{model}-{location.name}")
 
-    with run_folder.held(output):
-        if not namespace.resume:
-            run_folder.begin(output, model, location.name, settings)
-        try:
-            summary = _train(layout, model, location.name, options, output)
-        except UserError:
-            run_folder.forget(output)
-            raise
-        except ProcessFailed as error:
-            return _failed(error)
+    try:
+        with run_folder.held(output):
+            if not namespace.resume:
+                run_folder.begin(output, model, location.name, settings)
+            try:
+                summary = _train(layout, model, location.name, options, output)
+            except (UserError, OSError):
+                run_folder.forget(output)
+                raise
+    except ProcessFailed as error:
+        return _failed(error)
+    except UserError:
+        if is_new:
+            run_folder.remove_refused(output)
+        raise
     print("\n" + summary)
     return 0
 

@@ -75,7 +75,7 @@ def validation_metric(options: Mapping[str, Any]) -> str:
     known = [name.lower() for name in ([names] if isinstance(names, str) else names)]
     ks = lengths if isinstance(lengths, list) else [lengths]
     base, k = base_name(metric), cutoff(metric)
-    is_complete = metric in _WITHOUT_CUTOFF or k in ks
+    is_complete = metric in _WITHOUT_CUTOFF or (k in ks and metric == f"{base}@{k}")
     if base not in known or not is_complete:
         raise UserError(
             f"valid_metric={options['valid_metric']}: is not computed with metrics="

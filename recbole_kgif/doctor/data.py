@@ -18,11 +18,13 @@ from recbole_kgif.data.textfiles import shown
 from recbole_kgif.doctor.findings import Finding, Level, count
 from recbole_kgif.doctor.numbered import IntArray, NumberedDataset, read_numbered
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import field_names
+from recbole_kgif.settings import check_loaded_columns, field_names
 
 _SHARE_THAT_MATTERS = 0.05
 _DOMINANT_SHARE = 0.9
 _NAMED_RELATIONS = 5
+# RecBole's split of so many interactions leaves one each for validation and test.
+_LEAST_TO_SPLIT = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def examine_dataset(
     }
     folder, name = location.folder, location.name
     try:
+        check_loaded_columns(options, needs_knowledge_graph=True)
         counts = check_dataset(folder, name, unlinked_items="drop", **reading)
     except UserError as error:
         finding = Finding(
@@ -274,6 +277,7 @@ def _interactions(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
         )
     total = data.interactions.shape[1]
     return [
+        *_users_to_split(data, of_users),
         count("duplicate interactions", duplicates, level, meaning, advice, of=total),
         count(
             "users with one interaction",
@@ -282,9 +286,24 @@ def _interactions(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
             "Each is either trained on or tested, so its test is a guess.",
             "Leave them out when the split is made."
             if data.is_split
-            else 'To leave them out, give --user_inter_num_interval="[2,inf)".',
+            else 'To leave them out, give "--user_inter_num_interval=[2,inf)".',
             of=len(data.users),
         ),
+    ]
+
+
+def _users_to_split(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
+    """Whether the usual split, of each user's interactions, has something to split."""
+    if data.is_split or int((of_users >= _LEAST_TO_SPLIT).sum()):
+        return []
+    return [
+        Finding(
+            "users with three interactions or more",
+            "none",
+            Level.PROBLEM,
+            "The split of each user's interactions leaves none for validation or test.",
+            "Bring more interactions, or the three parts in files of their own.",
+        )
     ]
 
 

@@ -64,6 +64,12 @@ def clean(
     steps.append(Step("triples: repeated", len(content.triples), len(triples)))
 
     interactions = _filtered_interactions(content.interactions, minimum_rating, steps)
+    if minimum_rating is not None and len(interactions) == 0:
+        raise UserError(
+            f"--minimum-rating {minimum_rating:g}: none of the "
+            f"{len(content.interactions):,} interactions is rated so high; give a "
+            "lower one"
+        )
     of_triples = _mask(len(content.entities), triples.heads, triples.tails)
     linked = _mask(
         len(content.items), content.links.items[of_triples[content.links.entities]]

@@ -78,7 +78,7 @@ def find_layout(
             told.
     """
     sample = _first_lines(path)
-    if not sample:
+    if not any(text.strip() for text in sample):
         raise UserError(f"{path} is empty; give {option} a file with content")
     required = sum(column.required for column in wanted)
     if separator is None:
@@ -119,6 +119,7 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
         strict=True,
     )
     width = len(layout.header)
+    is_header = layout.has_header
     line = 1
     while True:
         try:
@@ -132,7 +133,10 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
             return
         number, line = line, reader.line_num + 1
         is_blank = not row or (len(row) == 1 and not row[0].strip())
-        if is_blank or (number == 1 and layout.has_header):
+        if is_blank:
+            continue
+        if is_header:
+            is_header = False
             continue
         if len(row) != width:
             raise UserError(
@@ -149,7 +153,9 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _first_lines(path: Path) -> list[str]:
-    return [text for _, text in itertools.islice(numbered_lines(path), _SAMPLED_LINES)]
+    texts = (text for _, text in numbered_lines(path))
+    filled = itertools.dropwhile(lambda text: not text.strip(), texts)
+    return list(itertools.islice(filled, _SAMPLED_LINES))
 
 
 def _guess_separator(path: Path, sample: Sequence[str], required: int) -> str:

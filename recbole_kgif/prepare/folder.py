@@ -40,10 +40,10 @@ def check_name(name: str, option: str = "--name") -> str:
     Raises:
         UserError: it is no plain file name, or another data set's.
     """
-    if len(name) > _LONGEST_NAME or not re.fullmatch(r"\w[\w.-]*", name):
+    if len(name.encode()) > _LONGEST_NAME or not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
             f"{option} {shown(name)}: no name for a folder; give letters, digits, _, - "
-            f"and dots, {_LONGEST_NAME} at most, a letter or digit first"
+            f"and dots, {_LONGEST_NAME} bytes at most, a letter or digit first"
         )
     if name in BUILT_IN_NAMES:
         raise UserError(

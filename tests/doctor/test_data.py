@@ -9,6 +9,7 @@ from recbole_kgif.doctor.findings import Level, has_problem
 from tests.doctor.helpers import (
     INTERACTIONS,
     LINKS,
+    PARTS,
     TRIPLES,
     examine,
     found,
@@ -39,6 +40,25 @@ def test_a_sound_data_set_by_hand(tmp_path: Path) -> None:
     # y is the maker of one item alone.
     worth_a_word = [f.what for f in examination.findings if f.level is not Level.OK]
     assert worth_a_word == ["dangling entities"]
+
+
+def test_too_few_interactions_to_split_are_a_problem(tmp_path: Path) -> None:
+    pairs = [(f"u{user}", item) for user in range(4) for item in "ab"]
+    what = "users with three interactions or more"
+    examination = examine(write_dataset(tmp_path / "d", pairs))
+    assert found(examination, what).level is Level.PROBLEM
+    more = examine(write_dataset(tmp_path / "e", [*pairs, ("u1", "c")]))
+    parts = {part: [("u1", item)] for part, item in zip(PARTS, "abc")}
+    split = examine(write_dataset(tmp_path / "f", parts))
+    assert what not in {f.what for f in (*more.findings, *split.findings)}
+
+
+def test_columns_that_are_not_loaded_are_a_problem(tmp_path: Path) -> None:
+    location = write_dataset(tmp_path / "d")
+    examination = examine(location, load_col={"inter": ["user_id", "item_id"]})
+    finding = found(examination, "files")
+    assert finding.level is Level.PROBLEM
+    assert "lacks kg" in str(finding.meaning)
 
 
 # What is put into the data set, where it is to be told, how often and how loudly.

@@ -260,6 +260,7 @@ def test_files_without_a_header(here: Path) -> None:
         (["--kgat=kgat", "--name="], "no name for a folder"),
         (["--kgat=kgat", "--name=a\nb"], "no name for a folder"),
         (["--kgat=kgat", f"--name={'a' * 300}"], "no name for a folder"),
+        (["--kgat=kgat", f"--name={'漢' * 50}"], "100 bytes at most"),
         (["--kgat=kgat", "--name=lastfm"], "a data set of this package"),
         (["--kgat=kgat", "--name=a", "--split=time"], "no times"),
         (["--kgat=kgat", "--name=a", "--triples=x"], "--triples: belongs to"),
@@ -274,7 +275,10 @@ def test_files_without_a_header(here: Path) -> None:
         ([*PLAIN_ARGUMENTS, "--name=a", "--split=as-given"], "are not split"),
         ([*PLAIN_ARGUMENTS, "--name=a", "--separator=::"], "'::' is not one of"),
         ([*PLAIN_ARGUMENTS, "--name=a", "--minimum-rating=nan"], "not a finite number"),
-        ([*PLAIN_ARGUMENTS, "--name=a", "--minimum-rating=9"], "none of the 0 "),
+        (
+            [*PLAIN_ARGUMENTS, "--name=a", "--minimum-rating=9"],
+            "rating 9: none",
+        ),
         ([*PLAIN_ARGUMENTS, "--name=a", "--user-column=x"], "--user-column 'x': 0 col"),
         (
             [*PLAIN_ARGUMENTS, "--name=a", "--item-column=cook"],

@@ -49,6 +49,25 @@ def test_separators(tmp_path: Path, content: str, separator: str) -> None:
     assert layout_of(tmp_path / "a", content).separator == separator
 
 
+@pytest.mark.parametrize("has_header", [True, False])
+def test_blank_lines_are_skipped_wherever_they_are(
+    tmp_path: Path, has_header: bool
+) -> None:
+    header = "user,item\n" if has_header else ""
+    content = f"\n  \n{header}\na,b\n\nc,d\n\n"
+    columns = (
+        (USER, ITEM)
+        if has_header
+        else (
+            WantedColumn("user", "--user-column", given="1"),
+            WantedColumn("item", "--item-column", given="2"),
+        )
+    )
+    layout = layout_of(tmp_path / "a", content, *columns, has_header=has_header)
+    first = 5 if has_header else 4
+    assert list(read_fields(layout)) == [(first, ("a", "b")), (first + 2, ("c", "d"))]
+
+
 @pytest.mark.parametrize(
     ("header", "places"),
     [

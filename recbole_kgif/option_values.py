@@ -1,0 +1,194 @@
+"""Values that an option of RecBole's can have.
+
+RecBole takes what it is given: a value of another form ends in an exception hours
+later, or is replaced without a word. Here it is told at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib.util
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from recbole_kgif.errors import UserError
+
+# Training, validation and test.
+_PARTS = 3
+_NUMBER = r"\s*-?(?:\d+(?:\.\d+)?|inf)\s*"
+_INTERVAL = rf"\s*[\[(]{_NUMBER},{_NUMBER}[\])]\s*"
+_INTERVALS = re.compile(rf"{_INTERVAL}(?:;{_INTERVAL})*")
+
+# Options that are texts, and on which a run would fail otherwise.
+_TEXTS = frozenset(
+    (
+        *("data_path", "field_separator", "seq_separator", "encoding"),
+        *("unlinked_items", "valid_metric"),
+    )
+)
+
+# RecBole takes another word for a default of its own, and notes it in its log.
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"),
+    "rm_dup_inter": ("first", "last"),
+}
+_EVAL_ARGS: Mapping[str, tuple[str, ...]] = {
+    "order": ("RO", "TO"),
+    "group_by": ("user", "none"),
+}
+_EVAL_ARGS_KEYS = ("split", "order", "group_by", "mode")
+_CLIP_GRAD_NORM_KEYS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach")
+# Metrics of single scores; the others are of ranked lists.
+_METRICS_OF_SCORES = frozenset({"auc", "mae", "rmse", "logloss"})
+
+
+def is_text(name: str) -> bool:
+    """Whether an option is a text, whatever YAML would make of it."""
+    return name in _TEXTS or name.endswith("_num_interval")
+
+
+def check_value(where: str, name: str, value: Any) -> None:
+    """Refuse a value of a form that RecBole would take and then fail on.
+
+    Args:
+        where: where it stands, with its value, for the message.
+        name: the option.
+        value: its value.
+
+    Raises:
+        UserError: it is such a value.
+    """
+    _check_text(where, name, value)
+    if name in ("metrics", "topk") and value == []:
+        raise UserError(f"{where}: {name} must not be empty")
+    if name == "topk" and not _are_counts(value):
+        raise UserError(f"{where}: topk must be whole numbers from 1 on, as [10, 20]")
+    if name == "metrics":
+        _check_metrics(where, value)
+    if name == "eval_args" and isinstance(value, dict):
+        _check_eval_args(where, value)
+    if name == "train_neg_sample_args" and isinstance(value, dict):
+        count = value.get("sample_num", 1)
+        if type(count) is not int or count < 1:
+            raise UserError(f"{where}: sample_num must be a whole number from 1 on")
+    if name == "clip_grad_norm" and value is not None:
+        _check_clipping(where, value)
+    if name == "val_interval" and not isinstance(value, (dict, type(None))):
+        raise UserError(f"{where}: {name} must name columns with intervals")
+    if name == "load_col":
+        _check_columns(where, value)
+    if name in _WORDS and value is not None:
+        _check_word(where, name, value, _WORDS[name])
+    if name == "log_wandb" and value is True and not _is_installed("wandb"):
+        raise UserError(f"{where}: needs the package wandb; run pip install wandb")
+    may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
+    if name in may_be and not may_be[name] and not _are_names(value):
+        raise UserError(f"{where}: {name} must be a list of names")
+
+
+def _check_text(where: str, name: str, value: Any) -> None:
+    may_be_none = name.endswith("_FIELD") and value is None
+    needs_text = name in _TEXTS or name.endswith(("_FIELD", "_PREFIX", "_SUFFIX"))
+    if needs_text and not isinstance(value, str) and not may_be_none:
+        raise UserError(f"{where}: {name} must be a text")
+    if name == "encoding" and isinstance(value, str):
+        _check_encoding(where, value)
+    if name.endswith("_num_interval") and value is not None:
+        is_interval = isinstance(value, str) and _INTERVALS.fullmatch(value)
+        if not is_interval:
+            raise UserError(f"{where}: {name} must be an interval such as '[2,inf)'")
+
+
+def _check_encoding(where: str, name: str) -> None:
+    try:
+        holds_ascii = codecs.decode(b"id", name) == "id"
+    except LookupError:
+        raise UserError(f"{where}: encoding is unknown to Python; give utf-8") from None
+    except (ValueError, TypeError):
+        holds_ascii = False
+    if not holds_ascii:
+        raise UserError(f"{where}: files are not read in this encoding; give utf-8")
+
+
+def _check_metrics(where: str, value: Any) -> None:
+    if not _are_names(value):
+        return
+    of_scores = [name for name in value if name.lower() in _METRICS_OF_SCORES]
+    if of_scores and len(of_scores) < len(value):
+        raise UserError(
+            f"{where}: {of_scores[0]} is a metric of single scores and does not go "
+            "with those of ranked lists; leave it out"
+        )
+
+
+def _check_eval_args(where: str, value: Mapping[str, Any]) -> None:
+    for key in value:
+        if key not in _EVAL_ARGS_KEYS:
+            known = ", ".join(_EVAL_ARGS_KEYS)
+            raise UserError(f"{where}: {key!r} is unknown; known are {known}")
+    for key, words in _EVAL_ARGS.items():
+        given = value.get(key)
+        if given is not None:
+            _check_word(where, key, given, words)
+    _check_split(where, value.get("split"))
+
+
+def _check_word(where: str, name: str, value: Any, words: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value.lower() not in map(str.lower, words):
+        raise UserError(f"{where}: {name} must be {' or '.join(words)}")
+
+
+def _check_split(where: str, split: Any) -> None:
+    """Refuse a split that leaves a part empty, or that RecBole does not know."""
+    if split is None:
+        return
+    method, of_method = (
+        next(iter(split.items()))
+        if isinstance(split, dict) and len(split) == 1
+        else ("", None)
+    )
+    has_shares = (
+        isinstance(of_method, list)
+        and len(of_method) == _PARTS
+        and all(type(share) in (int, float) and share > 0 for share in of_method)
+    )
+    if not (method == "RS" and has_shares) and not (
+        method == "LS" and of_method == "valid_and_test"
+    ):
+        raise UserError(
+            f"{where}: split must be RS with three shares above 0, such as "
+            "{'RS': [0.8, 0.1, 0.1]}, or {'LS': 'valid_and_test'}"
+        )
+
+
+def _check_clipping(where: str, value: Any) -> None:
+    is_known = isinstance(value, dict) and set(value) <= set(_CLIP_GRAD_NORM_KEYS)
+    largest = value.get("max_norm") if isinstance(value, dict) else None
+    if not is_known or type(largest) not in (int, float):
+        raise UserError(
+            f"{where}: clip_grad_norm must be of the form {{'max_norm': 5, "
+            "'norm_type': 2}"
+        )
+
+
+def _check_columns(where: str, value: Any) -> None:
+    is_mapping = value is None or isinstance(value, dict)
+    if not is_mapping or not all(map(_are_names, (value or {}).values())):
+        raise UserError(
+            f"{where}: load_col must name the columns of each file, such as "
+            "{'inter': ['user_id', 'item_id']}"
+        )
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _are_counts(value: Any) -> bool:
+    counts = value if isinstance(value, list) else [value]
+    return all(type(count) is int and count >= 1 for count in counts)
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
