@@ -392,7 +392,8 @@ def _check_time(options: Mapping[str, Any], interaction_columns: list[str]) -> N
     Raises:
         UserError: it is asked for.
     """
-    order = (options.get("eval_args") or {}).get("order")
+    arguments = options.get("eval_args")
+    order = arguments.get("order") if isinstance(arguments, dict) else None
     time = options.get("TIME_FIELD") or "timestamp"
     is_split = options.get("benchmark_filename") is not None
     if order == "TO" and not is_split and time not in interaction_columns:
