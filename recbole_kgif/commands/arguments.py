@@ -21,6 +21,8 @@ from recbole_kgif.settings import check_loaded_columns, field_names
 _MOST_DIGITS = 18
 # More runs, items or users than anybody asks for, and few enough to be gone through.
 _LARGEST_COUNT = 1_000_000
+# How alike a misspelt argument is to the one that is meant: RecBole has others.
+_NEAR = 0.8
 # NumPy's generator takes no larger one.
 _LARGEST_SEED = 2**32 - 1
 
@@ -42,7 +44,9 @@ class ArgumentParser(argparse.ArgumentParser):
         namespace, rest = super().parse_known_args(args, namespace)
         for argument in rest:
             if argument.startswith("--") and "=" not in argument:
-                near = difflib.get_close_matches(argument, self._option_string_actions)
+                near = difflib.get_close_matches(
+                    argument, self._option_string_actions, cutoff=_NEAR
+                )
                 if near:
                     raise UserError(
                         f"{argument}: no such argument; did you mean "
