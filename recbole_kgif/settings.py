@@ -56,8 +56,10 @@ _AT_LEAST: dict[str, float] = {
     "learning_rate": 0,
     "seed": 0,
 }
-# NumPy's generator takes no larger seed; so many layers would never end.
-_AT_MOST = {"seed": 2**32 - 1, "n_layers": 100}
+# NumPy's generator takes no larger one.
+LARGEST_SEED = 2**32 - 1
+# So many layers would never end.
+_AT_MOST = {"seed": LARGEST_SEED, "n_layers": 100}
 
 
 class _Loader(yaml.SafeLoader):

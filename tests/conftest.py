@@ -46,6 +46,15 @@ class Loaded:
     test_data: Any
 
 
+def copy_tiny(name: str, data_path: Path) -> Path:
+    """Copy the tiny data set under another name, and return its folder."""
+    folder = data_path / name
+    shutil.copytree(TINY_FOLDER, folder)
+    for path in folder.iterdir():
+        path.rename(folder / path.name.replace("tiny", name))
+    return folder
+
+
 @pytest.fixture
 def data_path(tmp_path: Path) -> Path:
     """A data_path that holds a copy of the tiny data set."""

@@ -16,7 +16,7 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.experiment import run_experiment, write_json
 from recbole_kgif.loading import evaluation_cells, split_hash
 from recbole_kgif.summary import summarise
-from tests.conftest import TINY_OPTIONS, Loaded
+from tests.conftest import TINY_OPTIONS, Loaded, copy_tiny
 
 METRICS = {
     f"{metric}@{k}"
@@ -176,12 +176,9 @@ def test_what_recbole_refuses_is_told_in_one_line(
     ("items_of_each", "part"), [(1, "validation"), (2, "validation")]
 )
 def test_a_split_that_leaves_a_part_empty_is_refused_before_training(
-    data_path: Path, tmp_path: Path, items_of_each: int, part: str
+    tmp_path: Path, items_of_each: int, part: str
 ) -> None:
-    folder = tmp_path / "data/thin"
-    shutil.copytree(data_path / "tiny", folder)
-    for path in folder.iterdir():
-        path.rename(folder / path.name.replace("tiny", "thin"))
+    folder = copy_tiny("thin", tmp_path / "data")
     items = ("alien", "brazil", "casino", "dune", "elf")
     lines = [
         f"user{number}\t{item}"

@@ -15,7 +15,7 @@ from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.files import write_whole
-from recbole_kgif.settings import check_loaded_columns, field_names
+from recbole_kgif.settings import LARGEST_SEED, check_loaded_columns, field_names
 
 # A signed integer of 64 bits holds every number of so many digits.
 _MOST_DIGITS = 18
@@ -23,8 +23,6 @@ _MOST_DIGITS = 18
 _LARGEST_COUNT = 1_000_000
 # How alike a misspelt argument is to the one that is meant: RecBole has others.
 _NEAR = 0.8
-# NumPy's generator takes no larger one.
-_LARGEST_SEED = 2**32 - 1
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -205,9 +203,9 @@ def whole_number(text: str) -> int:
 
 def seed_number(text: str) -> int:
     """Type of an argument that is a seed."""
-    if not _is_whole(text) or len(text) > _MOST_DIGITS or int(text) > _LARGEST_SEED:
+    if not _is_whole(text) or len(text) > _MOST_DIGITS or int(text) > LARGEST_SEED:
         raise argparse.ArgumentTypeError(
-            f"{text} is not a whole number from 0 to {_LARGEST_SEED}"
+            f"{text} is not a whole number from 0 to {LARGEST_SEED}"
         )
     return int(text)
 

@@ -93,21 +93,18 @@ def run(arguments: list[str]) -> int:
         is_new = namespace.output is None or not namespace.output.exists()
         output = output_folder(namespace.output, f"{model}-{location.name}")
 
-    try:
-        with run_folder.held(output):
-            if not namespace.resume:
-                run_folder.begin(output, model, location.name, settings)
-            try:
-                summary = _train(layout, model, location.name, options, output)
-            except (UserError, OSError):
-                run_folder.forget(output)
-                raise
-    except ProcessFailed as error:
-        return _failed(error)
-    except UserError:
-        if is_new:
-            run_folder.remove_refused(output)
-        raise
+    with run_folder.held(output):
+        if not namespace.resume:
+            run_folder.begin(output, model, location.name, settings)
+        try:
+            summary = _train(layout, model, location.name, options, output)
+        except (UserError, OSError) as error:
+            run_folder.forget(output)
+            if is_new and isinstance(error, UserError):
+                run_folder.remove_refused(output)
+            raise
+        except ProcessFailed as error:
+            return _failed(error)
     print("\n" + summary)
     return 0
 

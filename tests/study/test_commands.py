@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.cli import main
-from tests.conftest import TINY_OPTIONS
+from tests.conftest import TINY_OPTIONS, copy_tiny
 
 CHECKOUT = Path(__file__).parents[2]
 OPTIONS = [
@@ -93,12 +92,10 @@ def test_robustness_reports_models_that_cannot_do_without_triples(
 
 
 def test_a_data_set_without_a_finished_run_does_not_stop_the_next(
-    data_path: Path, in_tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    in_tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(data_path / "tiny", in_tmp_path / "data/tiny")
-    shutil.copytree(data_path / "tiny", in_tmp_path / "data/twin")
-    for path in (in_tmp_path / "data/twin").iterdir():
-        path.rename(path.with_name(path.name.replace("tiny", "twin")))
+    for name in ("tiny", "twin"):
+        copy_tiny(name, in_tmp_path / "data")
     # One run each, and too little time for any.
     arguments = ["ablate", *TINY, "--seeds=1", "--variants=full", "--time-limit=0.1"]
     code = main([*arguments, "--dataset=tiny,twin", f"--data_path={in_tmp_path}/data"])
