@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Optional
 
 from recbole_kgif.data.textfiles import shown
@@ -50,7 +49,7 @@ class WantedColumn:
 
 
 def choose_columns(
-    path: Path, header: Sequence[str], wanted: Sequence[WantedColumn]
+    where: str, header: Sequence[str], wanted: Sequence[WantedColumn]
 ) -> dict[str, int]:
     """Find columns by the names given, else by usual names, else by their order.
 
@@ -58,7 +57,7 @@ def choose_columns(
     never about an optional column.
 
     Args:
-        path: the file, for messages.
+        where: file and line of the header, for messages.
         header: names of its columns; their numbers from 1 on where it has no header.
         wanted: the columns.
 
@@ -70,14 +69,14 @@ def choose_columns(
         UserError: a named column is missing, or a required one cannot be told.
     """
     places = {
-        column.role: _named_place(path, header, column)
+        column.role: _named_place(where, header, column)
         for column in wanted
         if column.given is not None
     }
     named = set(places.values())
     for column in wanted:
         if column.given is None:
-            place = _usual_place(path, header, column, named)
+            place = _usual_place(where, header, column, named)
             if place is not None:
                 places[column.role] = place
     required = [column for column in wanted if column.required]
@@ -87,25 +86,28 @@ def choose_columns(
         missing = []
     if missing:
         raise UserError(
-            f"{path}, line 1: none of its columns {shown(', '.join(header))} is known "
+            f"{where}: none of its columns {shown(', '.join(header))} is known "
             f"to hold the {missing[0].role}; give {missing[0].option}"
         )
-    _refuse_shared(path, header, places, wanted)
+    _refuse_shared(where, header, places, wanted)
     return places
 
 
-def _named_place(path: Path, header: Sequence[str], column: WantedColumn) -> int:
+def _named_place(where: str, header: Sequence[str], column: WantedColumn) -> int:
     named = [place for place, name in enumerate(header) if name == column.given]
     if len(named) != 1:
         raise UserError(
-            f"{column.option} {shown(str(column.given))}: {len(named)} columns of "
-            f"{path} have this name, out of {shown(', '.join(header))}; name one"
+            f"{where}: {len(named)} of its columns {shown(', '.join(header))} are "
+            f"called {shown(str(column.given))}; name one by {column.option}"
         )
     return named[0]
 
 
 def _usual_place(
-    path: Path, header: Sequence[str], column: WantedColumn, named: Collection[int]
+    where: str,
+    header: Sequence[str],
+    column: WantedColumn,
+    named: Collection[int],
 ) -> Optional[int]:
     """Place of the one column that is called so and is not named for something else."""
     usual = [
@@ -115,7 +117,7 @@ def _usual_place(
     ]
     if len(usual) > 1 and column.required:
         raise UserError(
-            f"{path}, line 1: {shown(header[usual[0]])} and {shown(header[usual[1]])} "
+            f"{where}: {shown(header[usual[0]])} and {shown(header[usual[1]])} "
             f"may both hold the {column.role}; give {column.option}"
         )
     return usual[0] if len(usual) == 1 else None
@@ -127,7 +129,7 @@ def _plain(name: str) -> str:
 
 
 def _refuse_shared(
-    path: Path,
+    where: str,
     header: Sequence[str],
     places: Mapping[str, int],
     wanted: Sequence[WantedColumn],
@@ -137,7 +139,7 @@ def _refuse_shared(
     for role, place in places.items():
         if place in roles:
             raise UserError(
-                f"{path}: the column {shown(header[place])} is taken for both the "
+                f"{where}: the column {shown(header[place])} is taken for both the "
                 f"{roles[place]} and the {role}; give {options[roles[place]]} and "
                 f"{options[role]}"
             )

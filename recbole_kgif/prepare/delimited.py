@@ -77,9 +77,11 @@ def find_layout(
         UserError: it cannot be read, is empty, or its separator or a column cannot be
             told.
     """
-    sample = _first_lines(path)
-    if not any(text.strip() for text in sample):
+    numbered = _first_lines(path)
+    if not numbered:
         raise UserError(f"{path} is empty; give {option} a file with content")
+    sample = [text for _, text in numbered]
+    where = f"{path}, line {numbered[0][0]}"
     required = sum(column.required for column in wanted)
     if separator is None:
         separator = _guess_separator(path, sample, required)
@@ -88,12 +90,11 @@ def find_layout(
         header = [str(place + 1) for place in range(len(header))]
     elif any(_is_number(name) for name in header):
         raise UserError(
-            f"{path}, line 1: {shown(sample[0])} names no columns; if the file has no "
+            f"{where}: {shown(sample[0])} names no columns; if the file has no "
             f"header, give --no-header {option.removeprefix('--')}"
         )
-    return Layout(
-        path, separator, header, has_header, choose_columns(path, header, wanted)
-    )
+    places = choose_columns(where, header, wanted)
+    return Layout(path, separator, header, has_header, places)
 
 
 def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -152,9 +153,10 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield number, fields
 
 
-def _first_lines(path: Path) -> list[str]:
-    texts = (text for _, text in numbered_lines(path))
-    filled = itertools.dropwhile(lambda text: not text.strip(), texts)
+def _first_lines(path: Path) -> list[tuple[int, str]]:
+    """The first lines from the first that is not blank, with their numbers."""
+    lines = numbered_lines(path)
+    filled = itertools.dropwhile(lambda line: not line[1].strip(), lines)
     return list(itertools.islice(filled, _SAMPLED_LINES))
 
 

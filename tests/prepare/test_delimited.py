@@ -99,6 +99,8 @@ def test_named_columns_go_first(tmp_path: Path) -> None:
         ("user,what\na,b\n", "known to hold the item; give --item-column"),
         ("user,uid,item\na,b,c\n", "'user' and 'uid' may both hold the user"),
         ("1,2,3.5\n4,5,6\n", "give --no-header interactions"),
+        ("\n \nuser,what\na,b\n", "line 3: none of its columns 'user, what' is known"),
+        ("\n1,2,3.5\n4,5,6\n", "line 2: '1,2,3.5' names no columns"),
         ("rating,b\na,b\n", "taken for both the rating and the user; give --rating"),
     ],
 )
