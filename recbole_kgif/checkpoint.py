@@ -20,7 +20,7 @@ from torch import nn
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import locate_dataset
 from recbole_kgif.data.textfiles import shown
-from recbole_kgif.errors import UserError
+from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.loading import (
     LoadedData,
     fingerprint,
@@ -37,7 +37,6 @@ from recbole_kgif.settings import (
     field_names,
     in_one_line,
     known_models,
-    suggest,
 )
 from recbole_kgif.tensorfile import plain, read_tensors, restored, write_tensors
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import logging
 import os
@@ -18,6 +17,7 @@ from recbole_kgif.errors import (
     EXIT_OUTPUT_CLOSED,
     EXIT_USER_ERROR,
     UserError,
+    suggest,
 )
 
 # Each is a module of `recbole_kgif.commands`, imported when it is asked for.
@@ -102,9 +102,7 @@ def _told(error: OSError) -> str:
 
 
 def _no_command(name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS)
-    known = f"the commands are {', '.join(COMMANDS)}"
-    advice = f"did you mean {' or '.join(near)}?" if near else known
+    advice = suggest(name, COMMANDS)
     return f"{name}: no such command; {advice} (a training is started without one)"
 
 

@@ -1,6 +1,9 @@
-"""The one kind of failure that is told without a traceback, and the exit codes."""
+"""The one kind of failure that is told without a traceback, advice, exit codes."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 EXIT_RUNS_FAILED = 1
 EXIT_PROBLEMS_FOUND = 1
@@ -23,3 +26,20 @@ class NoFinishedRun(UserError):
     To whom names the runs it is a mistake; a command that has done them itself exits
     with `EXIT_RUNS_FAILED`.
     """
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Words that point from a misspelt name to the nearest known ones.
+
+    Args:
+        name: What was asked for.
+        known: What there is.
+
+    Returns:
+        A question with up to three names, or the list of all where none is near.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(by_lower[n] for n in near) + "?"
+    return "known are " + ", ".join(sorted(by_lower.values()))

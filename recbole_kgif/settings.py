@@ -6,7 +6,6 @@ Works on files and text alone, so that a mistake is told before PyTorch is loade
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 import math
 import re
@@ -20,7 +19,7 @@ import yaml
 
 from recbole_kgif.data.checks import FieldNames
 from recbole_kgif.data.textfiles import shown
-from recbole_kgif.errors import UserError
+from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.option_values import check_value, is_text
 from recbole_kgif.resources import resource
 
@@ -116,15 +115,6 @@ def check_model(name: str) -> str:
             f"--model {name}: no such model; {suggest(name, known_models())}"
         )
     return name
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Words that point from a misspelt name to the nearest known ones."""
-    by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    if near:
-        return "did you mean " + " or ".join(by_lower[n] for n in near) + "?"
-    return "known are " + ", ".join(sorted(by_lower.values()))
 
 
 def default_options(model: str) -> dict[str, Any]:

@@ -288,7 +288,7 @@ def test_a_bad_argument_is_told_in_one_line(
         (["compare", "--models=BPR", "--output=words.yaml/x"], "cannot be written to"),
         (["report"], "the following arguments are required: DIR"),
         (["reprot"], "reprot: no such command; did you mean report"),
-        (["lastfm"], "lastfm: no such command; the commands are ablate, compare,"),
+        (["lastfm"], "lastfm: no such command; known are ablate, compare,"),
         (["doctor", "--datset", "x"], "--datset: no such argument; did you mean --dat"),
         (["report", "nowhere"], "nowhere: holds neither"),
         (["report", ".", "--epochs=3"], "--epochs=3"),

@@ -18,7 +18,6 @@ from recbole_kgif.settings import (
     known_models,
     parse_overrides,
     read_config_file,
-    suggest,
 )
 
 COLUMNS = {
@@ -47,10 +46,6 @@ def test_known_models_are_those_that_recbole_finds() -> None:
 def test_an_unknown_model_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UserError, match=f"--model {name}: no such model; .*{near}"):
         check_model(name)
-
-
-def test_a_word_unlike_all_is_answered_with_the_whole_list() -> None:
-    assert suggest("zzz", ["b", "a"]) == "known are a, b"
 
 
 def test_known_options_are_recboles_and_the_models_own() -> None:

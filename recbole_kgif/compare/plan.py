@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Optional
 
 from recbole_kgif.data.textfiles import file_sha256
-from recbole_kgif.errors import UserError
+from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.settings import (
     KNOWLEDGE_FAMILY,
     default_options,
     known_models,
     parse_overrides,
     read_config_file,
-    suggest,
 )
 
 ALL_MODELS = (

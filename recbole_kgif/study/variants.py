@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recbole_kgif.errors import UserError
-from recbole_kgif.settings import suggest
+from recbole_kgif.errors import UserError, suggest
 
 FULL = "full"
 
