@@ -1,4 +1,4 @@
-"""The one kind of failure that is told without a traceback, advice, exit codes."""
+"""How a user's mistake is told: the exception, the advice and the exit codes."""
 
 from __future__ import annotations
 
