@@ -11,19 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
+from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
-from measuring import (
-    ProcessEnded,
-    environment,
-    in_fresh_process,
-    memory_now,
-    peak_memory,
-    seconds_of,
-)
+from measuring import ProcessEnded, environment, in_fresh_process, seconds_of
 from reporting import (
     COLOURS,
     MARKERS,
     Report,
+    add_largest_argument,
     add_output_argument,
     prepare_output,
     run_as_script,
@@ -34,7 +29,7 @@ from reporting import (
 from synthetic import PUBLISHED, SyntheticData, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.commands.arguments import ArgumentParser
 from recbole_kgif.errors import UserError
 from recbole_kgif.process import prepare_process
 
@@ -58,19 +53,23 @@ MEMORY = {"peak_bytes": "peak memory", "model_bytes": "of it the model's"}
 def run() -> None:
     """Measure as the command line asks for, and write the report."""
     namespace = _parser().parse_args()
+    device = chosen_device(namespace)
     output = prepare_output(namespace.output)
     sizes = [size for size in SIZES if size <= namespace.largest] or [namespace.largest]
     measured, ended = [], None
     for size in tqdm(sizes, desc="graphs", unit="graph"):
         try:
-            measured.append(in_fresh_process(measure, size))
+            measured.append(in_fresh_process(measure, size, device))
         except ProcessEnded:
             ended = size
             break
     if not measured:
         raise UserError(f"the process with {sizes[0]:,} edges was killed; free memory")
     write_report(
-        output, _report(measured, ended), lambda axes: _draw(axes, measured), panels=2
+        output,
+        _report(measured, ended, device),
+        lambda axes: _draw(axes, measured),
+        panels=2,
     )
 
 
@@ -109,7 +108,7 @@ class TensorDataset:
         """Number of ids, padding included."""
         return self.sizes[field]
 
-    def batch(self, size: int) -> dict[str, Any]:
+    def batch(self, size: int, device: str) -> dict[str, Any]:
         """Some interactions and triples, with negatives drawn from all."""
         import torch
 
@@ -120,19 +119,21 @@ class TensorDataset:
             chosen = torch.randint(n, (size,))
             return {name: values[chosen] for name, values in columns.items()}
 
-        return {
+        columns = {
             **some(self.inter_feat),
             **some(self.kg_feat),
             "neg_item_id": torch.randint(1, self.num("item_id"), (size,)),
             "neg_tail_id": torch.randint(1, self.num("entity_id"), (size,)),
         }
+        return {name: values.to(device) for name, values in columns.items()}
 
 
-def measure(n_edges: int) -> dict[str, Any]:
+def measure(n_edges: int, device: Device) -> dict[str, Any]:
     """Times and memory of KGIF, with its defaults, on a graph of this size.
 
     Args:
         n_edges: edges of the graph, about.
+        device: where it is measured.
 
     Returns:
         The figures of a row, and the environment.
@@ -144,20 +145,21 @@ def measure(n_edges: int) -> dict[str, Any]:
     from recbole_kgif.model.kgif import KGIF
 
     dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))
-    options = {"use_gpu": False, "gpu_id": "", "state": "ERROR"}
-    config = make_config("KGIF", "synthetic", options)
-    before = memory_now()
+    config = make_config("KGIF", "synthetic", {**device.options, "state": "ERROR"})
+    before = device.memory_now()
     start = time.perf_counter()
-    model = KGIF(config, dataset).train()
+    model = KGIF(config, dataset).to(device.name).train()
     model_seconds = time.perf_counter() - start
     with torch.no_grad():
         embeddings = model.fused_embeddings()
         weights = model.edge_weights()
         propagation = seconds_of(
-            lambda: model.propagation(model.graph, weights, embeddings), REPETITIONS
+            lambda: model.propagation(model.graph, weights, embeddings),
+            REPETITIONS,
+            device.wait,
         )
-        attention = seconds_of(model.edge_weights, REPETITIONS)
-    batch = dataset.batch(BATCH_SIZE)
+        attention = seconds_of(model.edge_weights, REPETITIONS, device.wait)
+    batch = dataset.batch(BATCH_SIZE, device.name)
 
     def step() -> None:
         model.zero_grad()
@@ -170,10 +172,10 @@ def measure(n_edges: int) -> dict[str, Any]:
         "model_seconds": model_seconds,
         "propagation_seconds": propagation,
         "attention_seconds": attention,
-        "step_seconds": seconds_of(step, REPETITIONS),
-        "peak_bytes": peak_memory(),
-        "model_bytes": peak_memory() - before,
-        "environment": environment(),
+        "step_seconds": seconds_of(step, REPETITIONS, device.wait),
+        "peak_bytes": device.peak_memory(),
+        "model_bytes": device.peak_memory() - before,
+        "environment": {**environment(), **device.described()},
     }
 
 
@@ -198,7 +200,9 @@ def exponent(edges: Sequence[float], values: Sequence[float]) -> Optional[float]
 # --- reporting ----------------------------------------------------------------------
 
 
-def _report(measured: Sequence[Mapping[str, Any]], ended: Optional[int]) -> Report:
+def _report(
+    measured: Sequence[Mapping[str, Any]], ended: Optional[int], device: Device
+) -> Report:
     edges = [row["edges"] for row in measured]
     exponents = {
         name: exponent(edges, [row[name] for row in measured])
@@ -229,8 +233,8 @@ def _report(measured: Sequence[Mapping[str, Any]], ended: Optional[int]) -> Repo
             "of memory."
         )
     return Report(
-        name="growth",
-        title="Growth of KGIF with the graph",
+        name=f"growth{device.suffix}",
+        title=f"Growth of KGIF with the graph{device.place}",
         introduction="Synthetic graphs with the counts of Amazon-book, scaled to "
         "another number of edges, with degrees and frequencies of relations that fall "
         "by powers. Embeddings of 64, three layers.",
@@ -271,13 +275,8 @@ def _draw(axes: Sequence[Axes], measured: Sequence[Mapping[str, Any]]) -> None:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(allow_abbrev=False, description=__doc__)
-    parser.add_argument(
-        "--largest",
-        type=at_least_one,
-        default=SIZES[-1],
-        metavar="EDGES",
-        help=f"leave out larger graphs (default: {SIZES[-1]})",
-    )
+    add_largest_argument(parser, default=SIZES[-1])
+    add_device_argument(parser)
     add_output_argument(parser)
     return parser
 

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
+from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
 from measuring import environment, in_fresh_process, seconds_of
 from reporting import (
     COLOURS,
     MARKERS,
     Report,
+    add_largest_argument,
     add_output_argument,
     prepare_output,
     run_as_script,
@@ -27,7 +29,7 @@ from reporting import (
 from synthetic import PUBLISHED, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one
+from recbole_kgif.commands.arguments import ArgumentParser
 from recbole_kgif.process import prepare_process
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ _ID = 8
 # Far more than a processor's caches hold, and a product that keeps it busy.
 _STREAM_FLOATS = 2**26
 _MATRIX_SIZE = 1536
+_MATRIX_SIZE_OF_A_GPU = 8192
 # Rows fetched at random, and how many of them are added up: what is written is little.
 _GATHERED_ROWS = 2**19
 _ROWS_A_SUM = 64
@@ -90,11 +93,15 @@ class Machine:
 def run() -> None:
     """Measure as the command line asks for, and write the report."""
     namespace = _parser().parse_args()
+    device = chosen_device(namespace)
     output = prepare_output(namespace.output)
     sizes = [size for size in SIZES if size <= namespace.largest] or [namespace.largest]
-    measured = in_fresh_process(measure, sizes)
+    measured = in_fresh_process(measure, sizes, device)
     write_report(
-        output, _report(measured), lambda axes: _draw(axes, measured["sizes"]), panels=2
+        output,
+        _report(measured, device),
+        lambda axes: _draw(axes, measured["sizes"]),
+        panels=2,
     )
 
 
@@ -173,8 +180,12 @@ def limits(work: Work, machine: Machine, gather: float) -> dict[str, float]:
 # --- measuring ----------------------------------------------------------------------
 
 
-def measure(sizes: Sequence[int]) -> dict[str, Any]:
+def measure(sizes: Sequence[int], device: Device) -> dict[str, Any]:
     """Measure the machine, then propagations on graphs of these numbers of edges.
+
+    Args:
+        sizes: numbers of edges, about.
+        device: where it is measured.
 
     Returns:
         The environment, the machine, and by size what was measured and the limits.
@@ -182,13 +193,13 @@ def measure(sizes: Sequence[int]) -> dict[str, Any]:
     prepare_process()
     import torch
 
-    machine = _machine()
+    machine = _machine(device)
     rows = []
     for n_edges in tqdm(sizes, desc="graphs", unit="graph"):
-        graph = _graph(n_edges)
-        table = torch.randn(graph.n_nodes, EMBEDDING_SIZE)
-        seconds = _propagation_seconds(graph, table)
-        gather = _gather(table)
+        graph = _graph(n_edges).to(device.name)
+        table = torch.randn(graph.n_nodes, EMBEDDING_SIZE, device=device.name)
+        seconds = _propagation_seconds(graph, table, device)
+        gather = _gather(table, device)
         shape = (graph.n_edges, graph.n_nodes, EMBEDDING_SIZE, N_LAYERS)
         work = {"forward": forward_work(*shape), "backward": backward_work(*shape)}
         rows.append(
@@ -206,40 +217,53 @@ def measure(sizes: Sequence[int]) -> dict[str, Any]:
                 },
             }
         )
-    return {"environment": environment(), "machine": asdict(machine), "sizes": rows}
+    return {
+        "environment": {**environment(), **device.described()},
+        "machine": asdict(machine),
+        "sizes": rows,
+    }
 
 
-def _machine() -> Machine:
+def _matrix_size(device: Device) -> int:
+    return _MATRIX_SIZE_OF_A_GPU if device.is_gpu else _MATRIX_SIZE
+
+
+def _machine(device: Device) -> Machine:
     import torch
 
-    first, second, third = (torch.ones(_STREAM_FLOATS) for _ in range(3))
-    matrix = torch.randn(_MATRIX_SIZE, _MATRIX_SIZE)
+    def seconds(function: Callable[[], Any]) -> float:
+        return seconds_of(function, REPETITIONS, device.wait)
+
+    first, second, third = (
+        torch.ones(_STREAM_FLOATS, device=device.name) for _ in range(3)
+    )
+    n_rows = _matrix_size(device)
+    matrix = torch.randn(n_rows, n_rows, device=device.name)
     product = torch.empty_like(matrix)
     size = _STREAM_FLOATS * _FLOAT
     return Machine(
-        copy=2 * size / seconds_of(lambda: first.copy_(second), REPETITIONS),
+        copy=2 * size / seconds(lambda: first.copy_(second)),
         triad=3
         * size
-        / seconds_of(
-            lambda: torch.add(first, second, alpha=3.0, out=third), REPETITIONS
-        ),
+        / seconds(lambda: torch.add(first, second, alpha=3.0, out=third)),
         multiplication=2
-        * _MATRIX_SIZE**3
-        / seconds_of(lambda: torch.mm(matrix, matrix, out=product), REPETITIONS),
+        * n_rows**3
+        / seconds(lambda: torch.mm(matrix, matrix, out=product)),
     )
 
 
-def _gather(table: Any) -> float:
+def _gather(table: Any, device: Device) -> float:
     """Bytes a second of rows of this table, fetched at random and added up."""
     import torch
 
-    rows = torch.randint(len(table), (_GATHERED_ROWS // _ROWS_A_SUM, _ROWS_A_SUM))
+    shape = (_GATHERED_ROWS // _ROWS_A_SUM, _ROWS_A_SUM)
+    rows = torch.randint(len(table), shape, device=device.name)
 
     def fetch() -> None:
         torch.nn.functional.embedding_bag(rows, table, mode="sum")
 
     size = rows.numel() * table.shape[1] * _FLOAT
-    return size / seconds_of(fetch, REPETITIONS)
+    return size / seconds_of(fetch, REPETITIONS, device.wait)
 
 
 def _graph(n_edges: int) -> CollaborativeKnowledgeGraph:
@@ -265,7 +289,7 @@ def _graph(n_edges: int) -> CollaborativeKnowledgeGraph:
 
 
 def _propagation_seconds(
-    graph: CollaborativeKnowledgeGraph, table: Any
+    graph: CollaborativeKnowledgeGraph, table: Any, device: Device
 ) -> dict[str, float]:
     """Least seconds of a forward and of a backward pass."""
     import torch
@@ -284,18 +308,22 @@ def _propagation_seconds(
         torch.autograd.grad(result, (weights, embeddings), gradient)
 
     return {
-        "forward": seconds_of(forward, REPETITIONS),
-        "backward": min(_seconds_after(forward, backward) for _ in range(REPETITIONS)),
+        "forward": seconds_of(forward, REPETITIONS, device.wait),
+        "backward": min(
+            _seconds_after(forward, backward, device) for _ in range(REPETITIONS)
+        ),
     }
 
 
 def _seconds_after(
-    prepare: Callable[[], Any], function: Callable[[Any], None]
+    prepare: Callable[[], Any], function: Callable[[Any], None], device: Device
 ) -> float:
     """Time of a call that needs something made anew each time."""
     prepared = prepare()
+    device.wait()
     start = time.perf_counter()
     function(prepared)
+    device.wait()
     return time.perf_counter() - start
 
 
@@ -308,7 +336,7 @@ def _share(passed: Mapping[str, Any], limit: str) -> float:
     return float(least / passed["seconds"])
 
 
-def _report(measured: Mapping[str, Any]) -> Report:
+def _report(measured: Mapping[str, Any], device: Device) -> Report:
     rows = []
     for row in measured["sizes"]:
         cells = [f"{row['edges']:,}", f"{row['gather_bytes_a_second'] / 1e9:.1f}"]
@@ -326,13 +354,14 @@ def _report(measured: Mapping[str, Any]) -> Report:
     machine = measured["machine"]
     columns = ["MB", "million operations", "time", "of fetching", "of streaming"]
     return Report(
-        name="limit",
-        title="The propagation of KGIF against the limits of the machine",
+        name=f"limit{device.suffix}",
+        title="The propagation of KGIF against the limits of the machine"
+        f"{device.place}",
         introduction=f"Three layers, embeddings of {EMBEDDING_SIZE}, on synthetic "
         f"graphs with the shape of Amazon-book. Measured in the same run: a copy moves "
         f"{machine['copy'] / 1e9:.1f} GB/s, a triad {machine['triad'] / 1e9:.1f} GB/s, "
         "counting what is read and written; a product of matrices of "
-        f"{_MATRIX_SIZE:,} x {_MATRIX_SIZE:,} does "
+        f"{_matrix_size(device):,} x {_matrix_size(device):,} does "
         f"{machine['multiplication'] / 1e9:.0f} billion operations a second.",
         header=[
             "edges",
@@ -395,13 +424,8 @@ def _draw(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(allow_abbrev=False, description=__doc__)
-    parser.add_argument(
-        "--largest",
-        type=at_least_one,
-        default=SIZES[-1],
-        metavar="EDGES",
-        help=f"leave out larger graphs (default: {SIZES[-1]})",
-    )
+    add_largest_argument(parser, default=SIZES[-1])
+    add_device_argument(parser)
     add_output_argument(parser)
     return parser
 

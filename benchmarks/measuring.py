@@ -68,7 +68,11 @@ def in_temporary_folder() -> Iterator[Path]:
             os.chdir(before)
 
 
-def seconds_of(function: Callable[[], Any], repetitions: int) -> float:
+def seconds_of(
+    function: Callable[[], Any],
+    repetitions: int,
+    wait: Callable[[], None] = lambda: None,
+) -> float:
     """Least time of a call, after one that does not count.
 
     The least, as in STREAM: whatever else the machine does only ever adds to it.
@@ -76,12 +80,15 @@ def seconds_of(function: Callable[[], Any], repetitions: int) -> float:
     Args:
         function: what is called.
         repetitions: how often it is timed.
+        wait: returns once all is done that a call has begun.
     """
     function()
     taken = []
     for _ in range(repetitions):
+        wait()
         start = time.perf_counter()
         function()
+        wait()
         taken.append(time.perf_counter() - start)
     return min(taken)
 

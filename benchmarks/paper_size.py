@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 import pandas as pd
+from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
 from measuring import (
     LOADED_COLUMNS,
@@ -23,8 +24,6 @@ from measuring import (
     environment,
     in_fresh_process,
     in_temporary_folder,
-    memory_now,
-    peak_memory,
 )
 from reporting import (
     COLOURS,
@@ -56,17 +55,23 @@ RANKED_USERS = 2000
 def run() -> None:
     """Measure as the command line asks for, and write the report."""
     namespace = _parser().parse_args()
+    device = chosen_device(namespace)
     output = prepare_output(namespace.output)
     names = _names(namespace.datasets)
     measured: dict[str, Optional[dict[str, Any]]] = {}
     for name in tqdm(names, desc="data sets", unit="set"):
         counts = _counts(name, namespace.scale)
         try:
-            measured[name] = in_fresh_process(measure, name, counts, namespace.steps)
+            measured[name] = in_fresh_process(
+                measure, name, counts, namespace.steps, device
+            )
         except ProcessEnded:
             measured[name] = None
     write_report(
-        output, _report(namespace, measured), lambda axes: _draw(axes, measured), 2
+        output,
+        _report(namespace, measured, device),
+        lambda axes: _draw(axes, measured),
+        panels=2,
     )
 
 
@@ -143,11 +148,15 @@ class StepClock:
     Args:
         loss: the model's loss of a batch.
         n_steps: steps of the epoch that are taken; None for all.
+        device: where the model is trained.
     """
 
-    def __init__(self, loss: Callable[[Any], Any], n_steps: Optional[int]) -> None:
+    def __init__(
+        self, loss: Callable[[Any], Any], n_steps: Optional[int], device: Device
+    ) -> None:
         self.loss = loss
         self.n_steps = n_steps
+        self.device = device
         self.times: list[float] = []
 
     def __call__(self, batch: Any) -> Any:
@@ -156,6 +165,7 @@ class StepClock:
         Raises:
             EnoughSteps: the steps before it were all that was asked for.
         """
+        self.device.wait()
         self.times.append(time.perf_counter())
         if self.n_steps is not None and len(self.times) > self.n_steps:
             raise EnoughSteps
@@ -167,6 +177,7 @@ class StepClock:
             trainer._train_epoch(loader, 0, loss_func=self)
         except EnoughSteps:
             return
+        self.device.wait()
         self.times.append(time.perf_counter())
 
     def seconds_of_a_step(self, n_first: int) -> float:
@@ -175,13 +186,16 @@ class StepClock:
         return (self.times[-1] - self.times[n_first]) / n_counted
 
 
-def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
+def measure(
+    name: str, counts: Counts, steps: Optional[int], device: Device
+) -> dict[str, Any]:
     """Time and memory of KGIF, with its defaults, on a synthetic twin.
 
     Args:
         name: the data set's name.
         counts: its sizes.
         steps: training steps that are timed; None for a whole epoch and validation.
+        device: where it is trained.
 
     Returns:
         The figures of a row, and the environment.
@@ -191,11 +205,11 @@ def measure(name: str, counts: Counts, steps: Optional[int]) -> dict[str, Any]:
         place = folder / name
         place.mkdir()
         write_files(place, name, generate(counts))
-        return _train(name, folder, counts, steps)
+        return _train(name, folder, counts, steps, device)
 
 
 def _train(
-    name: str, data_path: Path, counts: Counts, steps: Optional[int]
+    name: str, data_path: Path, counts: Counts, steps: Optional[int], device: Device
 ) -> dict[str, Any]:
     from recbole.utils import KGDataLoaderState, get_trainer
 
@@ -207,8 +221,7 @@ def _train(
         "benchmark_filename": list(PARTS),
         "load_col": LOADED_COLUMNS,
         "state": "ERROR",
-        "use_gpu": False,
-        "gpu_id": "",
+        **device.options,
     }
     start = time.perf_counter()
     config = make_config("KGIF", name, options)
@@ -216,7 +229,7 @@ def _train(
         config, split_seed=2020, linked_items_only=False, size_evaluation_batches=True
     )
     loaded = time.perf_counter()
-    before = memory_now()
+    before = device.memory_now()
     model = make_model(config, data)
     made = time.perf_counter()
     trainer = get_trainer(config["MODEL_TYPE"], "KGIF")(config, model)
@@ -224,7 +237,7 @@ def _train(
     steps_an_epoch = len(data.train)
     n_warm_up = min(WARM_UP_STEPS, steps_an_epoch - 1)
     n_taken = None if steps is None else n_warm_up + steps
-    clock = StepClock(model.calculate_loss, n_taken)
+    clock = StepClock(model.calculate_loss, n_taken, device)
     clock.train(trainer, data.train)
     a_step = clock.seconds_of_a_step(n_warm_up)
     n_steps = len(clock.times) - 1 - n_warm_up
@@ -245,10 +258,10 @@ def _train(
         "ranked_users": n_ranked,
         "validation_users": n_users,
         "validation_seconds": validation,
-        "peak_bytes": peak_memory(),
+        "peak_bytes": device.peak_memory(),
         "before_bytes": before,
         "estimated_bytes": estimate(sizes).total,
-        "environment": environment(),
+        "environment": {**environment(), **device.described()},
     }
 
 
@@ -278,7 +291,9 @@ def _validation_seconds(trainer: Any, data: Any, n_ranked: int) -> float:
 
 
 def _report(
-    namespace: argparse.Namespace, measured: Mapping[str, Optional[Mapping[str, Any]]]
+    namespace: argparse.Namespace,
+    measured: Mapping[str, Optional[Mapping[str, Any]]],
+    device: Device,
 ) -> Report:
     rows = []
     for name, row in measured.items():
@@ -316,8 +331,8 @@ def _report(
     of_size = "" if namespace.scale == 1 else f" times {namespace.scale:g}"
     whole = [row for row in measured.values() if row is not None]
     return Report(
-        name="paper-size",
-        title="KGIF at the size of the paper's data",
+        name=f"paper-size{device.suffix}",
+        title=f"KGIF at the size of the paper's data{device.place}",
         introduction="Synthetic twins with the counts of Table 1 of the KGAT paper"
         f"{of_size}; 72 % of the interactions are trained on. KGIF with its defaults: "
         "embeddings of 64, three layers, batches of 2,048.",
@@ -388,6 +403,7 @@ def _parser() -> ArgumentParser:
         metavar="FACTOR",
         help="times the published counts (default: 1)",
     )
+    add_device_argument(parser)
     add_output_argument(parser)
     return parser
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 from measuring import (
@@ -21,8 +22,6 @@ from measuring import (
     environment,
     in_fresh_process,
     in_temporary_folder,
-    memory_now,
-    peak_memory,
 )
 from reporting import (
     COLOURS,
@@ -59,20 +58,21 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 def run() -> None:
     """Measure as the command line asks for, and write the report."""
     namespace = _parser().parse_args()
+    device = chosen_device(namespace)
     output = prepare_output(namespace.output)
     location = locate_dataset(
         namespace.dataset, data_path=namespace.data_path, source=namespace.source
     )
     options = dataset_options(location.name, location.folder)
     check_files(location, options, needs_knowledge_graph=True)
-    race = in_fresh_process(train_in_turn, location, options, namespace.rounds)
+    race = in_fresh_process(train_in_turn, location, options, namespace.rounds, device)
     memory = {
-        model: _memory_or_none(location, options, model)
+        model: _memory_or_none(location, options, model, device)
         for model in tqdm(MODELS, desc="memory", unit="model")
     }
     write_report(
         output,
-        _report(namespace, location, race, memory),
+        _report(namespace, location, race, memory, device),
         lambda axes: _draw(axes, race),
         panels=2,
     )
@@ -82,7 +82,7 @@ def run() -> None:
 
 
 def train_in_turn(
-    location: DatasetLocation, options: Mapping[str, Any], rounds: int
+    location: DatasetLocation, options: Mapping[str, Any], rounds: int, device: Device
 ) -> dict[str, Any]:
     """Train all models, an epoch of each in turn, until each stops early.
 
@@ -90,6 +90,7 @@ def train_in_turn(
         location: the data set.
         options: its protocol.
         rounds: most epochs of each model.
+        device: where they are trained.
 
     Returns:
         The environment; the validation metric; and by model its epochs, each with
@@ -97,14 +98,14 @@ def train_in_turn(
     """
     prepare_process()
     with in_temporary_folder():
-        runs = {model: _Run(location, options, model) for model in MODELS}
+        runs = {model: _Run(location, options, model, device) for model in MODELS}
         for _ in tqdm(range(rounds), desc="interleaved training", unit="round"):
             for run in runs.values():
                 if not run.has_stopped:
                     run.train_an_epoch()
     any_run = next(iter(runs.values()))
     return {
-        "environment": environment(),
+        "environment": {**environment(), **device.described()},
         "metric": any_run.config["valid_metric"],
         "data": any_run.sizes,
         "models": {
@@ -122,14 +123,19 @@ class _Run:
     """A model in training, by RecBole's own epochs and rule of early stopping."""
 
     def __init__(
-        self, location: DatasetLocation, options: Mapping[str, Any], model: str
+        self,
+        location: DatasetLocation,
+        options: Mapping[str, Any],
+        model: str,
+        device: Device,
     ) -> None:
         from recbole.utils import get_trainer
 
         from recbole_kgif.loading import load_data, make_config, make_model
 
+        self.device = device
         self.config = make_config(
-            model, location.name, _options(location, options, model)
+            model, location.name, _options(location, options, model, device)
         )
         data = load_data(
             self.config,
@@ -143,7 +149,7 @@ class _Run:
             "items": data.dataset.item_num - 1,
             "training_interactions": len(data.train._dataset),
         }
-        self.memory_before = memory_now()
+        self.memory_before = device.memory_now()
         network = make_model(self.config, data)
         self.trainer = get_trainer(self.config["MODEL_TYPE"], model)(
             self.config, network
@@ -154,6 +160,7 @@ class _Run:
     def train_an_epoch(self) -> None:
         start, processor_start = time.perf_counter(), time.process_time()
         self.trainer._train_epoch(self.train, len(self.epochs))
+        self.device.wait()
         trained, processor_trained = time.perf_counter(), time.process_time()
         score, _ = self.trainer._valid_epoch(self.valid)
         self.epochs.append(
@@ -178,7 +185,7 @@ def _best(scores: Sequence[float]) -> int:
 
 
 def _options(
-    location: DatasetLocation, options: Mapping[str, Any], model: str
+    location: DatasetLocation, options: Mapping[str, Any], model: str, device: Device
 ) -> dict[str, Any]:
     return {
         "load_col": LOADED_COLUMNS,
@@ -189,14 +196,13 @@ def _options(
         "seed": SEED,
         "show_progress": False,
         "state": "ERROR",
-        "use_gpu": False,
-        "gpu_id": "",
+        **device.options,
         **MODELS[model],
     }
 
 
 def memory_of(
-    location: DatasetLocation, options: Mapping[str, Any], model: str
+    location: DatasetLocation, options: Mapping[str, Any], model: str, device: Device
 ) -> dict[str, int]:
     """Memory of a process that trains and validates one model for two epochs.
 
@@ -205,17 +211,19 @@ def memory_of(
     """
     prepare_process()
     with in_temporary_folder():
-        run = _Run(location, options, model)
+        run = _Run(location, options, model, device)
         for _ in range(2):
             run.train_an_epoch()
-    return {"before": run.memory_before, "peak": peak_memory()}
+    return {"before": run.memory_before, "peak": device.peak_memory()}
 
 
 def _memory_or_none(
-    location: DatasetLocation, options: Mapping[str, Any], model: str
+    location: DatasetLocation, options: Mapping[str, Any], model: str, device: Device
 ) -> Optional[dict[str, int]]:
     try:
-        memory: dict[str, int] = in_fresh_process(memory_of, location, options, model)
+        memory: dict[str, int] = in_fresh_process(
+            memory_of, location, options, model, device
+        )
     except ProcessEnded:
         return None
     return memory
@@ -249,6 +257,7 @@ def _report(
     location: DatasetLocation,
     race: Mapping[str, Any],
     memory: Mapping[str, Optional[Mapping[str, int]]],
+    device: Device,
 ) -> Report:
     metric = race["metric"]
     target = max(epoch["score"] for epoch in race["models"][TARGET_MODEL]["epochs"])
@@ -277,8 +286,8 @@ def _report(
         f"{number:,} {name.replace('_', ' ')}" for name, number in race["data"].items()
     )
     return Report(
-        name=f"peers-{location.name}",
-        title=f"KGIF and its peers on {location.name}",
+        name=f"peers-{location.name}{device.suffix}",
+        title=f"KGIF and its peers on {location.name}{device.place}",
         introduction=f"{sizes}. Embeddings of 64, three layers, batches of "
         f"{BATCH_SIZE:,}, each model's own learning rate, losses and negatives; at "
         f"most {namespace.rounds} epochs, an epoch of each model in turn.",
@@ -376,6 +385,7 @@ def _parser() -> ArgumentParser:
         metavar="COUNT",
         help="most epochs of each model (default: 300); each stops early before",
     )
+    add_device_argument(parser)
     add_output_argument(parser)
     return parser
 

@@ -13,10 +13,14 @@ from typing import Any, Callable, Optional
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recbole_kgif.commands.arguments import whole_number
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from recbole_kgif.files import write_whole
 
 DEFAULT_OUTPUT = Path("results/benchmarks")
+
+# What a graph of it takes, some hundred GiB, few machines have.
+_MOST_EDGES = 10**9
 
 # Of Okabe and Ito: they can be told apart with any kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -67,6 +71,24 @@ def add_output_argument(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"folder for table, figures and plot (default: {DEFAULT_OUTPUT})",
     )
+
+
+def add_largest_argument(parser: argparse.ArgumentParser, default: int) -> None:
+    """Let the user leave out large graphs."""
+    parser.add_argument(
+        "--largest",
+        type=_number_of_edges,
+        default=default,
+        metavar="EDGES",
+        help=f"leave out larger graphs (default: {default})",
+    )
+
+
+def _number_of_edges(text: str) -> int:
+    number = whole_number(text)
+    if not 1 <= number <= _MOST_EDGES:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {_MOST_EDGES:,}")
+    return number
 
 
 def prepare_output(folder: Path) -> Path:

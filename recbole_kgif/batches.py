@@ -1,8 +1,9 @@
 """The training batches of RecBole's loader, put together without a loop over rows.
 
-RecBole's loader turns every row number into a Python integer and back, which takes as
-long as a tenth of an epoch of KGIF on a small data set. Shuffling and sampling stay
-RecBole's: the batches are the same to the last id, and so are the random states.
+RecBole's loader turns every row number into a Python integer and back, and asks a set
+for every negative that it draws, which together takes as long as a tenth of an epoch of
+KGIF on a small data set. Shuffling and draws stay RecBole's: the batches are the same
+to the last id, and so are the random states.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 from recbole.utils import KGDataLoaderState
 from torch import Tensor
+
+from recbole_kgif.sampling import sample_by_sorted_search
 
 
 class TrainingBatches:
@@ -32,6 +36,8 @@ class TrainingBatches:
 
     def __init__(self, loader: Any):
         self.loader = loader
+        for part in (loader.general_dataloader, loader.kg_dataloader):
+            sample_by_sorted_search(part._sampler)
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -62,7 +68,7 @@ def _rows(loader: Any) -> Iterator[Tensor]:
     # A seed for processes that load, which PyTorch draws although there are none.
     torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
     for rows in loader.batch_sampler:
-        yield torch.tensor(rows)
+        yield torch.from_numpy(np.fromiter(rows, np.int64, len(rows)))
 
 
 def _endless_rows(loader: Any) -> Iterator[Tensor]:

@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.recording import can_record
 
 _FLOAT = 4
 _ID = 8
@@ -30,7 +31,7 @@ _TIMED_STEPS = 20
 # What is advised where memory is short, the mildest change first.
 _SMALLER: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("--train_batch_size=512", {"batch_size": 512}),
-    ("--attention_update=epoch", {"attention_is_learned": False}),
+    ("--attention_update=epoch", {"attention_is_learned": False, "is_recorded": False}),
     ("--embedding_size=32", {"embedding_size": 32}),
     ("--embedding_size=16", {"embedding_size": 16}),
 )
@@ -47,6 +48,7 @@ class Sizes:
         n_scored_edges: those of them out of users and items.
         n_pairs: distinct (node, relation) pairs of the graph.
         n_tokens: those of them that nodes are fused with; 0 without fusion.
+        n_users: users, padding included.
         n_items: items, padding included.
         n_interactions: training interactions; 0 without walks.
         n_shared: entries of the matrix items x shared neighbours; 0 without walks.
@@ -60,6 +62,7 @@ class Sizes:
         n_negatives: negatives that a batch shares; 1 where each has its own.
         fuses: whether nodes are fused with their relations.
         attention_is_learned: whether a step differentiates the attention.
+        is_recorded: whether a GPU replays what steps have in common.
     """
 
     n_nodes: int
@@ -68,6 +71,7 @@ class Sizes:
     n_scored_edges: int
     n_pairs: int
     n_tokens: int
+    n_users: int
     n_items: int
     n_interactions: int
     n_shared: int
@@ -81,6 +85,7 @@ class Sizes:
     n_negatives: int
     fuses: bool
     attention_is_learned: bool
+    is_recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,16 +97,18 @@ class Memory:
         graph: the graph and what the walks know of it.
         step: what a training step holds beside them at its peak; the gradients, which
             are counted among the parameters, come last.
+        recording: what is kept for a GPU to replay.
     """
 
     parameters: int
     graph: int
     step: int
+    recording: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.parameters + self.graph + self.step
+        return self.parameters + self.graph + self.step + self.recording
 
     @property
     def to_come(self) -> int:
@@ -109,12 +116,13 @@ class Memory:
         return self.total - self.parameters // 4 - self.graph
 
 
-def sizes_of(model: KGIF, batch_size: int) -> Sizes:
+def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
     """Sizes of a model that is there.
 
     Args:
         model: the model.
         batch_size: interactions a training step.
+        is_recorded: whether a GPU replays what steps have in common.
     """
     graph, walks = model.graph, model.walks
     return Sizes(
@@ -124,6 +132,7 @@ def sizes_of(model: KGIF, batch_size: int) -> Sizes:
         n_scored_edges=model.scored_edges.n_entries,
         n_pairs=graph.n_pairs,
         n_tokens=0 if model.fusion is None else len(model.fusion.tokens.count),
+        n_users=model.n_users,
         n_items=model.n_items,
         n_interactions=0 if walks is None else walks.shared.history.n_entries,
         n_shared=0 if walks is None else walks.shared.items.n_entries,
@@ -139,6 +148,7 @@ def sizes_of(model: KGIF, batch_size: int) -> Sizes:
         attention_is_learned=(
             model.attention is not None and model.attention_update == "step"
         ),
+        is_recorded=is_recorded,
     )
 
 
@@ -168,6 +178,10 @@ def estimate(sizes: Sizes) -> Memory:
     * In that of the attention: the gradient of n_pairs x d and a product with it,
       gradients of the nodes; what came later is gone.
 
+    Recording: the same for propagation and attention, with inputs and results; of the
+    walks four of n_neighbours x W and of n_items x W, two of n_users x W and four of
+    batch_size x W; of the knowledge loss some forty of batch_size x d.
+
     Args:
         sizes: those of model and graph.
     """
@@ -183,16 +197,23 @@ def estimate(sizes: Sizes) -> Memory:
     saved = n_of_nodes * nodes + pairs + 2 * edges + 14 * batch
     negatives = sizes.n_walk_negatives
     walks = negatives * (sizes.n_neighbours + sizes.n_items + 4 * sizes.batch_size)
+    of_backward = (
+        saved + 4 * nodes + 3 * edges,
+        5 * nodes + 3 * pairs + 7 * edges + 6 * batch,
+    )
     peaks = (
         saved + scores + walks - gradients,
-        saved + 4 * nodes + 3 * edges - gradients,
-        5 * nodes + 3 * pairs + 7 * edges + 6 * batch - gradients,
+        max(of_backward) - gradients,
         nodes + 6 * batch,
     )
+    recording = max(of_backward) + 4 * nodes + 26 * batch
+    recording += negatives * 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
+    recording += negatives * 2 * sizes.n_users
     return Memory(
         parameters=4 * _FLOAT * gradients,
         graph=_graph_bytes(sizes),
         step=_FLOAT * max(peaks),
+        recording=_FLOAT * recording * sizes.is_recorded,
     )
 
 
@@ -290,7 +311,11 @@ def tell_memory(model: Any, config: Any) -> None:
         n_processes = config["world_size"]
         # On a GPU each has a memory of its own.
         n_sharing = config["nproc"] if config["device"].type == "cpu" else 1
-    sizes = sizes_of(model, max(1, config["train_batch_size"] // n_processes))
+    sizes = sizes_of(
+        model,
+        max(1, config["train_batch_size"] // n_processes),
+        is_recorded=can_record(model, config),
+    )
     memory = estimate(sizes)
     available = available_memory(config["device"]) // n_sharing
     logger = logging.getLogger()
@@ -298,7 +323,8 @@ def tell_memory(model: Any, config: Any) -> None:
         f"graph: {sizes.n_graph_nodes:,} nodes, {sizes.n_edges:,} edges; training "
         f"takes about {_shown_bytes(memory.total)} (parameters with gradients and "
         f"moments {_shown_bytes(memory.parameters)}, graph "
-        f"{_shown_bytes(memory.graph)}, a step {_shown_bytes(memory.step)}); "
+        f"{_shown_bytes(memory.graph)}, a step "
+        f"{_shown_bytes(memory.step + memory.recording)}); "
         f"{_shown_bytes(available)} are free"
     )
     if memory.to_come > available:

@@ -12,6 +12,7 @@ from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
 from recbole_kgif.batches import TrainingBatches
+from recbole_kgif.model.recording import record_training
 from recbole_kgif.preflight import PaceTeller
 
 
@@ -22,7 +23,7 @@ class KGIFTrainer(Trainer):
     trainer gives.
     """
 
-    _has_told_pace = False
+    _has_begun = False
     _beside: Optional[_Beside] = None
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
@@ -52,8 +53,14 @@ class KGIFTrainer(Trainer):
             if self.model.knowledge_weight > 0
             else KGDataLoaderState.RS
         )
-        if not self._has_told_pace:
-            self._has_told_pace = True
+        if not self._has_begun:
+            self._has_begun = True
+            record_training(
+                self.model.train(),
+                self.config,
+                train_data.general_dataloader._batch_size,
+                train_data.kg_dataloader._batch_size,
+            )
             loss_func = loss_func or self.model.calculate_loss
             loss_func = PaceTeller(loss_func, len(train_data))
         if self.config["worker"] == 0:

@@ -35,6 +35,7 @@ AMAZON_LIKE = Sizes(
     n_scored_edges=4_200_000,
     n_pairs=900_000,
     n_tokens=800_000,
+    n_users=70_680,
     n_items=25_000,
     n_interactions=850_000,
     n_shared=3_000_000,

@@ -87,6 +87,53 @@ def sampled_dense_product(
     return _SampledDenseProduct.apply(_full(left), _full(right), pattern)
 
 
+def dots_with_rows(vectors: Tensor, table: Tensor, rows: Tensor) -> Tensor:
+    """Dot products of vectors with some rows of a small table.
+
+    Args:
+        vectors (Tensor): several groups of as many vectors, shape: [n_groups,
+            n_vectors, d]
+        table (Tensor): shape: [n_rows, d]
+        rows (Tensor): the rows that the vectors of a place meet in all groups, shape:
+            [n_vectors, n_met]
+
+    Returns:
+        Tensor: shape: [n_groups, n_vectors, n_met]
+    """
+    n_groups, n_vectors, _ = vectors.shape
+    if vectors.device.type != "cpu":
+        # Many small operations would take a GPU longer than copies of the rows.
+        met = _full(table).index_select(0, rows.flatten()).view(*rows.shape, -1)
+        with torch.autocast(vectors.device.type, enabled=False):
+            dots = torch.bmm(_full(vectors).transpose(0, 1), met.transpose(1, 2))
+        return dots.transpose(0, 1)
+    n_met = rows.shape[1]
+    row = torch.arange(n_groups * n_vectors).repeat_interleave(n_met)
+    pattern = SparsePattern(
+        row, rows.flatten().repeat(n_groups), n_groups * n_vectors, len(table)
+    )
+    dots = sampled_dense_product(pattern, vectors.flatten(0, 1), table)
+    return dots.view(n_groups, n_vectors, n_met)
+
+
+def by_relation(graph: CollaborativeKnowledgeGraph, values: Tensor) -> Tensor:
+    """Of each edge the value of its relation.
+
+    Args:
+        graph (CollaborativeKnowledgeGraph): the graph
+        values (Tensor): shape: [n_relations]
+
+    Returns:
+        Tensor: shape: [n_edges]
+    """
+    if values.device.type == "cpu":
+        return values.index_select(0, graph.edge_relation)
+    # The edges of a relation add up to one number, for which the threads of a GPU
+    # queue: they are added up by pair before.
+    of_pairs = values.index_select(0, graph.pair_relations.column)
+    return of_pairs.index_select(0, graph.pair_tails.row)
+
+
 def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     """Softmax over the members of each segment, every member by itself.
 
@@ -335,7 +382,7 @@ class _SoftmaxLosses(torch.autograd.Function):
     def forward(
         ctx: Any, score: Tensor, negative_score: Tensor, known: Tensor
     ) -> Tensor:
-        none = negative_score.new_tensor(-torch.inf)
+        none = negative_score.new_full((), -torch.inf)
         weight = negative_score.index_put(tuple(known), none)
         # The largest score only keeps the exponentials in range: it cancels out.
         lead = score - torch.maximum(score, weight.amax(1))

@@ -15,18 +15,17 @@ from torch import Tensor, nn
 
 
 def row_pointer(row: Tensor, n_rows: int) -> Tensor:
-    """First entry of each row, once the entries are sorted by row.
+    """First entry of each row.
 
     Args:
-        row (Tensor): row of each entry, shape: [n_entries]
+        row (Tensor): row of each entry in ascending order, shape: [n_entries]
         n_rows (int): number of rows
 
     Returns:
         Tensor: and the number of entries at the end, shape: [n_rows + 1]
     """
-    pointer = torch.zeros(n_rows + 1, dtype=torch.int64, device=row.device)
-    torch.cumsum(torch.bincount(row, minlength=n_rows), 0, out=pointer[1:])
-    return pointer
+    # Counting the entries would have a GPU wait for the processor.
+    return torch.searchsorted(row, torch.arange(n_rows + 1, device=row.device))
 
 
 def entries_of_rows(pointer: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,13 +79,13 @@ class SparsePattern(nn.Module):
         super().__init__()
         self.n_rows = n_rows
         self.n_columns = n_columns
-        transposed_order = torch.argsort(column, stable=True)
+        ordered_column, transposed_order = torch.sort(column, stable=True)
         # Rebuilt from the data set, so none of it belongs into a checkpoint.
         for name, tensor in (
             ("row", row),
             ("column", column),
             ("row_pointer", row_pointer(row, n_rows)),
-            ("column_pointer", row_pointer(column, n_columns)),
+            ("column_pointer", row_pointer(ordered_column, n_columns)),
             ("transposed_order", transposed_order),
             ("transposed_row", row[transposed_order]),
         ):

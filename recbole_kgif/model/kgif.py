@@ -46,6 +46,7 @@ from .layers import (
     Propagation,
     corruption_leads,
 )
+from .recording import RecordedParts
 
 
 def _is_number(value: Any) -> bool:
@@ -229,6 +230,8 @@ class KGIF(KnowledgeRecommender):
         self.restore_item_e: Optional[Tensor] = None
         self.restore_damping: Optional[Damping] = None
         self.restore_walks: Optional[tuple[Tensor, Tensor]] = None
+        # storage: while training on a GPU, what `record_training` has recorded
+        self.recorded: Optional[RecordedParts] = None
         self.register_load_state_dict_post_hook(_forget_stored_results)
 
     def _initialise_parameters(self) -> None:
@@ -308,6 +311,25 @@ class KGIF(KnowledgeRecommender):
 
     def _propagated(self, nodes: NodeVectors) -> Tensor:
         """Propagated embeddings z of users, then items, shape: [n_scored_nodes, d]."""
+        if self.training and self.recorded is not None:
+            return self.recorded.propagation(*_given(nodes))
+        return self.propagated_vectors(*nodes)
+
+    def propagated_vectors(
+        self, embeddings: Tensor, strength: Optional[Tensor] = None
+    ) -> Tensor:
+        """Propagated embeddings z of users, then items.
+
+        Args:
+            embeddings (torch.Tensor): e of the nodes of the graph, shape:
+                [n_graph_nodes, d]
+            strength (torch.Tensor, optional): p_n . e_n of them, where they are
+                projected, shape: [n_graph_nodes]
+
+        Returns:
+            torch.Tensor: shape: [n_users + n_items, d]
+        """
+        nodes = NodeVectors(embeddings, strength)
         if self.training:
             edge_weights = self._training_edge_weights(nodes)
         else:
@@ -410,9 +432,10 @@ class KGIF(KnowledgeRecommender):
             lead = score + bias[:n] - negative_score - negative_bias[:n]
             losses.append(F.softplus(-lead).mean())
         else:
-            score, negative_score = self.walks.held_out_scores(
-                user, item, negative_item[:n]
-            )
+            held_out_scores: Callable[..., Any] = self.walks.held_out_scores
+            if self.recorded is not None and self.recorded.held_out_scores is not None:
+                held_out_scores = self.recorded.held_out_scores
+            score, negative_score = held_out_scores(user, item, negative_item[:n])
             known = known[:, known[1] < n]
             of_walks = softmax_losses(
                 score + bias, negative_score + negative_bias[:n], known
@@ -468,23 +491,41 @@ class KGIF(KnowledgeRecommender):
         )
 
     def _knowledge_loss(self, triples: _TripleBatch, nodes: NodeVectors) -> Tensor:
+        loss_of: Callable[..., Tensor] = self.knowledge_loss_of
+        if self.recorded is not None and self.recorded.knowledge_loss is not None:
+            loss_of = self.recorded.knowledge_loss
+        return loss_of(triples.relation, *_given(nodes))
+
+    def knowledge_loss_of(
+        self, relation: Tensor, embeddings: Tensor, strength: Optional[Tensor] = None
+    ) -> Tensor:
         """-log sigmoid(distance(corrupted) - distance(true)), mean over the triples in
         both directions, with the distance ||h^r + r - t^r||^2 of TransD. A corrupted
         tail stands for the head of the inverse triple: it is the same false fact, told
         by its other end.
+
+        Args:
+            relation (torch.Tensor): relation of each triple, shape: [n_triples]
+            embeddings (torch.Tensor): e of the heads, then of the tails, then of the
+                corrupted tails, shape: [3 * n_triples, d]
+            strength (torch.Tensor, optional): p_n . e_n of them, where nodes are
+                projected, shape: [3 * n_triples]
+
+        Returns:
+            torch.Tensor: shape: []
         """
         assert self.relation_embedding is not None
-        head, *tails = nodes.embeddings.view(3, -1, self.embedding_size)
+        head, *tails = embeddings.view(3, -1, self.embedding_size)
         difference = head - torch.stack(tails)
-        strength = relation_vectors = None
-        if self.projection is not None and nodes.strength is not None:
-            of_head, *of_tails = nodes.strength.view(3, -1)
-            strength = of_head - torch.stack(of_tails)
+        of_difference = relation_vectors = None
+        if self.projection is not None and strength is not None:
+            of_head, *of_tails = strength.view(3, -1)
+            of_difference = of_head - torch.stack(of_tails)
             relation_vectors = self.projection.relation_vector.weight
         leads = corruption_leads(
             difference,
-            strength,
-            triples.relation,
+            of_difference,
+            relation,
             self.relation_embedding.weight,
             relation_vectors,
         )
@@ -561,6 +602,11 @@ class KGIF(KnowledgeRecommender):
         else:
             n_steps = len(_SINGLE_STEPS) + len(_JOINT_STEPS)
             self.n_failed_steps.copy_((self.n_failed_steps + 1) % n_steps)
+
+
+def _given(nodes: NodeVectors) -> tuple[Tensor, ...]:
+    """What is there of the vectors: nodes that are not projected have no strength."""
+    return tuple(vectors for vectors in nodes if vectors is not None)
 
 
 def _distinct(ids: Tensor, size: int) -> Tensor:

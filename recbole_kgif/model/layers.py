@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from .damping import Damping, damping
 from .functions import (
+    by_relation,
+    dots_with_rows,
     linear_propagation,
     pair_attention_logits,
     quadratic_form,
@@ -75,10 +77,7 @@ def corruption_leads(
     met = relations.unsqueeze(-1) + n_relations * torch.arange(
         n_met, device=relations.device
     )
-    n_rows = difference.shape[0] * difference.shape[1]
-    row = torch.arange(n_rows, device=relations.device).repeat_interleave(n_met)
-    pattern = SparsePattern(row, met.flatten().repeat(2), n_rows, len(tables))
-    dot = sampled_dense_product(pattern, difference.flatten(0, 1), tables)
+    dot = dots_with_rows(difference, tables, met)
     dot = dot.view(2, len(relations), -1, 2)
 
     along = dot[:, :, 0]
@@ -91,8 +90,8 @@ def corruption_leads(
         )
         distance = distance + strength * (2 * dot[:, :, 1] + strength * length)
         along = along + strength * share
-    sign = along.new_tensor([1, -1])
-    distance = distance + 2 * sign * along
+    own, inverse = along.unbind(-1)
+    distance = distance + 2 * torch.stack([own, -inverse], -1)
     return distance[0] - distance[1]
 
 
@@ -265,7 +264,7 @@ class EdgeAttention(nn.Module):
         )
         if self.relation_bias is not None:
             bias = self.relation_bias.weight.squeeze(-1)
-            logits = logits + bias.index_select(0, graph.edge_relation)
+            logits = logits + by_relation(graph, bias)
         return logits
 
     def forward(
@@ -469,6 +468,38 @@ class NeighbourWalks(nn.Module):
             of_item * factor,
             of_others * factor.unsqueeze(-1),
         )
+
+    def recordable_held_out_scores(
+        self, user: Tensor, item: Tensor, other_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What `held_out_scores` returns, for a GPU that replays it.
+
+        The operations and the sizes of all matrices are the same for every batch: the
+        sums are those of all interactions and users, of which the asked ones are taken.
+
+        Args:
+            user (Tensor): users, shape: [batch_size]
+            item (Tensor): an item that each has interacted with, shape: [batch_size]
+            other_items (Tensor): shape: [n_others]
+
+        Returns:
+            tuple: as of `held_out_scores`
+        """
+        trust, items, history = self.trust(), self.shared.items, self.shared.history
+        held_out = sparse_dense_product(
+            self.held_out, self.held_out_value, trust.unsqueeze(-1)
+        )
+        interaction = self.shared.interaction_of(user, item)
+        of_item = held_out.squeeze(-1).index_select(0, interaction)
+        chosen = trust.new_zeros(items.n_rows, len(other_items))
+        chosen.scatter_(0, other_items.unsqueeze(0), 1)
+        product = self._between_items(trust.index_select(0, self.shared.relation))
+        between_items = product(chosen)
+        ones = trust.new_ones(history.n_entries)
+        of_user = sparse_dense_product(history, ones, between_items)
+        of_others = of_user.index_select(0, user) - between_items.index_select(0, item)
+        factor = self.user_factor(self.n_items_of(user) - 1)
+        return of_item * factor, of_others * factor.unsqueeze(-1)
 
     def damping(self) -> Optional[Damping]:
         """P for the present trust, None where no item has a neighbour."""

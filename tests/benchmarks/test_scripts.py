@@ -13,6 +13,7 @@ import limit
 import paper_size
 import peers
 import pytest
+from device import Device
 from limit import Machine, Work, backward_work, forward_work, limits
 from measuring import ProcessEnded
 from peers import time_to_score
@@ -101,7 +102,9 @@ def test_growth_measures_each_size(
 def test_a_size_that_is_killed_ends_the_growth_and_is_told(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure_or_killed(_function: object, size: int) -> dict[str, Any]:
+    def measure_or_killed(
+        _function: object, size: int, _device: object
+    ) -> dict[str, Any]:
         if size > 30_000:
             raise ProcessEnded
         names = ("edges", "nodes", "pairs", *growth.TIMES, *growth.MEMORY)
@@ -209,7 +212,7 @@ def test_a_clock_ends_an_epoch_after_some_steps(
     n_steps: Optional[int], n_taken: int
 ) -> None:
     trainer, losses = ThreeBatches(), []
-    clock = paper_size.StepClock(losses.append, n_steps)
+    clock = paper_size.StepClock(losses.append, n_steps, Device(is_gpu=False))
     clock.train(trainer, "abc")
     assert trainer.trained == losses == list("abc"[:n_taken])
     assert len(clock.times) == n_taken + 1
@@ -234,6 +237,34 @@ def test_mistakes_are_told_before_anything_is_done(
     monkeypatch.setattr(sys, "argv", ["script", *arguments])
     with pytest.raises(UserError, match=message):
         paper_size.run()
+
+
+@pytest.mark.parametrize("module", [growth, limit])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--largest", "0"), "argument --largest: 0 is not from 1 to 1,000,000,000"),
+        (("--largest", "1e6"), "argument --largest: 1e6 is not a whole number"),
+        (("--gpu",), "--gpu: PyTorch sees no GPU here; leave it out"),
+    ],
+)
+def test_a_graph_or_device_that_cannot_be_is_told(
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["script", *arguments])
+    with pytest.raises(UserError, match=message):
+        module.run()
+
+
+@pytest.mark.parametrize("module", [growth, limit])
+def test_the_largest_graph_that_is_measured_may_be_named(module: ModuleType) -> None:
+    largest = module.SIZES[-1]
+    assert module._parser().parse_args(["--largest", f"{largest}"]).largest == largest
 
 
 # --- as scripts ---------------------------------------------------------------------

@@ -1,0 +1,131 @@
+"""The recorded propagation beside the one that is computed step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from recbole_kgif.model import recording
+from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.recording import record_training
+from recbole_kgif.trainer import KGIFTrainer
+from tests.conftest import Loaded
+from tests.model.test_kgif import ABLATIONS, build, one_batch
+
+on_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees"
+)
+GPU = {"use_gpu": True, "gpu_id": "0"}
+
+
+def sizes_of(batch: Any) -> tuple[int, int]:
+    """Interactions and triples of a batch."""
+    return len(batch["user_id"]), len(batch["head_id"])
+
+
+def trained(model: KGIF, batch: Any) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Losses of some steps, and the parameters after them."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        of_step = torch.stack(model.calculate_loss(batch))
+        of_step.sum().backward()
+        optimizer.step()
+        losses.append(of_step.detach())
+    return losses, {name: p.detach() for name, p in model.named_parameters()}
+
+
+@on_gpu
+@pytest.mark.parametrize("options", ABLATIONS, ids=str)
+def test_a_recording_trains_alike(
+    load_tiny: Callable[..., Loaded], options: dict[str, Any]
+) -> None:
+    loaded = load_tiny(**{**options, **GPU, "dropout": 0.0})
+    batch = one_batch(loaded).to("cuda")
+    plain, recorded = (build(loaded).to("cuda").train() for _ in range(2))
+    # As many as this little data set has for every batch.
+    plain.n_walk_negatives = recorded.n_walk_negatives = 2
+    record_training(recorded, loaded.config, *sizes_of(batch))
+    assert (recorded.recorded is not None) == (recorded.attention_update == "step")
+    assert recorded.state_dict().keys() == plain.state_dict().keys()
+    torch.testing.assert_close(
+        trained(recorded, batch), trained(plain, batch), rtol=1e-3, atol=1e-5
+    )
+    for each in (plain, recorded):
+        each.eval()
+    scores = [each.full_sort_predict(batch) for each in (plain, recorded)]
+    torch.testing.assert_close(*scores, rtol=1e-2, atol=1e-3)
+
+
+@on_gpu
+def test_a_recording_draws_anew_for_each_dropout(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    loaded = load_tiny(**GPU, dropout=0.5)
+    model, batch = build(loaded).to("cuda").train(), one_batch(loaded).to("cuda")
+    record_training(model, loaded.config, *sizes_of(batch))
+    (nodes,) = model._look_up(model.graph_nodes)
+    first, second = (model._propagated(nodes).clone() for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.stack(model.calculate_loss(batch)).isfinite().all()
+
+
+@on_gpu
+def test_a_recording_draws_nothing_itself() -> None:
+    weight = torch.nn.Parameter(torch.ones(2, device="cuda"))
+    state = torch.cuda.get_rng_state()
+    given = torch.ones(2, device="cuda")
+    function = recording.Recording(
+        lambda x: torch.nn.functional.dropout(x * weight, 0.5), [weight], given
+    )
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    found = function(given)
+    torch.cuda.set_rng_state(state)
+    torch.testing.assert_close(found, torch.nn.functional.dropout(given * weight, 0.5))
+
+
+@on_gpu
+def test_inputs_of_another_shape_are_computed_anew() -> None:
+    weight = torch.nn.Parameter(torch.full((1,), 3.0, device="cuda"))
+    sample = torch.zeros(4, device="cuda", requires_grad=True)
+    function = recording.Recording(lambda x: x * weight, [weight], sample)
+    for size in (4, 2, 4):
+        given = torch.arange(float(size), device="cuda", requires_grad=True)
+        found = function(given)
+        assert found.tolist() == [3.0 * n for n in range(size)]
+        weight.grad = None
+        found.sum().backward()
+        assert given.grad is not None and given.grad.tolist() == [3.0] * size
+        assert weight.grad is not None
+        assert weight.grad.item() == sum(range(size))
+
+
+@on_gpu
+def test_the_trainer_records(load_tiny: Callable[..., Loaded]) -> None:
+    loaded = load_tiny(**GPU)
+    model = build(loaded).to("cuda")
+    KGIFTrainer(loaded.config, model)._train_epoch(loaded.train_data, 0)
+    assert model.recorded is not None
+
+
+@on_gpu
+def test_a_large_graph_is_not_recorded(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_tiny(**GPU)
+    model = build(loaded).to("cuda").train()
+    monkeypatch.setattr(recording, "_MOST_EDGES", model.graph.n_edges - 1)
+    record_training(model, loaded.config, 16, 16)
+    assert model.recorded is None
+
+
+def test_without_a_gpu_nothing_is_recorded(load_tiny: Callable[..., Loaded]) -> None:
+    loaded = load_tiny()
+    model = build(loaded)
+    KGIFTrainer(loaded.config, model)._train_epoch(loaded.train_data, 0)
+    assert model.recorded is None

@@ -1,0 +1,156 @@
+"""Runs on a GPU from the command line: training, checkpoints, explanations."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recbole_kgif.cli import main
+from recbole_kgif.experiment import run_experiment
+from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.recording import record_training
+from recbole_kgif.preflight import estimate, sizes_of
+from tests.conftest import TINY_OPTIONS, Loaded
+from tests.test_preflight import LargerData, model_on
+from tests.test_resume import Stopped, stop_after
+
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees"
+)
+
+ON_GPU = {"use_gpu": True, "gpu_id": "0"}
+
+
+@pytest.fixture
+def run(data_path: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Path]]:
+    """Run KGIF on the tiny data set; the record, and the folder with its files."""
+
+    def start(folder: str, **options: Any) -> tuple[dict[str, Any], Path]:
+        output = tmp_path / folder
+        output.mkdir(exist_ok=True)
+        options = {
+            **TINY_OPTIONS,
+            **ON_GPU,
+            "data_path": str(data_path),
+            "epochs": 5,
+            "learning_rate": 0.05,
+            # It draws from the generator of its device.
+            "dropout": 0.0,
+            **options,
+        }
+        return run_experiment("KGIF", "tiny", options, output, resumable=True), output
+
+    return start
+
+
+Run = Callable[..., tuple[dict[str, Any], Path]]
+
+
+def test_a_record_names_the_gpu_and_its_memory(run: Run) -> None:
+    record, _ = run("run")
+    assert record["device"] == torch.cuda.get_device_name(0)
+    assert 0 < record["peak_memory_bytes"] <= torch.cuda.max_memory_allocated()
+
+
+def test_a_training_learns_what_it_learns_on_a_cpu(run: Run) -> None:
+    on_gpu, _ = run("gpu", epochs=1)
+    on_cpu, _ = run("cpu", epochs=1, use_gpu=False, gpu_id="")
+    assert on_cpu["device"] != on_gpu["device"]
+    of_gpu, of_cpu = (record["epochs"][0]["loss"] for record in (on_gpu, on_cpu))
+    # They start alike and see the same batches.
+    assert of_gpu == pytest.approx(of_cpu, rel=1e-3)
+
+
+def test_a_training_in_mixed_precision_goes_well(run: Run) -> None:
+    record, _ = run("run", enable_amp=True, enable_scaler=True)
+    expected, _ = run("expected")
+    for mixed, full in zip(record["epochs"], expected["epochs"]):
+        assert mixed["loss"] == pytest.approx(full["loss"], rel=0.05, abs=0.05)
+
+
+def test_a_stopped_training_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = run("whole")
+    with monkeypatch.context() as patch:
+        stop_after("save_state", 2, patch)
+        with pytest.raises(Stopped):
+            run("stopped")
+    resumed, _ = run("stopped")
+    assert resumed["resumed_after_epochs"] == 2
+    for ours, theirs in zip(resumed["epochs"], whole["epochs"]):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("command", "user"), [("recommend", "--users"), ("explain", "--user")]
+)
+def test_a_checkpoint_serves_with_and_without_a_gpu(
+    run: Run,
+    data_path: Path,
+    command: str,
+    user: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, folder = run("run")
+    arguments = [
+        *(command, "--checkpoint", str(folder / "model.pth")),
+        *("--dataset-path", str(data_path), user, "ann", "--output"),
+    ]
+    found = {}
+    for place in ("gpu", "cpu"):
+        if place == "cpu":
+            monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        path = tmp_path / f"{place}.json"
+        assert main([*arguments, str(path)]) == 0, capsys.readouterr()
+        found[place] = json.loads(path.read_text("utf-8"))
+    assert_near(found["cpu"], found["gpu"])
+
+
+def assert_near(left: Any, right: Any) -> None:
+    """The same but for the last digits of numbers."""
+    if isinstance(left, float) and isinstance(right, float):
+        assert left == pytest.approx(right, rel=1e-3, abs=1e-5)
+    elif isinstance(left, dict):
+        assert left.keys() == right.keys()
+        for key in left:
+            assert_near(left[key], right[key])
+    elif isinstance(left, list):
+        assert len(left) == len(right)
+        for pair in zip(left, right):
+            assert_near(*pair)
+    else:
+        assert left == right
+
+
+def test_the_estimate_of_memory_is_near_what_the_tensors_take(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    data = LargerData(n_users=15_000, n_items=8000, n_entities=30_000)
+    loaded = load_tiny(**ON_GPU, embedding_size=64, train_batch_size=2048)
+    # PyTorch's libraries keep some memory from their first call on.
+    _train_steps(model_on(data, loaded).to("cuda"), loaded, data)
+    gc.collect()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    model = model_on(data, loaded).to("cuda")
+    estimated = estimate(sizes_of(model, 2048, is_recorded=True)).total
+    _train_steps(model, loaded, data)
+    peak = torch.cuda.max_memory_allocated() - before
+    assert peak == pytest.approx(estimated, rel=0.3)
+
+
+def _train_steps(model: KGIF, loaded: Loaded, data: LargerData) -> None:
+    record_training(model.train(), loaded.config, 2048, 2048)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    batch = {name: ids.to("cuda") for name, ids in data.batch(2048).items()}
+    for _ in range(2):
+        optimizer.zero_grad()
+        torch.stack(model.calculate_loss(batch)).sum().backward()
+        optimizer.step()
