@@ -178,6 +178,14 @@ def test_what_is_to_come_leaves_out_what_the_model_holds() -> None:
     assert memory.to_come == 3 * memory.parameters // 4 + memory.step
 
 
+def test_a_recording_is_counted_where_there_is_one() -> None:
+    plain = estimate(AMAZON_LIKE)
+    recorded = estimate(replace(AMAZON_LIKE, is_recorded=True))
+    assert plain.recording == 0 < recorded.recording
+    assert recorded.total == plain.total + recorded.recording
+    assert recorded.to_come == plain.to_come + recorded.recording
+
+
 # --- the advice ---------------------------------------------------------------------
 
 

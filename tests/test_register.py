@@ -150,8 +150,8 @@ def test_the_model_files_inside_recbole_train_without_this_package(
         library / "recbole",
         ignore=shutil.ignore_patterns("__pycache__", "dataset_example"),
     )
-    for name in ("kgif.py", "layers.py", "damping.py", "functions.py", "graph.py"):
-        source = Path(__file__).parents[1] / "recbole_kgif" / "model" / name
+    model_folder = Path(__file__).parents[1] / "recbole_kgif" / "model"
+    for source in model_folder.glob("[!_]*.py"):
         shutil.copy(source, copy / "model/knowledge_aware_recommender")
     shutil.copy(resource("properties/model/KGIF.yaml"), copy / "properties/model")
 

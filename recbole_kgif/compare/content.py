@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from recbole_kgif.compare.aggregate import (
     DECIMALS,
@@ -85,14 +85,22 @@ def build_document(comparison: Comparison) -> Document:
     )
 
 
-def provenance(comparison: Comparison, models: Models) -> list[Section]:
-    """Where the figures of some models come from: data, protocol, settings, machine."""
+def provenance(
+    comparison: Comparison, models: Models, all_runs: Optional[Comparison] = None
+) -> list[Section]:
+    """Where the figures of some models come from: data, protocol, settings, machine.
+
+    Args:
+        comparison: runs on the data as they are.
+        models: the same, by model.
+        all_runs: these and others on changed data; None where there are no others.
+    """
     return [
         _data(comparison),
         _protocol(comparison),
         _settings(models),
         *_peculiarities(models),
-        _environment(comparison),
+        _environment(all_runs or comparison),
     ]
 
 

@@ -267,7 +267,7 @@ def robustness_document(study: Robustness) -> Document:
     sections = [_results(study), _significance(study), _groups(study)]
     if runs:
         # Data and settings as they are before anything is done to the graph.
-        sections += provenance(Comparison(runs, []), complete)
+        sections += provenance(Comparison(runs, []), complete, study.comparison)
     return Document(
         f"Robustness against a damaged knowledge graph on {study.comparison.dataset}",
         sections,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Callable
 
 import pytest
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from recbole_kgif.model import functions
 from recbole_kgif.model.functions import (
+    by_relation,
+    dots_with_rows,
     look_up,
     quadratic_form,
     sampled_dense_product,
@@ -148,6 +151,27 @@ def test_half_precision_is_computed_in_float32(
     assert product.dtype == torch.float32
     expected = sparse_dense_product(graph.edges, weights.float(), dense.float())
     assert torch.equal(product, expected)
+
+
+def test_dots_with_rows_meet_the_same_rows_in_all_groups() -> None:
+    vectors, table = values(2, 3, D), values(5, D)
+    rows = torch.tensor([[0, 4], [2, 2], [4, 1]])
+    dots = dots_with_rows(vectors, table, rows)
+    for group, place, met in itertools.product(range(2), range(3), range(2)):
+        expected = vectors[group, place] @ table[rows[place, met]]
+        torch.testing.assert_close(dots[group, place, met], expected)
+    assert torch.autograd.gradcheck(
+        lambda *given: dots_with_rows(*given, rows), (vectors, table)
+    )
+
+
+def test_each_edge_has_the_value_of_its_relation(
+    graph: CollaborativeKnowledgeGraph,
+) -> None:
+    of_relations = values(graph.n_relations)
+    of_edges = by_relation(graph, of_relations)
+    assert of_edges.tolist() == [of_relations[r].item() for _, r, _ in edges_of(graph)]
+    assert torch.autograd.gradcheck(lambda v: by_relation(graph, v), (of_relations,))
 
 
 def test_segment_softmax_takes_every_member_by_itself() -> None:

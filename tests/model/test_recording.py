@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_kgif.model import recording
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.recording import record_training
+from recbole_kgif.model.recording import can_record, record_training
 from recbole_kgif.trainer import KGIFTrainer
 from tests.conftest import Loaded
 from tests.model.test_kgif import ABLATIONS, build, one_batch
@@ -129,3 +129,25 @@ def test_without_a_gpu_nothing_is_recorded(load_tiny: Callable[..., Loaded]) -> 
     model = build(loaded)
     KGIFTrainer(loaded.config, model)._train_epoch(loaded.train_data, 0)
     assert model.recorded is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"device": torch.device("cpu")}, False),
+        ({"single_spec": False}, False),
+        ({"enable_amp": True}, False),
+    ],
+)
+def test_what_can_be_recorded(
+    load_tiny: Callable[..., Loaded], change: dict[str, Any], expected: bool
+) -> None:
+    on_a_gpu = {
+        "device": torch.device("cuda"),
+        "single_spec": True,
+        "enable_amp": False,
+    }
+    assert can_record(build(load_tiny()), {**on_a_gpu, **change}) == expected
+    of_an_epoch = build(load_tiny(attention_update="epoch"))
+    assert not can_record(of_an_epoch, {**on_a_gpu, **change})

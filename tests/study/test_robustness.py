@@ -45,6 +45,8 @@ def test_the_tables(tmp_path: Path) -> None:
     assert "| KGIF | 1 | 1 | 0.0000 ± 0.0000 | 0.0000 ± 0.0000 |" in text
     assert "| KGIF | 7 | 1 | 0.5000 ± 0.0000 | 1.0000 ± 0.0000 (200.0%) |" in text
     assert "## Protocol" in text
+    # Those with changed triples were run, too.
+    assert "\n5 runs" in text
 
 
 def test_the_rows_hold_conditions_groups_and_failures(tmp_path: Path) -> None:
