@@ -61,8 +61,8 @@ class RecordedParts(NamedTuple):
     """The parts of a training step that are replayed.
 
     propagation: `KGIF.propagated_vectors`
-    held_out_scores: `NeighbourWalks.recordable_held_out_scores`, None where each batch
-        has as many negatives as it happens
+    held_out_scores: `NeighbourWalks.recordable_held_out_scores`, None without walks, or
+        where the number of negatives varies
     knowledge_loss: `KGIF.knowledge_loss_of`, None where it is not asked for
     """
 
@@ -112,9 +112,10 @@ def record_training(
         return torch.zeros(count, dtype=torch.int64, device=device)
 
     def vectors(count: int) -> Iterator[Tensor]:
-        yield torch.randn(count, model.embedding_size, device=device)
+        # Not at random: that would take from the numbers of the training.
+        yield torch.zeros(count, model.embedding_size, device=device)
         if model.projection is not None:
-            yield torch.randn(count, device=device)
+            yield torch.zeros(count, device=device)
 
     parameters = list(model.parameters())
     of_nodes = [x.requires_grad_() for x in vectors(len(model.graph_nodes))]

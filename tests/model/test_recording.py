@@ -68,7 +68,9 @@ def test_a_recording_draws_anew_for_each_dropout(
 ) -> None:
     loaded = load_tiny(**GPU, dropout=0.5)
     model, batch = build(loaded).to("cuda").train(), one_batch(loaded).to("cuda")
+    state = torch.cuda.get_rng_state()
     record_training(model, loaded.config, *sizes_of(batch))
+    assert torch.equal(torch.cuda.get_rng_state(), state)
     (nodes,) = model._look_up(model.graph_nodes)
     first, second = (model._propagated(nodes).clone() for _ in range(2))
     assert not torch.equal(first, second)
