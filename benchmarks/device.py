@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from measuring import memory_now, peak_memory
+from measuring import environment, memory_now, peak_memory
 
 from recbole_kgif.errors import UserError
 
@@ -71,6 +71,10 @@ class Device:
         import torch
 
         return {"GPU": torch.cuda.get_device_name(0)}
+
+    def environment(self) -> dict[str, Any]:
+        """What figures that are measured on it depend on."""
+        return {**environment(), **self.described()}
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:

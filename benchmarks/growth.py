@@ -13,7 +13,7 @@ from typing import Any, Optional
 import numpy as np
 from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
-from measuring import ProcessEnded, environment, in_fresh_process, seconds_of
+from measuring import ProcessEnded, in_fresh_process, seconds_of
 from reporting import (
     COLOURS,
     MARKERS,
@@ -175,7 +175,7 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
         "step_seconds": seconds_of(step, REPETITIONS, device.wait),
         "peak_bytes": device.peak_memory(),
         "model_bytes": device.peak_memory() - before,
-        "environment": {**environment(), **device.described()},
+        "environment": device.environment(),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from device import Device, add_device_argument, chosen_device
 from matplotlib.axes import Axes
-from measuring import environment, in_fresh_process, seconds_of
+from measuring import in_fresh_process, seconds_of
 from reporting import (
     COLOURS,
     MARKERS,
@@ -218,7 +218,7 @@ def measure(sizes: Sequence[int], device: Device) -> dict[str, Any]:
             }
         )
     return {
-        "environment": {**environment(), **device.described()},
+        "environment": device.environment(),
         "machine": asdict(machine),
         "sizes": rows,
     }

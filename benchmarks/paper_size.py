@@ -21,7 +21,6 @@ from matplotlib.axes import Axes
 from measuring import (
     LOADED_COLUMNS,
     ProcessEnded,
-    environment,
     in_fresh_process,
     in_temporary_folder,
 )
@@ -261,7 +260,7 @@ def _train(
         "peak_bytes": device.peak_memory(),
         "before_bytes": before,
         "estimated_bytes": estimate(sizes).total,
-        "environment": {**environment(), **device.described()},
+        "environment": device.environment(),
     }
 
 

@@ -19,7 +19,6 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from measuring import (
     LOADED_COLUMNS,
     ProcessEnded,
-    environment,
     in_fresh_process,
     in_temporary_folder,
 )
@@ -105,7 +104,7 @@ def train_in_turn(
                     run.train_an_epoch()
     any_run = next(iter(runs.values()))
     return {
-        "environment": {**environment(), **device.described()},
+        "environment": device.environment(),
         "metric": any_run.config["valid_metric"],
         "data": any_run.sizes,
         "models": {

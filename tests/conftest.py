@@ -107,3 +107,26 @@ def load_tiny(data_path: Path, in_tmp_path: Path) -> Callable[..., Loaded]:
         return Loaded(config, dataset, *data_preparation(config, dataset))
 
     return load
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(data_path: Path, tmp_path: Path) -> Run:
+    """Run a model on the tiny data set, or go on with its run."""
+    from recbole_kgif.experiment import run_experiment
+
+    def start(folder: str, model: str = "KGIF", **options: Any) -> dict[str, Any]:
+        output = tmp_path / folder
+        output.mkdir(exist_ok=True)
+        options = {
+            **TINY_OPTIONS,
+            "data_path": str(data_path),
+            "epochs": 5,
+            "learning_rate": 0.05,
+            **options,
+        }
+        return run_experiment(model, "tiny", options, output, resumable=True)
+
+    return start

@@ -12,75 +12,57 @@ import pytest
 import torch
 
 from recbole_kgif.cli import main
-from recbole_kgif.experiment import run_experiment
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.model.recording import record_training
 from recbole_kgif.preflight import estimate, sizes_of
-from tests.conftest import TINY_OPTIONS, Loaded
+from tests.conftest import Loaded, Run
+from tests.gpu import ON_GPU, needs_gpu
 from tests.test_preflight import LargerData, model_on
 from tests.test_resume import Stopped, stop_after
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees"
-)
-
-ON_GPU = {"use_gpu": True, "gpu_id": "0"}
+pytestmark = needs_gpu
 
 
 @pytest.fixture
-def run(data_path: Path, tmp_path: Path) -> Callable[..., tuple[dict[str, Any], Path]]:
-    """Run KGIF on the tiny data set; the record, and the folder with its files."""
-
-    def start(folder: str, **options: Any) -> tuple[dict[str, Any], Path]:
-        output = tmp_path / folder
-        output.mkdir(exist_ok=True)
-        options = {
-            **TINY_OPTIONS,
-            **ON_GPU,
-            "data_path": str(data_path),
-            "epochs": 5,
-            "learning_rate": 0.05,
-            # It draws from the generator of its device.
-            "dropout": 0.0,
-            **options,
-        }
-        return run_experiment("KGIF", "tiny", options, output, resumable=True), output
-
-    return start
+def run_on_gpu(run: Run) -> Run:
+    """Run KGIF on the tiny data set, alike in each run."""
+    # A dropout draws from the generator of its device.
+    return lambda folder, **options: run(
+        folder, **{**ON_GPU, "dropout": 0.0, **options}
+    )
 
 
-Run = Callable[..., tuple[dict[str, Any], Path]]
-
-
-def test_a_record_names_the_gpu_and_its_memory(run: Run) -> None:
-    record, _ = run("run")
+def test_a_record_names_the_gpu_and_its_memory(run_on_gpu: Run) -> None:
+    record = run_on_gpu("run")
     assert record["device"] == torch.cuda.get_device_name(0)
     assert 0 < record["peak_memory_bytes"] <= torch.cuda.max_memory_allocated()
 
 
-def test_a_training_learns_what_it_learns_on_a_cpu(run: Run) -> None:
-    on_gpu, _ = run("gpu", epochs=1)
-    on_cpu, _ = run("cpu", epochs=1, use_gpu=False, gpu_id="")
+def test_a_training_learns_what_it_learns_on_a_cpu(run_on_gpu: Run) -> None:
+    on_gpu = run_on_gpu("gpu", epochs=1)
+    on_cpu = run_on_gpu("cpu", epochs=1, use_gpu=False, gpu_id="")
     assert on_cpu["device"] != on_gpu["device"]
     of_gpu, of_cpu = (record["epochs"][0]["loss"] for record in (on_gpu, on_cpu))
     # They start alike and see the same batches.
     assert of_gpu == pytest.approx(of_cpu, rel=1e-3)
 
 
-def test_a_training_in_mixed_precision_goes_well(run: Run) -> None:
-    record, _ = run("run", enable_amp=True, enable_scaler=True)
-    expected, _ = run("expected")
+def test_a_training_in_mixed_precision_goes_well(run_on_gpu: Run) -> None:
+    record = run_on_gpu("run", enable_amp=True, enable_scaler=True)
+    expected = run_on_gpu("expected")
     for mixed, full in zip(record["epochs"], expected["epochs"]):
         assert mixed["loss"] == pytest.approx(full["loss"], rel=0.05, abs=0.05)
 
 
-def test_a_stopped_training_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, _ = run("whole")
+def test_a_stopped_training_goes_on(
+    run_on_gpu: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_on_gpu("whole")
     with monkeypatch.context() as patch:
         stop_after("save_state", 2, patch)
         with pytest.raises(Stopped):
-            run("stopped")
-    resumed, _ = run("stopped")
+            run_on_gpu("stopped")
+    resumed = run_on_gpu("stopped")
     assert resumed["resumed_after_epochs"] == 2
     for ours, theirs in zip(resumed["epochs"], whole["epochs"]):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
@@ -90,7 +72,7 @@ def test_a_stopped_training_goes_on(run: Run, monkeypatch: pytest.MonkeyPatch) -
     ("command", "user"), [("recommend", "--users"), ("explain", "--user")]
 )
 def test_a_checkpoint_serves_with_and_without_a_gpu(
-    run: Run,
+    run_on_gpu: Run,
     data_path: Path,
     command: str,
     user: str,
@@ -98,9 +80,9 @@ def test_a_checkpoint_serves_with_and_without_a_gpu(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _, folder = run("run")
+    run_on_gpu("run")
     arguments = [
-        *(command, "--checkpoint", str(folder / "model.pth")),
+        *(command, "--checkpoint", str(tmp_path / "run" / "model.pth")),
         *("--dataset-path", str(data_path), user, "ann", "--output"),
     ]
     found = {}

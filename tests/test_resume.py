@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.experiment import run_experiment
 from recbole_kgif.run_folder import RESUMABLE_MODELS
 from recbole_kgif.tensorfile import write_tensors
-from tests.conftest import TINY_OPTIONS
+from tests.conftest import TINY_OPTIONS, Run
 
 CHECKOUT = Path(__file__).parents[1]
 TINY = [
@@ -31,28 +30,6 @@ TINY = [
 
 class Stopped(Exception):
     """Stands for a kill, in this process."""
-
-
-Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def run(data_path: Path, tmp_path: Path) -> Run:
-    """Run a model on the tiny data set, or go on with its run."""
-
-    def start(folder: str, model: str = "KGIF", **options: Any) -> dict[str, Any]:
-        output = tmp_path / folder
-        output.mkdir(exist_ok=True)
-        options = {
-            **TINY_OPTIONS,
-            "data_path": str(data_path),
-            "epochs": 5,
-            "learning_rate": 0.05,
-            **options,
-        }
-        return run_experiment(model, "tiny", options, output, resumable=True)
-
-    return start
 
 
 def stop_after(

@@ -461,13 +461,8 @@ class NeighbourWalks(nn.Module):
         of_user = sparse_dense_product(
             history, between_items.new_ones(history.n_entries), between_items
         )
-        of_others = of_user.index_select(0, user_place)
-        of_others = of_others - between_items.index_select(0, item)
-        factor = self.user_factor(self.n_items_of(user) - 1)
-        return (
-            of_item * factor,
-            of_others * factor.unsqueeze(-1),
-        )
+        of_user = of_user.index_select(0, user_place)
+        return self._without_items(user, item, of_item, of_user, between_items)
 
     def recordable_held_out_scores(
         self, user: Tensor, item: Tensor, other_items: Tensor
@@ -497,7 +492,29 @@ class NeighbourWalks(nn.Module):
         between_items = product(chosen)
         ones = trust.new_ones(history.n_entries)
         of_user = sparse_dense_product(history, ones, between_items)
-        of_others = of_user.index_select(0, user) - between_items.index_select(0, item)
+        of_user = of_user.index_select(0, user)
+        return self._without_items(user, item, of_item, of_user, between_items)
+
+    def _without_items(
+        self,
+        user: Tensor,
+        item: Tensor,
+        of_item: Tensor,
+        of_user: Tensor,
+        between_items: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """`held_out_scores` from sums, of which ``of_user`` counts the items too.
+
+        Args:
+            user (Tensor): shape: [batch_size]
+            item (Tensor): shape: [batch_size]
+            of_item (Tensor): sums of the items, shape: [batch_size]
+            of_user (Tensor): of the users with the other items, shape: [batch_size,
+                n_others]
+            between_items (Tensor): what `from_items` returns for the other items,
+                shape: [n_items, n_others]
+        """
+        of_others = of_user - between_items.index_select(0, item)
         factor = self.user_factor(self.n_items_of(user) - 1)
         return of_item * factor, of_others * factor.unsqueeze(-1)
 

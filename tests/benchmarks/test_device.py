@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from device import Device
+
+from tests.gpu import needs_gpu
 
 
 def test_the_processor_is_measured_as_a_process() -> None:
@@ -13,7 +14,7 @@ def test_the_processor_is_measured_as_a_process() -> None:
     assert (device.name, device.suffix, device.described()) == ("cpu", "", {})
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
+@needs_gpu
 def test_a_gpu_is_measured_by_its_tensors() -> None:
     device = Device(is_gpu=True)
     before = device.memory_now()

@@ -8,35 +8,27 @@ from typing import Any
 import pytest
 import torch
 from recbole.data.interaction import Interaction
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_kgif.model import functions
 from recbole_kgif.model.functions import (
     look_up,
     quadratic_form,
     sampled_dense_product,
-    segment_softmax,
     softmax_losses,
     sparse_dense_product,
     transposed_product,
 )
-from recbole_kgif.model.graph import RelationTokens, SparsePattern
+from recbole_kgif.model.graph import SparsePattern
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.layers import (
-    DynamicProjection,
-    EdgeAttention,
-    InformationFusion,
-    ProjectionVectors,
-    Propagation,
-)
 from tests.conftest import Loaded
-from tests.model.test_functions import D
+from tests.gpu import needs_gpu
+from tests.model.test_functions import D, sparse_operators
 from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, graph_of
 from tests.model.test_kgif import ABLATIONS, build, one_batch
+from tests.model.test_layers import ChainOfLayers
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees"
-)
+pytestmark = needs_gpu
 
 GPU = torch.device("cuda")
 NAMES = ["edges", "pair_tails", "pair_relations", "node_relations"]
@@ -61,15 +53,7 @@ def seeded() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_the_sparse_operators(name: str) -> None:
-    pattern = pattern_of(name)
-    left, right = values(pattern.n_rows, D), values(pattern.n_columns, D)
-    weights = values(pattern.n_entries)
-    checks: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = [
-        (lambda w, x: sparse_dense_product(pattern, w, x), (weights, right)),
-        (lambda x, y: sampled_dense_product(pattern, x, y), (left, right)),
-        (lambda w: segment_softmax(w, pattern.row, pattern.n_rows), (weights,)),
-    ]
-    for function, inputs in checks:
+    for function, inputs in sparse_operators(pattern_of(name), values):
         # Sums on a GPU come in no fixed order.
         assert torch.autograd.gradcheck(function, inputs, nondet_tol=1e-12)
 
@@ -116,22 +100,7 @@ def test_gradients_of_the_other_operations() -> None:
 
 
 def test_the_whole_chain_of_layers_has_true_gradients() -> None:
-    graph = graph_of(FACTS)
-    fusion = InformationFusion(RelationTokens(graph), D)
-    projection = DynamicProjection(N_NODES, 2 * N_RELATIONS, D)
-    attention = EdgeAttention("modulated", 2 * N_RELATIONS)
-    propagation = Propagation(2, D, False)
-    for module in (graph, fusion, projection, attention):
-        module.to(GPU, torch.float64)
-        for parameter in module.parameters():
-            nn.init.normal_(parameter)
-
-    def chain(nodes: Tensor, relations: Tensor) -> Tensor:
-        strength = projection.strength(torch.arange(N_NODES, device=GPU), nodes)
-        vectors = ProjectionVectors(strength, projection.relation_vector.weight)
-        weights = attention(graph, nodes, relations, vectors)
-        return propagation(graph, weights, fusion(nodes, relations))
-
+    chain = ChainOfLayers(graph_of(FACTS)).to(GPU, torch.float64)
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
     assert torch.autograd.gradcheck(chain, inputs, nondet_tol=1e-12)
 

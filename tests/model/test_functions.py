@@ -21,7 +21,7 @@ from recbole_kgif.model.functions import (
     sparse_dense_product,
     transposed_product,
 )
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SparsePattern
 from tests.model.test_graph import N_NODES, edges_of
 
 D = 4
@@ -48,19 +48,24 @@ def test_sparse_dense_product_adds_parallel_edges(
     torch.testing.assert_close(product, dense_matrix(graph, weights) @ dense)
 
 
-@pytest.mark.parametrize("name", ["edges", "pair_tails", "node_relations"])
-def test_gradients_of_the_sparse_operators(
-    graph: CollaborativeKnowledgeGraph, name: str
-) -> None:
-    pattern = getattr(graph, name)
+def sparse_operators(
+    pattern: SparsePattern, values: Callable[..., Tensor]
+) -> list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]]:
+    """Each operator on a pattern, with inputs of its shape."""
     left, right = values(pattern.n_rows, D), values(pattern.n_columns, D)
     weights = values(pattern.n_entries)
-    checks: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = [
+    return [
         (lambda w, x: sparse_dense_product(pattern, w, x), (weights, right)),
         (lambda x, y: sampled_dense_product(pattern, x, y), (left, right)),
         (lambda w: segment_softmax(w, pattern.row, pattern.n_rows), (weights,)),
     ]
-    for function, inputs in checks:
+
+
+@pytest.mark.parametrize("name", ["edges", "pair_tails", "node_relations"])
+def test_gradients_of_the_sparse_operators(
+    graph: CollaborativeKnowledgeGraph, name: str
+) -> None:
+    for function, inputs in sparse_operators(getattr(graph, name), values):
         assert torch.autograd.gradcheck(function, inputs)
 
 

@@ -52,7 +52,7 @@ def vectors(
     if projection is None:
         return None
     return ProjectionVectors(
-        projection.strength(torch.arange(N_NODES), nodes),
+        projection.strength(torch.arange(N_NODES, device=nodes.device), nodes),
         projection.relation_vector.weight,
     )
 
@@ -264,20 +264,30 @@ def test_bi_interaction_follows_its_equation(
     torch.testing.assert_close(propagated, total / 3)
 
 
+class ChainOfLayers(nn.Module):
+    """All layers of a graph, one after the other, with random parameters."""
+
+    def __init__(self, graph: CollaborativeKnowledgeGraph):
+        super().__init__()
+        self.graph = graph
+        self.fusion = randomised(InformationFusion(RelationTokens(graph), D))
+        self.projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+        self.attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+        self.propagation = Propagation(2, D, False)
+
+    def forward(self, nodes: Tensor, relations: Tensor) -> Tensor:
+        projection = vectors(self.projection, nodes)
+        weights = self.attention(self.graph, nodes, relations, projection)
+        fused = self.fusion(nodes, relations)
+        propagated: Tensor = self.propagation(self.graph, weights, fused)
+        return propagated
+
+
 def test_the_whole_chain_of_layers_has_true_gradients(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
-    fusion = randomised(InformationFusion(RelationTokens(graph), D))
-    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
-    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
-    propagation = Propagation(2, D, False)
-
-    def chain(nodes: Tensor, relations: Tensor) -> Tensor:
-        weights = attention(graph, nodes, relations, vectors(projection, nodes))
-        return propagation(graph, weights, fusion(nodes, relations))
-
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D))
-    assert torch.autograd.gradcheck(chain, inputs)
+    assert torch.autograd.gradcheck(ChainOfLayers(graph), inputs)
 
 
 # --- direct walks -------------------------------------------------------------------

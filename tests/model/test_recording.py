@@ -14,12 +14,8 @@ from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.model.recording import can_record, record_training
 from recbole_kgif.trainer import KGIFTrainer
 from tests.conftest import Loaded
+from tests.gpu import ON_GPU, needs_gpu
 from tests.model.test_kgif import ABLATIONS, build, one_batch
-
-on_gpu = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="this machine has no GPU that PyTorch sees"
-)
-GPU = {"use_gpu": True, "gpu_id": "0"}
 
 
 def sizes_of(batch: Any) -> tuple[int, int]:
@@ -40,12 +36,12 @@ def trained(model: KGIF, batch: Any) -> tuple[list[Tensor], dict[str, Tensor]]:
     return losses, {name: p.detach() for name, p in model.named_parameters()}
 
 
-@on_gpu
+@needs_gpu
 @pytest.mark.parametrize("options", ABLATIONS, ids=str)
 def test_a_recording_trains_alike(
     load_tiny: Callable[..., Loaded], options: dict[str, Any]
 ) -> None:
-    loaded = load_tiny(**{**options, **GPU, "dropout": 0.0})
+    loaded = load_tiny(**{**options, **ON_GPU, "dropout": 0.0})
     batch = one_batch(loaded).to("cuda")
     plain, recorded = (build(loaded).to("cuda").train() for _ in range(2))
     # As many as this little data set has for every batch.
@@ -62,11 +58,11 @@ def test_a_recording_trains_alike(
     torch.testing.assert_close(*scores, rtol=1e-2, atol=1e-3)
 
 
-@on_gpu
+@needs_gpu
 def test_a_recording_draws_anew_for_each_dropout(
     load_tiny: Callable[..., Loaded],
 ) -> None:
-    loaded = load_tiny(**GPU, dropout=0.5)
+    loaded = load_tiny(**ON_GPU, dropout=0.5)
     model, batch = build(loaded).to("cuda").train(), one_batch(loaded).to("cuda")
     state = torch.cuda.get_rng_state()
     record_training(model, loaded.config, *sizes_of(batch))
@@ -77,7 +73,7 @@ def test_a_recording_draws_anew_for_each_dropout(
     assert torch.stack(model.calculate_loss(batch)).isfinite().all()
 
 
-@on_gpu
+@needs_gpu
 def test_a_recording_draws_nothing_itself() -> None:
     weight = torch.nn.Parameter(torch.ones(2, device="cuda"))
     state = torch.cuda.get_rng_state()
@@ -91,7 +87,7 @@ def test_a_recording_draws_nothing_itself() -> None:
     torch.testing.assert_close(found, torch.nn.functional.dropout(given * weight, 0.5))
 
 
-@on_gpu
+@needs_gpu
 def test_inputs_of_another_shape_are_computed_anew() -> None:
     weight = torch.nn.Parameter(torch.full((1,), 3.0, device="cuda"))
     sample = torch.zeros(4, device="cuda", requires_grad=True)
@@ -107,19 +103,19 @@ def test_inputs_of_another_shape_are_computed_anew() -> None:
         assert weight.grad.item() == sum(range(size))
 
 
-@on_gpu
+@needs_gpu
 def test_the_trainer_records(load_tiny: Callable[..., Loaded]) -> None:
-    loaded = load_tiny(**GPU)
+    loaded = load_tiny(**ON_GPU)
     model = build(loaded).to("cuda")
     KGIFTrainer(loaded.config, model)._train_epoch(loaded.train_data, 0)
     assert model.recorded is not None
 
 
-@on_gpu
+@needs_gpu
 def test_a_large_graph_is_not_recorded(
     load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = load_tiny(**GPU)
+    loaded = load_tiny(**ON_GPU)
     model = build(loaded).to("cuda").train()
     monkeypatch.setattr(recording, "_MOST_EDGES", model.graph.n_edges - 1)
     record_training(model, loaded.config, 16, 16)
