@@ -50,11 +50,12 @@ _WORKED_OUT = frozenset(
         *("single_spec", "local_rank", "valid_neg_sample_args", "test_neg_sample_args"),
     )
 )
-# Where files lie on one machine, what is shown, and what makes RecBole read pickles or
-# open connections.
+# Where files lie on one machine, its GPUs, what is shown, and what makes RecBole read
+# pickles or open connections.
 _OF_ONE_MACHINE = frozenset(
     (
         *("data_path", "checkpoint_dir", "config_file", "show_progress", "state"),
+        "gpu_id",
         *("save_dataset", "dataset_save_path"),
         *("save_dataloaders", "dataloaders_save_path"),
         *("log_wandb", "wandb_project", "nproc", "world_size", "ip", "port", "offset"),

@@ -144,8 +144,7 @@ def _train_and_test(
     data_fingerprint = fingerprint(data)
     group.require_equal("data", data_fingerprint, "give all machines the same data set")
     options = checkpoint.stored_options(config.final_config_dict)
-    shared = {name: value for name, value in options.items() if name != "gpu_id"}
-    group.require_equal("options", shared, "give all machines the same arguments")
+    group.require_equal("options", options, "give all machines the same arguments")
     model = make_model(config, data)
     if group.n_processes() > 1:
         # From here on each draws negatives of its own.

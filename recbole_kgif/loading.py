@@ -19,6 +19,7 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType, get_model, init_seed
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.gpus import gpu_id_for
 from recbole_kgif.study.corruption import TripleChange, change_knowledge_graph
 from recbole_kgif.study.empty_graph import (
     check_runs_without_triples,
@@ -62,6 +63,9 @@ def make_config(model: str, dataset: str, options: Mapping[str, Any]) -> Config:
         UserError: RecBole refuses an option.
     """
     given = {name: _without_code(value) for name, value in options.items()}
+    gpu_id = gpu_id_for(given)
+    if gpu_id is not None:
+        given["gpu_id"] = _without_code(gpu_id)
     with _no_command_line():
         config: Config = refused_as_user_error(
             "configuration", Config, model, dataset, None, given

@@ -21,6 +21,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.distributed import TCPStore
 
+from recbole_kgif import gpus
 from recbole_kgif.checkpoint import restore
 from recbole_kgif.cli import main
 from recbole_kgif.distributed import launcher
@@ -365,16 +366,17 @@ def test_more_processes_than_gpus_are_refused(
     options: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "_has_gpus", lambda: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    monkeypatch.setattr(gpus, "_VISIBLE", "7")
     with pytest.raises(UserError, match=message):
         launcher.gpus_for(2, options)
 
 
 def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_has_gpus", lambda: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,6,7")
+    monkeypatch.setattr(gpus, "_VISIBLE", "5,6,7")
     assert launcher.gpus_for(2, {}) == "5,6"
     assert launcher.gpus_for(2, {"gpu_id": "1,0"}) == "1,0"
     assert launcher.gpus_for(2, {"gpu_id": ""}) is None
+    assert launcher.gpus_for(2, {"use_gpu": False}) is None
     monkeypatch.setattr(launcher, "_has_gpus", lambda: False)
     assert launcher.gpus_for(2, {}) is None

@@ -19,6 +19,7 @@ from typing import IO, Any, NoReturn, Optional
 from recbole_kgif.distributed.layout import Layout, Place
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import read_object, write_whole
+from recbole_kgif.gpus import gpu_id_for
 from recbole_kgif.process import child_environment
 
 FAILURE_FILE = "failure.log"
@@ -83,23 +84,17 @@ def gpus_for(count: int, options: Mapping[str, Any]) -> Optional[str]:
     Raises:
         UserError: there are fewer.
     """
-    given = options.get("gpu_id", 0)
-    if given in (None, "") or not _has_gpus():
+    gpu_id = gpu_id_for(options)
+    if gpu_id == "" or not _has_gpus():
         return None
-    if "gpu_id" in options:
-        named = (
-            list(given) if isinstance(given, (list, tuple)) else str(given).split(",")
-        )
-        where = f"gpu_id={','.join(map(str, named))} names"
-    else:
-        named = _visible_gpus()
-        where = "this machine has"
+    named = _all_gpus() if gpu_id is None else gpu_id.split(",")
+    where = f"gpu_id={gpu_id} names" if "gpu_id" in options else "this machine has"
     if len(named) < count:
         raise UserError(
             f"--nproc {count}: each process takes a GPU, and {where} {len(named)}; "
             f"give --nproc {len(named)}, or --gpu_id= to train on the CPU"
         )
-    return ",".join(str(gpu).strip() for gpu in named[:count])
+    return ",".join(named[:count])
 
 
 def _has_gpus() -> bool:
@@ -108,12 +103,9 @@ def _has_gpus() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _visible_gpus() -> list[str]:
+def _all_gpus() -> list[str]:
     import torch
 
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return visible.split(",")
     return [str(number) for number in range(torch.cuda.device_count())]
 
 

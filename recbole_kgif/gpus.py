@@ -1,0 +1,35 @@
+"""Which GPUs a run takes.
+
+RecBole asks its option ``gpu_id`` alone: it passes over ``use_gpu``, and overwrites
+CUDA_VISIBLE_DEVICES, so that a run leaves the GPU that its user has named. Here all
+three are heeded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Optional
+
+# As it was given, before RecBole makes a configuration.
+_VISIBLE = os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def gpu_id_for(options: Mapping[str, Any]) -> Optional[str]:
+    """The GPUs that a run's options, or else the environment, name.
+
+    Args:
+        options: of the run, those that are given.
+
+    Returns:
+        RecBole's ``gpu_id``: numbers with commas between them, empty for the processor;
+        None where nothing names any.
+    """
+    if options.get("use_gpu") is False:
+        return ""
+    given = options.get("gpu_id", _VISIBLE)
+    if isinstance(given, (list, tuple)):
+        return ",".join(str(gpu) for gpu in given)
+    if given is None:
+        return "" if "gpu_id" in options else None
+    return str(given).replace(" ", "")
