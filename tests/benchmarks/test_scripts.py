@@ -65,13 +65,13 @@ def test_peers_train_in_turn_on_the_same_data(
         *("--dataset", "tiny", "--data-path", "data", "--rounds", "2"),
         name="peers-tiny",
     )
-    assert set(figures["models"]) == set(peers.MODELS)
+    assert set(figures["models"]) == set(peers.ENTRIES)
     for model in figures["models"].values():
         assert len(model["epochs"]) == 2
         assert all(epoch["training_seconds"] > 0 for epoch in model["epochs"])
         assert model["memory_bytes"]["peak"] > model["memory_bytes"]["before"] > 0
     table = (workplace / "out/peers-tiny.md").read_text("utf-8")
-    assert all(f"\n| {model} | " in table for model in peers.MODELS)
+    assert all(f"\n| {model} | " in table for model in peers.ENTRIES)
 
 
 def test_the_time_to_a_score_counts_training_and_validation() -> None:
