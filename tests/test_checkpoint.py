@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_kgif import checkpoint, experiment
+from recbole_kgif import checkpoint, experiment, gpus
 from recbole_kgif.checkpoint import load, restore, save
 from recbole_kgif.errors import UserError
 from recbole_kgif.experiment import run_experiment
@@ -113,6 +113,15 @@ def test_a_restored_configuration_is_that_of_the_run(
     for name in ("checkpoint_dir", "show_progress", "state"):
         del options[name], trained.options[name]
     assert options == trained.options
+
+
+def test_the_gpu_of_the_training_is_not_asked_for(
+    kgif: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "_VISIBLE", "")
+    options = {**content_of(kgif.path)["options"], "gpu_id": "7", "use_gpu": True}
+    path = changed(kgif.path, tmp_path / "model.pth", options=options)
+    assert restore(path, data_path=kgif.data_path).config["gpu_id"] == ""
 
 
 def test_a_checkpoint_is_plain_data_without_paths(kgif: Trained) -> None:
