@@ -28,6 +28,7 @@ from recbole_kgif.distributed import group
 from recbole_kgif.distributed.layout import Place
 from recbole_kgif.distributed.training import make_trainer
 from recbole_kgif.files import write_whole
+from recbole_kgif.gpus import warn_of_missing_gpu
 from recbole_kgif.loading import (
     LoadedData,
     fingerprint,
@@ -105,6 +106,7 @@ def run_experiment(
         if split_seed is None:
             split_seed = config["seed"]
         with group.taking_part(place, config), _logging_as_recbole_does(config):
+            warn_of_missing_gpu(options, config["device"])
             data = load_data(
                 config,
                 split_seed=split_seed,

@@ -7,12 +7,14 @@ three are heeded.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any, Optional
 
+_VARIABLE = "CUDA_VISIBLE_DEVICES"
 # As it was given, before RecBole makes a configuration.
-_VISIBLE = os.environ.get("CUDA_VISIBLE_DEVICES")
+_VISIBLE = os.environ.get(_VARIABLE)
 
 
 def gpu_id_for(options: Mapping[str, Any]) -> Optional[str]:
@@ -33,3 +35,20 @@ def gpu_id_for(options: Mapping[str, Any]) -> Optional[str]:
     if given is None:
         return "" if "gpu_id" in options else None
     return str(given).replace(" ", "")
+
+
+def warn_of_missing_gpu(options: Mapping[str, Any], device: Any) -> None:
+    """Tell in the log where a GPU is named that is not there: RecBole does not.
+
+    Args:
+        options: of the run, those that are given.
+        device: the ``torch.device`` that RecBole has chosen.
+    """
+    gpu_id = gpu_id_for(options)
+    # A negative number is the usual way to hide all GPUs.
+    if device.type != "cpu" or not gpu_id or gpu_id.startswith("-"):
+        return
+    name = "gpu_id" if "gpu_id" in options else _VARIABLE
+    logging.getLogger().warning(
+        f"{name}={gpu_id}: PyTorch sees no such GPU here; the processor is used"
+    )

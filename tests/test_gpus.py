@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+import torch
 
 from recbole_kgif import checkpoint, gpus
-from recbole_kgif.gpus import gpu_id_for
+from recbole_kgif.gpus import gpu_id_for, warn_of_missing_gpu
 from recbole_kgif.loading import make_config
 
 
@@ -62,3 +63,29 @@ def test_recbole_is_told(
     assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
     stored = checkpoint.stored_options(config.final_config_dict)
     assert "gpu_id" not in stored
+
+
+@pytest.mark.parametrize(
+    ("options", "visible", "device", "named"),
+    [
+        ({"gpu_id": 9}, None, "cpu", "gpu_id=9"),
+        ({}, "9", "cpu", "CUDA_VISIBLE_DEVICES=9"),
+        ({"gpu_id": 9}, None, "cuda", None),
+        ({"gpu_id": ""}, "9", "cpu", None),
+        ({"use_gpu": False, "gpu_id": 9}, None, "cpu", None),
+        ({}, "-1", "cpu", None),
+        ({}, None, "cpu", None),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_told(
+    options: dict[str, Any],
+    visible: Optional[str],
+    device: str,
+    named: Optional[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(gpus, "_VISIBLE", visible)
+    warn_of_missing_gpu(options, torch.device(device))
+    told = [record.getMessage().split(":")[0] for record in caplog.records]
+    assert told == ([] if named is None else [named])
