@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
+from recbole_kgif.compat.without_ray import INSTALL_RECBOLE, NO_RAY_SINCE
 from recbole_kgif.data.names import fit_to_show
 from recbole_kgif.errors import (
     EXIT_INTERRUPTED,
@@ -119,10 +120,16 @@ def _run(arguments: list[str]) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "recbole_kgif"):
             raise
-        raise UserError(
-            f"the module {missing} is not installed for {sys.executable}; pip install "
-            "-e . in the checkout brings what this package needs (activate the "
-            "environment where that was done), what a model needs besides has to be "
-            "installed by itself"
-        ) from error
+        raise UserError(_not_installed(missing)) from error
     return code
+
+
+def _not_installed(module: str) -> str:
+    missing = f"the module {module} is not installed for {sys.executable}; "
+    if module == "recbole" and sys.version_info >= NO_RAY_SINCE:
+        return missing + f"run: {INSTALL_RECBOLE}"
+    return missing + (
+        "pip install -e . in the checkout brings what this package needs (activate the "
+        "environment where that was done), what a model needs besides has to be "
+        "installed by itself"
+    )

@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -33,12 +34,12 @@ _TRAINER_MODULES = {
 
 
 def register() -> None:
-    """Make KGIF known to RecBole and put the shims of `compat` in force; idempotent.
+    """Make KGIF known to RecBole and apply the shims of `compat`; idempotent.
 
-    Five things are needed: RecBole finds a model by the module of its lower-cased name,
-    a trainer as an attribute of ``recbole.trainer``, a model's defaults in a yaml file
-    of its own folder, where ours are not, and a metric in lists that it makes at
-    import; and it has to run at all.
+    RecBole finds a model by the module of its lower-cased name, a trainer as an
+    attribute of ``recbole.trainer``, a model's defaults in a yaml file of its own
+    folder, where ours are not, and a metric in lists that it makes at import. The
+    processes that it spawns need all this too; and it has to run at all.
     """
     from recbole_kgif.compat import apply_shims
 
@@ -47,6 +48,7 @@ def register() -> None:
     _add_trainers()
     _add_model_defaults()
     _add_metric()
+    _register_in_spawned_processes()
 
 
 def register_once_recbole_is_imported() -> None:
@@ -103,6 +105,36 @@ def _add_model_defaults() -> None:
 def _add_metric() -> None:
     # It enters itself: it may be this very module whose import led here.
     importlib.import_module("recbole_kgif.metrics")
+
+
+def _register_in_spawned_processes() -> None:
+    """Let the processes of ``recbole.quick_start.run(..., nproc=2)`` know KGIF.
+
+    A spawned process finds its function by the name of the function's module, and so
+    imports this package where the function is one of ours. Without that, only a script
+    that imports the package at its top could use several processes.
+    """
+    from recbole.quick_start import quick_start
+
+    global _run_recboles
+    if quick_start.run_recboles is not run_recboles:
+        _run_recboles = quick_start.run_recboles
+        quick_start.run_recboles = run_recboles
+
+
+_run_recboles: Optional[Callable[..., None]] = None
+
+
+def run_recboles(rank: int, *arguments: Any) -> None:
+    """Call RecBole's function of that name with KGIF registered.
+
+    Args:
+        rank: number of this process among those that RecBole has spawned.
+        arguments: those of RecBole's function.
+    """
+    register()
+    assert _run_recboles is not None  # set by `register`
+    _run_recboles(rank, *arguments)
 
 
 class _RecBoleFinder(MetaPathFinder):

@@ -458,6 +458,30 @@ def test_what_a_model_needs_besides_is_named(
     assert "installed by itself" in error
 
 
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [
+        ((3, 11, 9), "pip install -e . in the checkout"),
+        ((3, 12, 1), "run: pip install --no-deps recbole==1.2.1"),
+    ],
+)
+def test_a_missing_recbole_is_answered_with_how_it_is_installed(
+    version: tuple[int, ...],
+    advice: str,
+    in_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def import_recbole(*_arguments: object, **_options: object) -> None:
+        raise ModuleNotFoundError("No module named 'recbole'", name="recbole")
+
+    monkeypatch.setattr("recbole_kgif.experiment.run_experiment", import_recbole)
+    monkeypatch.setattr(sys, "version_info", version)
+    error = error_of(TINY, capsys)
+    assert error.startswith("error: the module recbole is not installed for ")
+    assert advice in error
+
+
 def test_a_missing_module_of_the_package_itself_is_no_mistake_of_the_user(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Optional
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
+from recbole_kgif.compat.without_ray import INSTALL_RECBOLE, NO_RAY_SINCE
 from recbole_kgif.doctor.findings import Finding, Level
 
 PACKAGE = "recbole-kgif"
@@ -31,14 +35,14 @@ def examine_environment() -> list[Finding]:
         *examine_versions(),
         _guarded("devices", _devices),
         _guarded("threads", _threads),
-        _guarded("repairs of RecBole", _shims),
+        _guarded("workarounds for RecBole", _shims),
         _guarded("free memory", _memory),
         _disk(Path.cwd()),
     ]
 
 
 def examine_versions() -> list[Finding]:
-    """Python and the needed packages, compared with the ranges that were tested."""
+    """Python and the needed packages, compared with the ranges that they need."""
     try:
         own = metadata.metadata(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -47,19 +51,55 @@ def examine_versions() -> list[Finding]:
                 PACKAGE,
                 "not installed",
                 Level.NOTE,
-                "It runs from a checkout, so the tested ranges of the versions are not "
-                "at hand.",
+                "It runs from a checkout, so the ranges of the versions that it needs "
+                "are unknown.",
                 "For a comparison of the versions, run pip install -e . in the "
                 "checkout.",
             ),
-            _python(None),
+            Finding("Python", platform.python_version()),
             *needed_packages(_NAMED_PACKAGES, installed_version),
+            *_without_ray(),
         ]
+    required = metadata.requires(PACKAGE) or []
     return [
         Finding(PACKAGE, own["Version"]),
-        _python(own["Requires-Python"]),
-        *needed_packages(metadata.requires(PACKAGE) or [], installed_version),
+        _python(own["Requires-Python"], own.get_all("Classifier") or []),
+        *needed_packages(
+            [text for text in required if Requirement(text).name != "ray"],
+            installed_version,
+        ),
+        *_without_ray(),
     ]
+
+
+def _without_ray() -> list[Finding]:
+    """How RecBole is installed where it cannot have the ray that it requires."""
+    if sys.version_info < NO_RAY_SINCE:
+        return []
+    findings = []
+    version = installed_version("recbole")
+    if version is None:
+        findings.append(
+            Finding(
+                "RecBole",
+                "missing",
+                Level.PROBLEM,
+                "The package needs it, and a wheel cannot require it on this Python.",
+                f"Run {INSTALL_RECBOLE}.",
+            )
+        )
+    ray = installed_version("ray")
+    if ray is None:
+        value = "not installed"
+    elif ray.endswith("+none"):
+        value = f"{ray}, an empty package in its place"
+    else:
+        value = ray
+    meaning = (
+        "RecBole 1.2.1 requires a version that has no build for this Python, and uses "
+        "it in objective_function alone; it is imported without it."
+    )
+    return [*findings, Finding("ray", value, meaning=meaning)]
 
 
 def installed_version(package: str) -> Optional[str]:
@@ -91,37 +131,54 @@ def needed_packages(
 
 
 def _package(requirement: Requirement, version: Optional[str]) -> Finding:
-    name, tested = requirement.name, requirement.specifier
-    command = f'Run pip install "{name}{tested}".'
+    name, needed = requirement.name, requirement.specifier
+    command = f'Run pip install "{name}{needed}".'
     if version is None:
         return Finding(name, "missing", Level.PROBLEM, "The package needs it.", command)
-    value = f"{version} (tested: {_in_words(tested)})" if tested else version
-    if tested.contains(version, prereleases=True):
+    value = f"{version} (needed: {_in_words(needed)})" if needed else version
+    if needed.contains(version, prereleases=True):
         return Finding(name, value)
     return Finding(
         name,
         value,
         Level.WARNING,
-        "This version was not tested, or is known not to work.",
+        "This version is outside the range that the package needs.",
         command,
     )
 
 
-def _python(tested: Optional[str]) -> Finding:
+def _python(needed: str, classifiers: Iterable[str]) -> Finding:
+    """Compare this Python with the versions that are admitted, and those tested.
+
+    Args:
+        needed: the range of the package's metadata.
+        classifiers: those of the metadata, which name each tested version.
+    """
     version = platform.python_version()
-    if tested is None:
-        return Finding("Python", version)
-    ranges = SpecifierSet(tested)
-    value = f"{version} (tested: {_in_words(ranges)})"
-    if ranges.contains(version, prereleases=True):
-        return Finding("Python", value)
-    return Finding(
-        "Python",
-        value,
-        Level.PROBLEM,
-        "RecBole and what it needs have no release for this version.",
-        "Make an environment with a tested version.",
-    )
+    tested = [
+        (int(major), int(minor))
+        for text in classifiers
+        for major, minor in re.findall(r"^Programming .* :: (\d+)\.(\d+)$", text)
+    ]
+    newest = ".".join(map(str, max(tested)))
+    value = f"{version} (needed: {needed}; tested up to {newest})"
+    if not SpecifierSet(needed).contains(version, prereleases=True):
+        return Finding(
+            "Python",
+            value,
+            Level.PROBLEM,
+            "The package and what it needs have no release for this version.",
+            "Make an environment with a tested version.",
+        )
+    if Version(version).release[:2] > max(tested):
+        return Finding(
+            "Python",
+            value,
+            Level.WARNING,
+            "This version is newer than those that were tested.",
+            "If something fails, make an environment with a tested version.",
+        )
+    return Finding("Python", value)
 
 
 def _in_words(ranges: SpecifierSet) -> str:
@@ -188,7 +245,7 @@ def _shims() -> Finding:
     active = apply_shims()
     reasons: Mapping[str, str] = {shim.name: shim.reason for shim in SHIMS}
     return Finding(
-        "repairs of RecBole",
+        "workarounds for RecBole",
         ", ".join(active) or "none",
         meaning="; ".join(f"{name}: {reasons[name]}" for name in active),
         number=len(active),

@@ -43,7 +43,7 @@ def examine_training() -> Finding:
             "failed",
             Level.PROBLEM,
             f"{type(error).__name__}: {' '.join(str(error).split())}.",
-            "Compare the versions above with the tested ones.",
+            "Compare the versions above with those that are needed.",
         )
     seconds = time.perf_counter() - start
     if all(map(math.isfinite, losses)):
@@ -58,7 +58,7 @@ def examine_training() -> Finding:
         f"loss {losses}",
         Level.PROBLEM,
         "The loss is no finite number.",
-        "Compare the versions above with the tested ones.",
+        "Compare the versions above with those that are needed.",
     )
 
 

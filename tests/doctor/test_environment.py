@@ -14,7 +14,7 @@ from recbole_kgif.doctor.environment import (
     examine_versions,
     needed_packages,
 )
-from recbole_kgif.doctor.findings import Level, has_problem
+from recbole_kgif.doctor.findings import Finding, Level, has_problem
 from recbole_kgif.doctor.training import examine_training
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -35,7 +35,7 @@ def test_a_version_is_compared_with_its_range(version: Any, level: Level) -> Non
     (finding,) = needed_packages(["torch<=2.13.0,>=2.0"], lambda _: version)
     assert finding.level is level
     if version is not None:
-        assert finding.value == f"{version} (tested: >=2.0, <=2.13.0)"
+        assert finding.value == f"{version} (needed: >=2.0, <=2.13.0)"
     if level is not Level.OK:
         assert 'pip install "torch<=2.13.0,>=2.0"' in finding.advice
 
@@ -49,18 +49,69 @@ def test_packages_of_extras_and_of_other_pythons_are_not_needed() -> None:
     assert [f.what for f in needed_packages(requirements, lambda _: "1.0")] == ["numpy"]
 
 
-def test_the_installed_package_says_what_was_tested(
-    monkeypatch: pytest.MonkeyPatch,
+class Metadata(dict[str, str]):
+    """As much of a distribution's metadata as is read."""
+
+    def get_all(self, _: str) -> list[str]:
+        return [f"Programming Language :: Python :: {v}" for v in ("3", "3.9", "3.14")]
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("3.8.18", Level.PROBLEM),
+        ("3.9.0", Level.OK),
+        ("3.14.8", Level.OK),
+        ("3.15.0rc1", Level.WARNING),
+    ],
+)
+def test_python_is_compared_with_what_is_needed_and_tested(
+    version: str, level: Level, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {"Version": "1.2.3", "Requires-Python": ">=3.9,<3.12"}
+    own = Metadata({"Version": "1.2.3", "Requires-Python": ">=3.9"})
     monkeypatch.setattr(metadata, "metadata", lambda _: own)
     monkeypatch.setattr(metadata, "requires", lambda _: ["numpy>=99"])
-    monkeypatch.setattr(environment.platform, "python_version", lambda: "3.12.1")
-    package, python, numpy = examine_versions()
+    monkeypatch.setattr(environment.platform, "python_version", lambda: version)
+    package, python, numpy, *_ = examine_versions()
     assert (package.value, package.level) == ("1.2.3", Level.OK)
-    assert python.value == "3.12.1 (tested: >=3.9, <3.12)"
-    assert python.level is Level.PROBLEM
+    assert python.value == f"{version} (needed: >=3.9; tested up to 3.14)"
+    assert python.level is level
     assert numpy.level is Level.WARNING
+
+
+def without_ray(
+    monkeypatch: pytest.MonkeyPatch,
+    python: tuple[int, int],
+    versions: dict[str, str],
+) -> dict[str, Finding]:
+    """What is found of RecBole and ray, by name."""
+    monkeypatch.setattr(environment.sys, "version_info", python)
+    monkeypatch.setattr(environment, "installed_version", versions.get)
+    return {finding.what: finding for finding in environment._without_ray()}
+
+
+def test_the_ray_that_recbole_requires_is_explained_where_it_cannot_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recbole = {"recbole": "1.2.1"}
+    assert without_ray(monkeypatch, (3, 11), recbole) == {}
+    for ray, said in (
+        ("2.6.3+none", "2.6.3+none, an empty package in its place"),
+        ("2.50.0", "2.50.0"),
+    ):
+        found = without_ray(monkeypatch, (3, 12), {**recbole, "ray": ray})
+        assert set(found) == {"ray"}
+        assert (found["ray"].value, found["ray"].level) == (said, Level.OK)
+    found = without_ray(monkeypatch, (3, 14), recbole)
+    assert (found["ray"].value, found["ray"].level) == ("not installed", Level.OK)
+
+
+def test_a_missing_recbole_is_a_problem_with_a_command_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = without_ray(monkeypatch, (3, 13), {})
+    assert found["RecBole"].level is Level.PROBLEM
+    assert found["RecBole"].advice == "Run pip install --no-deps recbole==1.2.1."
 
 
 def test_a_checkout_that_is_not_installed_is_noted(
@@ -81,6 +132,7 @@ def test_the_ranges_of_this_checkout_admit_what_is_tested_here() -> None:
     requirements = [
         line.strip().strip('",') for line in listed if line.strip().startswith('"')
     ]
+    requirements = [text for text in requirements if not text.startswith("ray")]
     names = {Requirement(text).name for text in requirements}
     assert {"recbole", "torch", "numpy", "pandas", "scipy", "packaging"} <= names
     findings = needed_packages(requirements, environment.installed_version)
@@ -91,7 +143,7 @@ def test_the_environment_of_the_tests_has_no_problem() -> None:
     found = {finding.what: finding for finding in examine_environment()}
     assert not has_problem(found.values())
     assert {"devices", "threads", "free memory", "free disk space"} <= set(found)
-    shims = found["repairs of RecBole"]
+    shims = found["workarounds for RecBole"]
     assert (shims.number == 0) is (shims.value == "none")
 
 
