@@ -11,13 +11,14 @@ CHECKOUT = Path(__file__).parents[1]
 PAGES = (
     CHECKOUT / "README.md",
     CHECKOUT / "benchmarks" / "README.md",
-    *sorted((CHECKOUT / "docs").glob("*.md")),
+    *sorted((CHECKOUT / "docs").rglob("*.md")),
 )
 
 OWN_PROGRAMS = ("python run_recbole_kgif.py", "recbole-kgif")
 PROGRAMS = (
     *OWN_PROGRAMS,
     *("python benchmarks/", "python docs/", "optuna", "pip install", "pytest"),
+    *("uv ", "uvx ", "git apply"),
 )
 _COMMAND_LANGUAGES = ("bash", "console", "sh", "shell")
 _PYTHON = ("from ", "import ")

@@ -30,6 +30,8 @@ from recbole_kgif.data.locate import (
 from recbole_kgif.experiment import run_experiment
 from recbole_kgif.settings import dataset_options
 
+pytestmark = pytest.mark.versions
+
 KNOWLEDGE_AWARE = (
     "CFKG",
     "CKE",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -17,6 +16,9 @@ import pytest
 from recbole_kgif.register import register
 from recbole_kgif.resources import resource
 from tests.conftest import TINY_OPTIONS, Loaded
+from tests.upstream import patched_recbole
+
+pytestmark = pytest.mark.versions
 
 TINY_RUN: dict[str, Any] = {**TINY_OPTIONS, "checkpoint_dir": "saved"}
 
@@ -138,18 +140,35 @@ def test_objective_function_of_the_tuner(data_path: Path, in_tmp_path: Path) -> 
     assert 0 <= result["test_result"]["recall@2"] <= 1
 
 
+def test_the_processes_that_recbole_spawns_know_the_model(
+    data_path: Path, in_tmp_path: Path
+) -> None:
+    # RecBole's processes want a GPU each and are given none: they end at that check,
+    # which comes after they have found the model.
+    code = f"""
+        import recbole_kgif
+        from recbole.quick_start import run
+        run("KGIF", "tiny", config_dict={TINY_RUN!r}, nproc=2)
+        """
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        cwd=in_tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert 'len(gpu_id.split(",")) >=' in process.stderr
+
+
 def test_the_model_files_inside_recbole_train_without_this_package(
     data_path: Path, tmp_path: Path
 ) -> None:
-    spec = importlib.util.find_spec("recbole")
-    assert spec is not None
-    assert spec.origin is not None
     library = tmp_path / "library"
-    copy = shutil.copytree(
-        Path(spec.origin).parent,
-        library / "recbole",
-        ignore=shutil.ignore_patterns("__pycache__", "dataset_example"),
-    )
+    library.mkdir()
+    # Without the shims RecBole does not run on every Python: it has the patches.
+    copy = patched_recbole(library)
     model_folder = Path(__file__).parents[1] / "recbole_kgif" / "model"
     for source in model_folder.glob("[!_]*.py"):
         shutil.copy(source, copy / "model/knowledge_aware_recommender")
@@ -167,8 +186,7 @@ def test_the_model_files_inside_recbole_train_without_this_package(
         sys.meta_path.insert(0, Blocker())
         import recbole
         from recbole.quick_start import run_recbole
-        # Without the shims RecBole cannot read its checkpoint back, so none is saved.
-        result = run_recbole("KGIF", "tiny", config_dict={TINY_RUN!r}, saved=False)
+        result = run_recbole("KGIF", "tiny", config_dict={TINY_RUN!r})
         model = sys.modules["recbole.model.knowledge_aware_recommender.kgif"]
         print(recbole.__file__, model.__file__, dict(result["test_result"]))
         """,

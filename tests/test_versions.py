@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from recbole_kgif import register
+
+pytestmark = pytest.mark.versions
+
 OPTIONS: dict[str, Any] = {
     "load_col": {
         "inter": ["user_id", "item_id"],
@@ -48,7 +52,7 @@ TOLERANCE = 0.0015
 
 @pytest.mark.parametrize("model", MEASURED)
 def test_metrics_do_not_depend_on_versions(model: str, in_tmp_path: Path) -> None:
-    import recbole_kgif  # noqa: F401
+    register()
     from recbole.quick_start import run_recbole
 
     result = run_recbole(model, "ml-100k", config_dict=OPTIONS, saved=False)

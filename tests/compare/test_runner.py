@@ -76,8 +76,19 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
-    return found
+    """The runs that it has started, without helpers of Python's own."""
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if is_run(child)
+    ]
+
+
+def is_run(process: psutil.Process) -> bool:
+    try:
+        return "recbole_kgif.compare.worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 def stop(process: subprocess.Popen[str], how: signal.Signals) -> None:

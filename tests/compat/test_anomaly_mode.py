@@ -9,6 +9,8 @@ import pytest
 from recbole_kgif.compat import anomaly_mode
 from tests.compat.helpers import python
 
+pytestmark = pytest.mark.versions
+
 
 def test_the_anomaly_mode_is_off_after_a_model_was_found_and_can_be_turned_on() -> None:
     printed = python(

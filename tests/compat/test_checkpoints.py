@@ -14,6 +14,8 @@ from recbole_kgif.compat import checkpoints
 from recbole_kgif.compat.shim import release
 from tests.compat.helpers import Run
 
+pytestmark = pytest.mark.versions
+
 
 def test_recboles_checkpoint_readers_read_what_recbole_wrote(
     run: Callable[[str], Run],

@@ -9,6 +9,8 @@ import pytest
 
 from recbole_kgif import compat
 
+pytestmark = pytest.mark.versions
+
 
 def test_metrics_of_diversity_see_the_training_data() -> None:
     import torch

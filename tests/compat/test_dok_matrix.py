@@ -7,6 +7,8 @@ import pytest
 
 from recbole_kgif.compat import dok_matrix as shim
 
+pytestmark = pytest.mark.versions
+
 
 def test_update_of_a_dok_matrix_stores_like_a_loop() -> None:
     from scipy.sparse import dok_matrix

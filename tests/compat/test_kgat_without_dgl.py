@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from recbole_kgif import compat
 from recbole_kgif.compat import kgat_without_dgl as shim
 
+pytestmark = pytest.mark.versions
+
 # Node 0 has two parallel edges to node 1 by relation 1, one to node 2 by the same, and
 # one to node 1 by relation 2; the last edge is padding; node 4 has no edge.
 HEADS = [0, 0, 0, 0, 1, 2, 2, 3]

@@ -13,6 +13,8 @@ from recbole_kgif.compat.known_warnings import (
 )
 from tests.compat.helpers import python
 
+pytestmark = pytest.mark.versions
+
 # Of each quieted warning, in the order of QUIETED: its text as it was seen, and the
 # module it was blamed on.
 SEEN = (

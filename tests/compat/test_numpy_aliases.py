@@ -12,6 +12,8 @@ from recbole_kgif import compat
 from recbole_kgif.compat import numpy_aliases
 from tests.compat.helpers import OPTIONS, Run, python
 
+pytestmark = pytest.mark.versions
+
 
 def test_a_config_read_back_brings_the_aliases_along(
     workplace: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,8 @@ from recbole_kgif.compat import scatter
 if TYPE_CHECKING:
     from torch import Tensor
 
+pytestmark = pytest.mark.versions
+
 # Two of the five groups are empty, the last among them; one has a single element.
 GROUPS = [3, 0, 0, 3, 1, 3]
 N_GROUPS = 5

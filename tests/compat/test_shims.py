@@ -12,6 +12,8 @@ from recbole_kgif import compat
 from recbole_kgif.compat.shim import installed_version, recbole_source, release
 from tests.compat.helpers import python
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:

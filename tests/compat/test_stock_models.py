@@ -8,6 +8,8 @@ import pytest
 
 from tests.compat.helpers import OPTIONS, Run
 
+pytestmark = pytest.mark.versions
+
 STOCK_MODELS = ("BPR", "CKE", "KGAT", "LightGCN")
 
 

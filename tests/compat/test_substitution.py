@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 import types
 
+import pytest
+
 from recbole_kgif.compat.substitution import with_module
+
+pytestmark = pytest.mark.versions
 
 
 def test_a_function_that_imports_a_module_is_given_another_one() -> None:

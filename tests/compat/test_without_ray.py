@@ -11,6 +11,8 @@ import pytest
 from recbole_kgif.compat import without_ray
 from tests.compat.helpers import CHECKOUT, OPTIONS, python
 
+pytestmark = pytest.mark.versions
+
 NO_RAY = "raise ModuleNotFoundError(\"No module named 'ray'\", name='ray')"
 
 

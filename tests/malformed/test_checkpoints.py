@@ -234,4 +234,6 @@ def test_a_name_that_is_too_long_for_the_system(
     (here / "model.pth").write_bytes(checkpoint)
     code, told = recommend(here, capsys, f"{option}={'x' * 300}.csv")
     assert code == 2
-    assert "too long" in told or "is not a folder" in told
+    # Since Python 3.14 such a file does not exist; before, asking for it is an error.
+    refusals = ("too long", "is not a folder", "does not exist")
+    assert any(refusal in told for refusal in refusals)
