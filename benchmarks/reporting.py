@@ -17,7 +17,7 @@ from recbole_kgif.commands.arguments import whole_number
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from recbole_kgif.files import write_whole
 
-DEFAULT_OUTPUT = Path("results/benchmarks")
+DEFAULT_OUTPUT = Path("runs/benchmarks")
 
 # What a graph of it takes, some hundred GiB, few machines have.
 _MOST_EDGES = 10**9

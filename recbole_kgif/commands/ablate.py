@@ -45,7 +45,7 @@ def _parser() -> ArgumentParser:
         "Exit code 1 says that some run failed: it stands in the report with its "
         "reason.",
     )
-    add_study_arguments(parser, Path("results/ablation"))
+    add_study_arguments(parser, Path("runs/ablate"))
     parser.add_argument(
         "--variants",
         default="all",

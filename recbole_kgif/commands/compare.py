@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
     )
     for request in requests:
         validation_metric({**request.defaults, **request.options})
-    output = namespace.output or Path("results") / location.name
+    output = namespace.output or Path("runs/compare") / location.name
     failed = run_all(
         requests,
         output,
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for records and report (default: results/DATASET)",
+        help="folder for records and report (default: runs/compare/DATASET)",
     )
     add_runner_arguments(parser)
     return parser

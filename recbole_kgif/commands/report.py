@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_kgif.commands.arguments import ArgumentParser
+from recbole_kgif.compare.packed import PACKED_FILE, pack
 
 
 def run(arguments: list[str]) -> int:
@@ -19,7 +20,16 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace = _parser().parse_args(arguments)
-    write_reports(namespace.folders, namespace.output or namespace.folders[0])
+    output = namespace.output or namespace.folders[0]
+    write_reports(namespace.folders, output)
+    if len(namespace.folders) == 1:
+        from recbole_kgif.study.report import write_study
+
+        for path in write_study(namespace.folders[0], output):
+            print(path)
+    if namespace.pack:
+        for folder in namespace.folders:
+            print(pack(folder))
     return 0
 
 
@@ -37,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="recbole-kgif report",
         allow_abbrev=False,
         description="Write report.md, report.csv, report.tex, report.html and plots "
-        "from the records of runs, without running anything.",
+        "from the records of runs, without running anything; from those of ablate or "
+        "robustness its tables too.",
     )
     parser.add_argument(
         "folders",
@@ -51,5 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder for the report (default: the first DIR)",
+    )
+    parser.add_argument(
+        "--pack",
+        action="store_true",
+        help=f"afterwards put the records of each DIR into its {PACKED_FILE}, a "
+        "twentieth of their size, and remove runs/ with the logs",
     )
     return parser

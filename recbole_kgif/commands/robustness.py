@@ -49,7 +49,7 @@ def _parser() -> ArgumentParser:
         "code 1 says that some run failed, as of a model that cannot be trained "
         "without triples: it stands in the report with its reason.",
     )
-    add_study_arguments(parser, Path("results/robustness"))
+    add_study_arguments(parser, Path("runs/robustness"))
     parser.add_argument(
         "--models",
         required=True,

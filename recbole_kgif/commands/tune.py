@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
             location.folder, location.name, common.get("benchmark_filename")
         ),
     )
-    output = namespace.output or Path("results") / location.name / "tuning"
+    output = namespace.output or Path("runs/tune") / location.name
 
     # Only now: loading Optuna takes a second.
     from recbole_kgif.tune.runner import tune_all
@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for trials and best options (default: results/DATASET/tuning)",
+        help="folder for trials and best options (default: runs/tune/DATASET)",
     )
     parser.add_argument(
         "--jobs",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
+from recbole_kgif.compare.packed import PACKED_FILE, unpacked
 from recbole_kgif.compare.record_form import wrong_part
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
@@ -138,19 +139,15 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
     runs: list[Run] = []
     failures: list[Failure] = []
     for folder in folders:
-        found = all_run_folders(folder)
-        if (folder / RESULT_FILE).exists():
-            runs.append(_read_run(folder / RESULT_FILE))
-        elif not found:
-            raise UserError(
-                f"{folder}: holds neither runs/MODEL-SEED/{REQUEST_FILE} nor "
-                f"{RESULT_FILE}; give a folder that compare or a run has written"
-            )
-        for own in found:
-            if (own / RESULT_FILE).exists():
-                runs.append(_read_run(own / RESULT_FILE))
-            else:
-                failures.append(_read_failure(own))
+        with unpacked(folder) as readable:
+            of_folder = _read_folder(readable)
+            # Of packed records, what is named is where the user has them.
+            place = folder / PACKED_FILE if readable != folder else folder
+            runs += [
+                replace(run, path=place / run.path.relative_to(readable))
+                for run in of_folder.runs
+            ]
+        failures += of_folder.failures
     if not runs:
         first = failures[0]
         raise NoFinishedRun(
@@ -160,6 +157,25 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
     runs.sort(key=lambda run: (run.model, run.seed))
     failures.sort(key=lambda failure: (failure.model, failure.seed))
     _check_comparable(runs)
+    return Comparison(runs, failures)
+
+
+def _read_folder(folder: Path) -> Comparison:
+    found = all_run_folders(folder)
+    runs = []
+    failures = []
+    if (folder / RESULT_FILE).exists():
+        runs.append(_read_run(folder / RESULT_FILE))
+    elif not found:
+        raise UserError(
+            f"{folder}: holds neither runs/MODEL-SEED/{REQUEST_FILE} nor "
+            f"{RESULT_FILE}; give a folder that compare or a run has written"
+        )
+    for own in found:
+        if (own / RESULT_FILE).exists():
+            runs.append(_read_run(own / RESULT_FILE))
+        else:
+            failures.append(_read_failure(own))
     return Comparison(runs, failures)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from recbole_kgif.compare.packed import refuse_packed
 from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.store import (
     LOG_FILE,
@@ -99,8 +100,10 @@ def alone_in(folder: Path, what: str) -> Iterator[None]:
         what: what is done in it, for the message.
 
     Raises:
-        UserError: another one is in it, or it cannot be written to.
+        UserError: another one is in it, it holds packed records, or it cannot be
+            written to.
     """
+    refuse_packed(folder)
     lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)

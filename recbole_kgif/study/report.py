@@ -7,9 +7,10 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 from recbole_kgif.compare import markdown
+from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
 from recbole_kgif.files import write_whole
 from recbole_kgif.study.ablation import (
@@ -20,17 +21,39 @@ from recbole_kgif.study.ablation import (
 from recbole_kgif.study.plots import draw_robustness
 from recbole_kgif.study.robustness import (
     PLOT,
+    is_of_robustness,
     read_robustness,
     robustness_document,
     robustness_rows,
 )
 
 
-def write_ablation(folder: Path) -> list[Path]:
+def write_study(folder: Path, output: Path) -> list[Path]:
+    """Write the pages of the study that a folder's records are of.
+
+    Args:
+        folder: that of a data set, with its runs.
+        output: receives the files.
+
+    Returns:
+        The files; none where the records are of no study.
+
+    Raises:
+        UserError: the records cannot be read or compared, or the files not be written.
+    """
+    runs = read_comparison([folder]).runs
+    if not all("variant" in (run.record.get("request") or {}) for run in runs):
+        return []
+    is_robustness = any(is_of_robustness(run.model) for run in runs)
+    return (write_robustness if is_robustness else write_ablation)(folder, output)
+
+
+def write_ablation(folder: Path, output: Optional[Path] = None) -> list[Path]:
     """Write ``ablation.md``, ``.csv`` and ``.json`` from a data set's records.
 
     Args:
         folder: that of the data set, with its runs.
+        output: receives the files; None for the folder itself.
 
     Returns:
         The files.
@@ -41,14 +64,15 @@ def write_ablation(folder: Path) -> list[Path]:
     ablation = read_ablation(folder)
     rows = ablation_rows(ablation)
     text = markdown.render(ablation_document(ablation))
-    return _write(folder, _tables("ablation", text, rows))
+    return _write(output or folder, _tables("ablation", text, rows))
 
 
-def write_robustness(folder: Path) -> list[Path]:
+def write_robustness(folder: Path, output: Optional[Path] = None) -> list[Path]:
     """Write ``robustness.md``, ``.csv``, ``.json`` and the plot from the records.
 
     Args:
         folder: that of the data set, with its runs.
+        output: receives the files; None for the folder itself.
 
     Returns:
         The files.
@@ -60,7 +84,7 @@ def write_robustness(folder: Path) -> list[Path]:
     text = markdown.render(robustness_document(study))
     files = _tables("robustness", text, robustness_rows(study))
     plots = {f"plots/{PLOT}.{kind}": v for kind, v in draw_robustness(study).items()}
-    return _write(folder, {**files, **plots})
+    return _write(output or folder, {**files, **plots})
 
 
 def _tables(
@@ -84,7 +108,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 def _write(folder: Path, files: Mapping[str, Union[str, bytes]]) -> list[Path]:
     try:
         for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(folder / name, content)
     except OSError as error:
         raise UserError(

@@ -90,6 +90,11 @@ def read_robustness(folder: Path) -> Robustness:
     return Robustness(comparison, conditions, runs, metrics, main_metric(comparison))
 
 
+def is_of_robustness(name: str) -> bool:
+    """Whether a variant's name is that of a model under a condition."""
+    return _divided(name) is not None
+
+
 def _divided(name: str) -> Optional[tuple[str, Condition]]:
     """Model and condition of a variant's name; None for another name."""
     for condition in CONDITIONS:

@@ -24,11 +24,11 @@ CHECKPOINT = HERE / "kgif-0.1.0.pth"
 RECOMMENDATIONS = HERE / "kgif-0.1.0.csv"
 TINY = CHECKOUT / "tests" / "tiny"
 
-MODELS = ("KGIF", "KGAT", "KGIN", "CKE", "LightGCN")
+MODELS = ("KGIF", "KGAT", "KGIN", "CKE", "LightGCN", "BPR")
 _OPTIONS = (
     "--embedding_size=16",
-    "--epochs=1",
-    "--train_batch_size=16384",
+    "--epochs=3",
+    "--train_batch_size=20000",
     "--learning_rate=0.01",
     "--use_gpu=False",
     "--show_progress=False",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recbole_kgif.compare.packed import pack
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
 from tests.compare.helpers import record, write_record
 from tests.conftest import TINY_FOLDER
@@ -72,6 +73,8 @@ def lay_out(here: Path, checkpoint: bytes) -> None:
         "utf-8",
     )
     write_record(here / "results", record("KGIF"))
+    write_record(here / "packed", record("KGIF"))
+    pack(here / "packed")
     (here / "dataset/tiny/tiny.yaml").write_text(
         "load_col: {inter: [user_id, item_id], kg: [head_id, relation_id, tail_id], "
         "link: [item_id, entity_id]}\nbenchmark_filename: [train, valid, test]\n",
@@ -94,6 +97,7 @@ TARGETS: list[tuple[str, list[str]]] = [
         (f"{_RESULT}/{n}", ["report", "results", f"--output={OUTPUT}"])
         for n in ("result.json", "request.json")
     ),
+    ("packed/records.tar.xz", ["report", "packed", f"--output={OUTPUT}"]),
     *(
         (
             f"dataset/tiny/{name}",
