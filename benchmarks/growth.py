@@ -29,9 +29,9 @@ from reporting import (
 from synthetic import PUBLISHED, SyntheticData, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser
+from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
-from recbole_kgif.process import prepare_process
 
 SHAPE = "amazon-book"
 SIZES = [10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7]
@@ -141,8 +141,8 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
     prepare_process()
     import torch
 
-    from recbole_kgif.loading import make_config
     from recbole_kgif.model.kgif import KGIF
+    from recbole_kgif.training.loading import make_config
 
     dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))
     config = make_config("KGIF", "synthetic", {**device.options, "state": "ERROR"})

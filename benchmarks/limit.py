@@ -29,8 +29,8 @@ from reporting import (
 from synthetic import PUBLISHED, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser
-from recbole_kgif.process import prepare_process
+from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.common.process import prepare_process
 
 if TYPE_CHECKING:
     from recbole_kgif.model.graph import CollaborativeKnowledgeGraph

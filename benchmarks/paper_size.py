@@ -37,9 +37,10 @@ from reporting import (
 from synthetic import PUBLISHED, Counts, SyntheticData, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one, positive
+from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
-from recbole_kgif.process import prepare_process
+from recbole_kgif.options.argument_types import at_least_one, positive
 
 # KGAT's data: a fifth is for the test, and a tenth of the rest for validation.
 PARTS = {"train": 0.72, "valid": 0.08, "test": 0.2}
@@ -212,8 +213,8 @@ def _train(
 ) -> dict[str, Any]:
     from recbole.utils import KGDataLoaderState, get_trainer
 
-    from recbole_kgif.loading import load_data, make_config, make_model
-    from recbole_kgif.preflight import estimate, sizes_of
+    from recbole_kgif.training.loading import load_data, make_config, make_model
+    from recbole_kgif.training.preflight import estimate, sizes_of
 
     options = {
         "data_path": str(data_path),

@@ -37,10 +37,11 @@ from reporting import (
 )
 from tqdm import tqdm
 
-from recbole_kgif.commands.arguments import ArgumentParser, at_least_one, check_files
+from recbole_kgif.cli.arguments import ArgumentParser, check_files
+from recbole_kgif.common.process import prepare_process
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
-from recbole_kgif.process import prepare_process
-from recbole_kgif.settings import dataset_options
+from recbole_kgif.options.argument_types import at_least_one
+from recbole_kgif.options.settings import dataset_options
 
 TARGET = "KGAT"
 BATCH_SIZE = 2048
@@ -146,7 +147,7 @@ class _Run:
     ) -> None:
         from recbole.utils import get_trainer
 
-        from recbole_kgif.loading import load_data, make_config, make_model
+        from recbole_kgif.training.loading import load_data, make_config, make_model
 
         self.device = device
         self.config = make_config(

@@ -13,9 +13,9 @@ from typing import Any, Callable, Optional
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recbole_kgif.commands.arguments import whole_number
+from recbole_kgif.common.files import write_whole
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
-from recbole_kgif.files import write_whole
+from recbole_kgif.options.argument_types import whole_number
 
 DEFAULT_OUTPUT = Path("runs/benchmarks")
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recbole_kgif.common.version import __version__
 from recbole_kgif.register import register, register_once_recbole_is_imported
 
 if TYPE_CHECKING:
     from recbole_kgif.recommend import Recommender
 
-__version__ = "0.1.0"
-__all__ = ["Recommender", "register"]
+__all__ = ["Recommender", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:

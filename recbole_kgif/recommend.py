@@ -17,10 +17,10 @@ from recbole.utils import ModelType
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from recbole_kgif.checkpoint import Restored, restore
 from recbole_kgif.data.names import read_item_names
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
+from recbole_kgif.training.checkpoint import Restored, restore
 
 # Others rank by more than a user: a sequence, or features of a situation.
 _RANKING_TYPES = (ModelType.GENERAL, ModelType.KNOWLEDGE, ModelType.TRADITIONAL)

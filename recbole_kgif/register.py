@@ -17,19 +17,19 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Optional
 
-from recbole_kgif.resources import resource
+from recbole_kgif.common.resources import resource
 
 MODEL_NAME = "KGIF"
 # RecBole's name for the module of each model of ours, and where it is.
 _MODEL_MODULES = {
     "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.kgif",
     "recbole.model.general_recommender.sharedentities": (
-        "recbole_kgif.study.shared_entities"
+        "recbole_kgif.baselines.shared_entities"
     ),
 }
 _TRAINER_MODULES = {
-    "KGIFTrainer": "recbole_kgif.trainer",
-    "SharedEntitiesTrainer": "recbole_kgif.study.shared_entities_trainer",
+    "KGIFTrainer": "recbole_kgif.training.trainer",
+    "SharedEntitiesTrainer": "recbole_kgif.baselines.shared_entities_trainer",
 }
 
 
@@ -104,7 +104,7 @@ def _add_model_defaults() -> None:
 
 def _add_metric() -> None:
     # It enters itself: it may be this very module whose import led here.
-    importlib.import_module("recbole_kgif.metrics")
+    importlib.import_module("recbole_kgif.training.metrics")
 
 
 def _register_in_spawned_processes() -> None:

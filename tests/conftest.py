@@ -115,7 +115,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(data_path: Path, tmp_path: Path) -> Run:
     """Run a model on the tiny data set, or go on with its run."""
-    from recbole_kgif.experiment import run_experiment
+    from recbole_kgif.training.experiment import run_experiment
 
     def start(folder: str, model: str = "KGIF", **options: Any) -> dict[str, Any]:
         output = tmp_path / folder

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from recbole.utils import init_seed
 
-from recbole_kgif import experiment
-from recbole_kgif.distributed import group
-from recbole_kgif.distributed.layout import Place
-from recbole_kgif.distributed.training import make_trainer
+from recbole_kgif.common.process import end_process
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment
-from recbole_kgif.loading import load_data, make_config, make_model
-from recbole_kgif.process import end_process
+from recbole_kgif.training import experiment
+from recbole_kgif.training.distributed import group
+from recbole_kgif.training.distributed.layout import Place
+from recbole_kgif.training.distributed.training import make_trainer
+from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.loading import load_data, make_config, make_model
 from tests.conftest import TINY_OPTIONS
 
 # One without triples, one that draws neighbours when it is made, one whose

@@ -8,8 +8,8 @@ import pytest
 import torch
 from recbole.utils import KGDataLoaderState
 
-from recbole_kgif.batches import TrainingBatches
-from recbole_kgif.loading import loaders_of
+from recbole_kgif.training.batches import TrainingBatches
+from recbole_kgif.training.loading import loaders_of
 from tests.conftest import Loaded
 
 Batches = list[dict[str, torch.Tensor]]

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_kgif import checkpoint, experiment, gpus
-from recbole_kgif.checkpoint import load, restore, save
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment
-from recbole_kgif.tensorfile import write_tensors
+from recbole_kgif.options import gpus
+from recbole_kgif.training import checkpoint, experiment
+from recbole_kgif.training.checkpoint import load, restore, save
+from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.tensorfile import write_tensors
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.test_tensorfile import MakesFolder
 

@@ -21,12 +21,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.distributed import TCPStore
 
-from recbole_kgif import gpus
-from recbole_kgif.checkpoint import restore
 from recbole_kgif.cli import main
-from recbole_kgif.distributed import launcher
-from recbole_kgif.distributed.layout import Place
 from recbole_kgif.errors import UserError
+from recbole_kgif.options import gpus
+from recbole_kgif.training.checkpoint import restore
+from recbole_kgif.training.distributed import launcher
+from recbole_kgif.training.distributed.layout import Place
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.distributed_steps import MODELS
 

@@ -27,9 +27,9 @@ import yaml
 from packaging.requirements import Requirement
 
 from recbole_kgif.cli import COMMANDS, main
+from recbole_kgif.common.resources import resource
 from recbole_kgif.compat.without_ray import INSTALL_RECBOLE
-from recbole_kgif.resources import resource
-from recbole_kgif.settings import default_options, read_config_file
+from recbole_kgif.options.settings import default_options, read_config_file
 from tests.docs_data import write_kgat, write_plain, write_raw_lastfm, write_split
 from tests.docs_pages import (
     CHECKOUT,
@@ -203,7 +203,7 @@ def name_of_page(page: Path) -> str:
 
 def parsers() -> Mapping[str, Any]:
     return {
-        name: importlib.import_module(f"recbole_kgif.commands.{name}")._parser()
+        name: importlib.import_module(f"recbole_kgif.cli.{name}")._parser()
         for name in (TRAIN, *COMMANDS)
     }
 
@@ -487,7 +487,7 @@ def test_the_options_of_a_command_are_those_of_its_parser(command: str) -> None:
 
 
 def test_defaults_that_a_command_keeps_by_itself_are_told() -> None:
-    from recbole_kgif.commands.explain import _DEFAULTS
+    from recbole_kgif.cli.explain import _DEFAULTS
 
     rows = {cells[0]: cells[2] for cells in tables_below(OPTIONS_PAGE, "explain")}
     for name, value in _DEFAULTS.items():

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from recbole_kgif.cli.summary import summarise
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment, write_json
-from recbole_kgif.loading import evaluation_cells, split_hash
-from recbole_kgif.summary import summarise
+from recbole_kgif.training.experiment import run_experiment, write_json
+from recbole_kgif.training.loading import evaluation_cells, split_hash
 from tests.conftest import TINY_OPTIONS, Loaded, copy_tiny
 
 METRICS = {
@@ -99,7 +99,7 @@ def test_another_process_tests_the_checkpoint_alike(
     record = run_tiny()
     code = """
 import json, sys
-from recbole_kgif.checkpoint import restore
+from recbole_kgif.training.checkpoint import restore
 from recbole.utils import get_trainer
 run = restore("run/model.pth")
 config = run.config

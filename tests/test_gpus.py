@@ -9,9 +9,10 @@ from typing import Any, Optional
 import pytest
 import torch
 
-from recbole_kgif import checkpoint, gpus
-from recbole_kgif.gpus import gpu_id_for, warn_of_missing_gpu
-from recbole_kgif.loading import make_config
+from recbole_kgif.options import gpus
+from recbole_kgif.options.gpus import gpu_id_for, warn_of_missing_gpu
+from recbole_kgif.training import checkpoint
+from recbole_kgif.training.loading import make_config
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from recbole.evaluator.metrics import NDCG
 from recbole.evaluator.register import metric_information, metric_types, metrics_dict
 
-from recbole_kgif.metrics import KGATNDCG
+from recbole_kgif.training.metrics import KGATNDCG
 
 CONFIG = {"topk": [2, 4], "metric_decimal_place": 6}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.option_values import check_value
+from recbole_kgif.options.values import check_value
 
 
 @pytest.mark.parametrize(

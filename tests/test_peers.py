@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_kgif.checkpoint import load, restore
 from recbole_kgif.compare.peculiarities import PECULIARITIES
 from recbole_kgif.compat import silence_known_warnings
 from recbole_kgif.data.locate import (
@@ -27,8 +26,9 @@ from recbole_kgif.data.locate import (
     DatasetLocation,
     locate_dataset,
 )
-from recbole_kgif.experiment import run_experiment
-from recbole_kgif.settings import dataset_options
+from recbole_kgif.options.settings import dataset_options
+from recbole_kgif.training.checkpoint import load, restore
+from recbole_kgif.training.experiment import run_experiment
 
 pytestmark = pytest.mark.versions
 

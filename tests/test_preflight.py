@@ -12,9 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from recbole_kgif import preflight
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.preflight import (
+from recbole_kgif.training import preflight
+from recbole_kgif.training.preflight import (
     PaceTeller,
     Sizes,
     advise,
@@ -23,7 +23,7 @@ from recbole_kgif.preflight import (
     sizes_of,
     tell_memory,
 )
-from recbole_kgif.trainer import KGIFTrainer
+from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 
 GIB = 2**30

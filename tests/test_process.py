@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.process import prepare_process
+from recbole_kgif.common.process import prepare_process
 
 # Takes and frees 16 MiB twenty times, and prints how many pages the system handed out.
 PAGES = """
 import resource
 import numpy
-from recbole_kgif.process import prepare_process
+from recbole_kgif.common.process import prepare_process
 {prepare}
 numpy.ones(2**21)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -68,7 +68,7 @@ def test_freed_memory_is_used_again_unless_the_environment_says_otherwise() -> N
 # Python would wait for the thread.
 ENDLESS = """
 import logging, threading
-from recbole_kgif.process import end_process
+from recbole_kgif.common.process import end_process
 logging.getLogger().addHandler(logging.FileHandler("log"))
 logging.getLogger().warning("logged")
 threading.Thread(target=threading.Event().wait).start()

@@ -12,7 +12,7 @@ from recbole_kgif.compare import plan
 from recbole_kgif.compare.content import build_document
 from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
-from recbole_kgif.protocols import (
+from recbole_kgif.options.protocols import (
     KGAT_PAPER,
     PROTOCOLS,
     RECBOLE,
@@ -144,8 +144,8 @@ def test_a_comparison_gives_every_model_the_protocol(
         asked.extend(requests)
         return 0
 
-    monkeypatch.setattr("recbole_kgif.commands.compare.run_all", keep)
-    monkeypatch.setattr("recbole_kgif.commands.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr("recbole_kgif.cli.compare.run_all", keep)
+    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
     arguments = ["compare", "--dataset=grown", "--models=KGIF,BPR", "--seeds=1"]
     assert main([*arguments, "--protocol=kgat-paper"]) == 0
     assert main(arguments) == 0

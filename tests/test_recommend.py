@@ -12,11 +12,11 @@ import pytest
 import torch
 
 import recbole_kgif
-from recbole_kgif.checkpoint import restore
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment
 from recbole_kgif.recommend import Recommender, cosine_with_mean
+from recbole_kgif.training.checkpoint import restore
+from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 
 COLUMNS = ["user_id", "rank", "item_id", "name", "score"]

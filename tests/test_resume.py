@@ -13,12 +13,12 @@ import pytest
 import torch
 from filelock import FileLock
 
-from recbole_kgif import experiment, run_folder
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment
-from recbole_kgif.run_folder import RESUMABLE_MODELS
-from recbole_kgif.tensorfile import write_tensors
+from recbole_kgif.training import experiment, run_folder
+from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.run_folder import RESUMABLE_MODELS
+from recbole_kgif.training.tensorfile import write_tensors
 from tests.conftest import TINY_OPTIONS, Run
 
 CHECKOUT = Path(__file__).parents[1]
@@ -367,7 +367,7 @@ def test_the_configuration_is_one_that_recbole_takes(
 # its own, killed at a random moment and begun again until it has ended.
 KILLED_AT_RANDOM = """
 import os, random, signal, sys, time
-import recbole_kgif.experiment
+import recbole_kgif.training.experiment
 from recbole_kgif.cli import main
 
 def start(folder, *more):

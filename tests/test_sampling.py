@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recbole.sampler.sampler import AbstractSampler
 
-from recbole_kgif.sampling import KnownPairs, sample_by_sorted_search
+from recbole_kgif.training.sampling import KnownPairs, sample_by_sorted_search
 
 N_VALUES = 6
 # No key is joined to all values: there is one left to draw.
@@ -63,7 +63,7 @@ def test_draws_and_random_state_are_recboles(
 def test_the_pairs_are_sorted_once(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr(
-        "recbole_kgif.sampling.KnownPairs", lambda ids: made.append(ids)
+        "recbole_kgif.training.sampling.KnownPairs", lambda ids: made.append(ids)
     )
     sampler = SomeSampler([{1}, {2}])
     for _ in range(times):

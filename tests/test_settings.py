@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from recbole_kgif.common.resources import resource
 from recbole_kgif.data.checks import FieldNames
 from recbole_kgif.errors import UserError
-from recbole_kgif.resources import resource
-from recbole_kgif.settings import (
+from recbole_kgif.options.settings import (
     KNOWLEDGE_FAMILY,
     check_loaded_columns,
     check_model,

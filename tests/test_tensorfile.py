@@ -12,7 +12,12 @@ import torch
 from scipy import sparse
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.tensorfile import plain, read_tensors, restored, write_tensors
+from recbole_kgif.training.tensorfile import (
+    plain,
+    read_tensors,
+    restored,
+    write_tensors,
+)
 
 
 class MakesFolder:

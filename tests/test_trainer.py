@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_kgif.model.damping import Damping
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.trainer import KGIFTrainer
+from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 
 

@@ -31,7 +31,7 @@ from recbole_kgif.compare.plan import settings_of
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
 from recbole_kgif.compare.records import Comparison, Run
 from recbole_kgif.compat import SHIMS
-from recbole_kgif.protocols import RECBOLE, in_words, protocol_of
+from recbole_kgif.options.protocols import RECBOLE, in_words, protocol_of
 
 # Named for every model, also where it takes RecBole's default.
 _SHOWN_FOR_ALL = ("learning_rate", "weight_decay", "train_batch_size")

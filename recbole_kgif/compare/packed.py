@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
 
+from recbole_kgif.common.files import write_whole
 from recbole_kgif.compare.store import FAILURE_FILE, REQUEST_FILE, RESULT_FILE
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import write_whole
 
 PACKED_FILE = "records.tar.xz"
 

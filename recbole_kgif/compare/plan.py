@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Optional
 
 from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError, suggest
-from recbole_kgif.settings import (
+from recbole_kgif.options.settings import (
     KNOWLEDGE_FAMILY,
     default_options,
     known_models,

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
+from recbole_kgif.common.files import read_object
 from recbole_kgif.compare.packed import PACKED_FILE, unpacked
 from recbole_kgif.compare.record_form import wrong_part
 from recbole_kgif.compare.store import (
@@ -20,8 +21,7 @@ from recbole_kgif.compare.store import (
     read_request,
 )
 from recbole_kgif.errors import NoFinishedRun, UserError
-from recbole_kgif.files import read_object
-from recbole_kgif.protocols import protocol_of
+from recbole_kgif.options.protocols import protocol_of
 
 # As many as the values of the users have.
 _DIGITS = 6

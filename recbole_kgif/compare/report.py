@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from recbole_kgif.common.files import write_whole
 from recbole_kgif.compare import html, latex, markdown, spreadsheet
 from recbole_kgif.compare.content import build_document, main_metric, sorted_models
 from recbole_kgif.compare.plots import draw_plots
 from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import write_whole
 
 PLOTS_FOLDER = "plots"
 

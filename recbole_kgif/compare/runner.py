@@ -18,6 +18,7 @@ from typing import Any, Optional
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from recbole_kgif.common.process import child_environment
 from recbole_kgif.compare.packed import refuse_packed
 from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.store import (
@@ -31,7 +32,6 @@ from recbole_kgif.compare.store import (
     unfinished,
 )
 from recbole_kgif.errors import UserError
-from recbole_kgif.process import child_environment
 
 _POLL_SECONDS = 0.1
 _LONGEST_REASON = 300

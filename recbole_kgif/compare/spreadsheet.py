@@ -14,7 +14,7 @@ from recbole_kgif.compare.aggregate import (
 )
 from recbole_kgif.compare.metrics import ordered
 from recbole_kgif.compare.records import Comparison, Run
-from recbole_kgif.protocols import protocol_of
+from recbole_kgif.options.protocols import protocol_of
 
 _COLUMNS = (
     *(

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recbole_kgif.common.files import read_object, write_whole
 from recbole_kgif.compare.plan import (
     RunRequest,
     common_settings_of,
@@ -22,7 +23,6 @@ from recbole_kgif.compare.plan import (
 )
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import read_object, write_whole
 
 REQUEST_FILE = "request.json"
 RESULT_FILE = "result.json"

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_kgif.common.files import read_object
+from recbole_kgif.common.process import prepare_process
 from recbole_kgif.compare.store import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import read_object
-from recbole_kgif.process import prepare_process
 
 # Where a file lies says nothing about a run, and would not be true elsewhere.
 _PATH_OPTIONS = ("data_path", "checkpoint_dir")
@@ -52,7 +52,7 @@ def _run(folder: Path, data_path: str, jobs: int) -> None:
     request = read_object(folder / REQUEST_FILE)
 
     prepare_process()
-    from recbole_kgif.experiment import run_experiment, write_json
+    from recbole_kgif.training.experiment import run_experiment, write_json
 
     work = folder / WORK_FOLDER
     record = run_experiment(
@@ -82,7 +82,7 @@ def _of_study(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a variant of a study asks for besides."""
     if request.get("triples") is None:
         return {}
-    from recbole_kgif.study.corruption import TripleChange
+    from recbole_kgif.training.corruption import TripleChange
 
     return {"triples": TripleChange(**request["triples"])}
 

@@ -18,7 +18,7 @@ from recbole_kgif.data.textfiles import shown
 from recbole_kgif.doctor.findings import Finding, Level, count
 from recbole_kgif.doctor.numbered import IntArray, NumberedDataset, read_numbered
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import check_loaded_columns, field_names
+from recbole_kgif.options.settings import check_loaded_columns, field_names
 
 _SHARE_THAT_MATTERS = 0.05
 _DOMINANT_SHARE = 0.9

@@ -255,7 +255,7 @@ def _shims() -> Finding:
 def _memory() -> Finding:
     import torch
 
-    from recbole_kgif.preflight import available_memory
+    from recbole_kgif.training.preflight import available_memory
 
     free = available_memory(torch.device("cpu"))
     return _room(

@@ -64,7 +64,7 @@ def examine_training() -> Finding:
 
 def _train() -> list[float]:
     """The parts of the loss of each step."""
-    from recbole_kgif.experiment import run_experiment
+    from recbole_kgif.training.experiment import run_experiment
 
     with tempfile.TemporaryDirectory() as scratch:
         _write_dataset(Path(scratch, _NAME))

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_kgif.checkpoint import Restored, restore
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.attention import AttentionGraph, attention_paths
 from recbole_kgif.explain.candidates import Candidates, best_items, rank
@@ -31,6 +30,7 @@ from recbole_kgif.explain.records import Path as PathRecord
 from recbole_kgif.explain.search import FoundPath
 from recbole_kgif.explain.shares import shares, walks_by_first_edge
 from recbole_kgif.recommend import number_of
+from recbole_kgif.training.checkpoint import Restored, restore
 
 EXACT, BY_ATTENTION = "KGIF", "KGAT"
 

@@ -27,7 +27,7 @@ from recbole_kgif.compare.document import Block, Cell, Document, Section, Table
 from recbole_kgif.compare.metrics import cutoff, ordered, title
 from recbole_kgif.compare.records import Comparison, Run, read_comparison
 from recbole_kgif.errors import UserError
-from recbole_kgif.protocols import protocol_of
+from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.study.differences import Difference, differences
 from recbole_kgif.study.variants import ABLATION, FULL, Variant
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from recbole_kgif.compare.plan import parse_models
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import KNOWLEDGE_FAMILY, known_models
+from recbole_kgif.options.settings import KNOWLEDGE_FAMILY, known_models
 from recbole_kgif.study.variants import FULL, Variant, parse_names
 
 

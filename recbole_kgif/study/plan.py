@@ -9,9 +9,9 @@ from typing import Any, Optional
 
 from recbole_kgif.compare.plan import FIRST_SEED, RunRequest, plan_runs, settings_of
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import default_options
-from recbole_kgif.study.corruption import TripleChange
+from recbole_kgif.options.settings import default_options
 from recbole_kgif.study.variants import Variant
+from recbole_kgif.training.corruption import TripleChange
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from recbole_kgif.common.files import write_whole
 from recbole_kgif.compare import markdown
 from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import write_whole
 from recbole_kgif.study.ablation import (
     ablation_document,
     ablation_rows,

@@ -20,7 +20,7 @@ from recbole_kgif.compare.document import Block, Cell, Document, Plot, Section, 
 from recbole_kgif.compare.metrics import cutoff, ordered, title
 from recbole_kgif.compare.records import Comparison, Run, read_comparison
 from recbole_kgif.errors import UserError
-from recbole_kgif.protocols import protocol_of
+from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.study.conditions import CONDITIONS, Condition
 from recbole_kgif.study.differences import differences
 from recbole_kgif.study.groups import Group, quartiles

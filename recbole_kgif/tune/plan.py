@@ -26,7 +26,7 @@ from recbole_kgif.compare.store import (
     read_request,
     refuse_disagreeing,
 )
-from recbole_kgif.settings import default_options
+from recbole_kgif.options.settings import default_options
 from recbole_kgif.tune.spaces import (
     FIXED,
     Parameters,

@@ -39,6 +39,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from recbole_kgif.common.files import read_object
 from recbole_kgif.compare.metrics import larger_is_better
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
@@ -49,7 +50,6 @@ from recbole_kgif.compare.store import (
     read_request,
 )
 from recbole_kgif.errors import UserError
-from recbole_kgif.files import read_object
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, trial_name
 from recbole_kgif.tune.spaces import Choices, Domain, Parameters
 

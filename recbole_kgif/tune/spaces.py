@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Union
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import default_options
+from recbole_kgif.options.settings import default_options
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_kgif.checkpoint import restore
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
-from recbole_kgif.experiment import run_experiment
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.candidates import VALIDATION
 from recbole_kgif.explain.kgif import linear_score
 from recbole_kgif.explain.records import Explanation, from_json
+from recbole_kgif.training.checkpoint import restore
+from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 
 NAMES = {"alien": "Alien", "elf": "<b>Elf</b>"}

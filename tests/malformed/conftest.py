@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.experiment import run_experiment
+from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from recbole_kgif.tensorfile import write_tensors
+from recbole_kgif.training.tensorfile import write_tensors
 from tests.malformed.helpers import OUTPUT, outcome
 from tests.test_tensorfile import MakesFolder
 

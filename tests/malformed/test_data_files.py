@@ -9,7 +9,7 @@ import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.doctor.findings import Finding
-from recbole_kgif.loading import load_data, make_config, make_model
+from recbole_kgif.training.loading import load_data, make_config, make_model
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import DAMAGES, OUTPUT, outcome
 from tests.test_cli import TINY
@@ -31,9 +31,9 @@ def load_alone(
 @pytest.fixture
 def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads the data in place of every training, and starts no other process."""
-    monkeypatch.setattr("recbole_kgif.commands.train._train", load_alone)
-    monkeypatch.setattr("recbole_kgif.commands.compare.run_all", lambda *_, **__: 0)
-    monkeypatch.setattr("recbole_kgif.commands.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
+    monkeypatch.setattr("recbole_kgif.cli.compare.run_all", lambda *_, **__: 0)
+    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

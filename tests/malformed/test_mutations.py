@@ -129,7 +129,7 @@ def check_mutations(
     target: tuple[str, list[str]],
     seeds: range,
 ) -> None:
-    monkeypatch.setattr("recbole_kgif.commands.train._train", load_alone)
+    monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
     plots = {name: {"svg": b"<svg></svg>"} for name in (ACCURACY, COST, CURVES)}
     monkeypatch.setattr("recbole_kgif.compare.report.draw_plots", lambda *_: plots)
     lay_out(here, checkpoint)

@@ -159,7 +159,7 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("recbole_kgif.compare.runner._run_missing", run_missing)
     monkeypatch.setattr("recbole_kgif.tune.runner._run_trials", run_trials)
-    monkeypatch.setattr("recbole_kgif.commands.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
 
 
 def first_run(here: Path) -> Path:

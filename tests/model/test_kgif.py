@@ -12,8 +12,8 @@ import torch
 import yaml
 from torch import Tensor
 
+from recbole_kgif.common.resources import resource
 from recbole_kgif.model.kgif import KGIF, OPTIONS
-from recbole_kgif.resources import resource
 from tests.conftest import Loaded
 
 KGIF_YAML = resource("properties/model/KGIF.yaml")

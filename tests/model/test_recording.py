@@ -12,7 +12,7 @@ from torch import Tensor
 from recbole_kgif.model import recording
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.model.recording import can_record, record_training
-from recbole_kgif.trainer import KGIFTrainer
+from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 from tests.gpu import ON_GPU, needs_gpu
 from tests.model.test_kgif import ABLATIONS, build, one_batch

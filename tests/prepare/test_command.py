@@ -16,7 +16,7 @@ import pytest
 from recbole_kgif.cli import main
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import dataset_options
+from recbole_kgif.options.settings import dataset_options
 from tests.prepare.helpers import (
     PLAIN_ARGUMENTS,
     PLAIN_FILES,

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 import pytest
 
-from recbole_kgif.study.corruption import TripleChange
+from recbole_kgif.training.corruption import TripleChange
 from tests.conftest import TINY_OPTIONS
 
 # As a comparison gives them to every model.
@@ -22,7 +22,7 @@ LOADED_COLUMNS = {
 @pytest.fixture
 def load(data_path: Path, in_tmp_path: Path) -> Callable[..., Any]:
     """Load the tiny data set for a model, with its triples changed."""
-    from recbole_kgif.loading import load_data, make_config
+    from recbole_kgif.training.loading import load_data, make_config
 
     def load_changed(
         model: str, triples: Optional[TripleChange] = None, **options: Any

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.study.corruption import Ids, TripleChange, changed_triples
+from recbole_kgif.training.corruption import Ids, TripleChange, changed_triples
 
 N_ENTITIES = 30
 
@@ -95,7 +95,7 @@ def test_a_share_is_between_none_and_all() -> None:
 def test_a_changed_graph_changes_nothing_else_of_the_data(
     load: Callable[..., Any], data_path: Path, change: tuple[float, float]
 ) -> None:
-    from recbole_kgif.loading import fingerprint
+    from recbole_kgif.training.loading import fingerprint
 
     folder = data_path / "tiny"
     parts = [(folder / f"tiny.{part}.inter") for part in ("train", "valid", "test")]
@@ -115,7 +115,7 @@ def test_a_changed_graph_changes_nothing_else_of_the_data(
 
 
 def test_all_models_get_the_same_changed_graph(load: Callable[..., Any]) -> None:
-    from recbole_kgif.loading import fingerprint
+    from recbole_kgif.training.loading import fingerprint
 
     change = TripleChange(0.5, 0.5, 3)
     prints = [fingerprint(load(model, change)[1]) for model in ("KGIF", "CKE", "BPR")]

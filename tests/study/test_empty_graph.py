@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.study.corruption import TripleChange
+from recbole_kgif.training.corruption import TripleChange
 from tests.conftest import TINY_OPTIONS
 
 NO_TRIPLES = TripleChange(0, 0, 1)
 
 
 def test_kgif_trains_on_interactions_alone(data_path: Path, tmp_path: Path) -> None:
-    from recbole_kgif.experiment import run_experiment
+    from recbole_kgif.training.experiment import run_experiment
 
     (tmp_path / "run").mkdir()
     record = run_experiment(

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from recbole_kgif.study.item_hits import ItemHits, item_hits
+from recbole_kgif.training.item_hits import ItemHits, item_hits
 
 
 def test_hits_are_counted_as_a_loop_counts_them() -> None:

@@ -64,7 +64,7 @@ def expected_scores(dataset: Any, weight: float) -> Any:
 def test_the_scores_are_those_of_a_dense_loop(
     load: Callable[..., Any], weight: float
 ) -> None:
-    from recbole_kgif.loading import make_model
+    from recbole_kgif.training.loading import make_model
 
     config, data = load("SharedEntities")
     dataset = data.train._dataset
@@ -92,7 +92,7 @@ def test_the_weight_of_the_best_validation_is_kept(
     from recbole.trainer import Trainer
     from recbole.utils import get_trainer
 
-    from recbole_kgif.loading import make_model
+    from recbole_kgif.training.loading import make_model
 
     config, data = load("SharedEntities")
     model = make_model(config, data)
@@ -118,7 +118,7 @@ def test_the_weight_of_the_best_validation_is_kept(
 def test_a_run_is_validated_and_tested_however_seldom_others_are(
     data_path: Path, tmp_path: Path
 ) -> None:
-    from recbole_kgif.experiment import run_experiment
+    from recbole_kgif.training.experiment import run_experiment
 
     (tmp_path / "run").mkdir()
     options = {

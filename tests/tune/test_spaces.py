@@ -7,7 +7,7 @@ import pytest
 
 from recbole_kgif.compare.plan import ALL_MODELS, may_differ
 from recbole_kgif.errors import UserError
-from recbole_kgif.settings import check_option, default_options
+from recbole_kgif.options.settings import check_option, default_options
 from recbole_kgif.tune.spaces import (
     FIXED,
     PUBLISHED,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recbole.trainer import Trainer
 
-from recbole_kgif.experiment import run_experiment
+from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_OPTIONS
 
 VALIDATION_INTERACTIONS, TEST_INTERACTIONS = 3, 4

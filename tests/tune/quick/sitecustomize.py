@@ -1,7 +1,8 @@
 """Lets the processes of trials do in an instant what they are tested without.
 
-On the path of a process, this comes before anything else: `recbole_kgif.experiment` is
-then one that neither loads PyTorch nor trains, but judges a trial by its options.
+On the path of a process, this comes before anything else:
+`recbole_kgif.training.experiment` is then one that neither loads PyTorch nor trains,
+but judges a trial by its options.
 """
 
 from __future__ import annotations
@@ -48,6 +49,6 @@ def write_json(path: Path, value: Any) -> None:
     temporary.replace(path)
 
 
-quick = types.ModuleType("recbole_kgif.experiment")
+quick = types.ModuleType("recbole_kgif.training.experiment")
 quick.__dict__.update(run_experiment=run_experiment, write_json=write_json)
-sys.modules["recbole_kgif.experiment"] = quick
+sys.modules["recbole_kgif.training.experiment"] = quick

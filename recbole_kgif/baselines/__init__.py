@@ -1,0 +1,1 @@
+"""Recommenders of our own beside RecBole's."""

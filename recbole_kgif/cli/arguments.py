@@ -1,0 +1,251 @@
+"""What several commands share: arguments, their types, and the data set they name."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, Optional, Union
+
+from recbole_kgif.common.files import write_whole
+from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.locate import DatasetLocation, locate_dataset
+from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
+from recbole_kgif.options.argument_types import at_least_one, positive
+from recbole_kgif.options.settings import (
+    check_loaded_columns,
+    field_names,
+)
+
+# How alike a misspelt argument is to the one that is meant: RecBole has others.
+_NEAR = 0.8
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser whose complaints are errors of the user's, told in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a `UserError` in place of printing the usage."""
+        raise UserError(f"{message}; see --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and answer a misspelt argument with the nearest one.
+
+        Raises:
+            UserError: there is such an argument. One of the form --key=value may be
+                RecBole's, and is left to whoever knows these.
+        """
+        namespace, rest = super().parse_known_args(args, namespace)
+        for argument in rest:
+            if argument.startswith("--") and "=" not in argument:
+                near = difflib.get_close_matches(
+                    argument, self._option_string_actions, cutoff=_NEAR
+                )
+                if near:
+                    raise UserError(
+                        f"{argument}: no such argument; did you mean "
+                        f"{' or '.join(near)}?"
+                    )
+        return namespace, rest
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a single run and of a comparison alike."""
+    parser.add_argument(
+        "--dataset",
+        default="ml-100k",
+        help="ml-100k (inside RecBole, the default), lastfm, lastfm-split, "
+        "book-crossing-split, or the name of a RecBole folder with .kg and .link",
+    )
+    parser.add_argument(
+        "--config-files",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="RecBole configuration files; a later one overrides an earlier one",
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw or prepared files of the data set "
+        "(default: $RECBOLE_KGIF_DATA)",
+    )
+    parser.add_argument(
+        "--epochs", help="most epochs to train; fewer where it stops early"
+    )
+
+
+def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
+    """How a checkpoint and the data that it was trained on are found and read."""
+    parser.add_argument(
+        "--dataset-path",
+        type=Path,
+        metavar="DIR",
+        help="folder of the prepared data sets (default: dataset)",
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw or prepared files of the data set "
+        "(default: $RECBOLE_KGIF_DATA)",
+    )
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="read also a checkpoint of RecBole's own, which is a pickle and runs what "
+        "its author put in",
+    )
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many runs are done, and with which options of single models."""
+    parser.add_argument(
+        "--jobs",
+        type=at_least_one,
+        default=1,
+        metavar="COUNT",
+        help="runs at a time (default: 1); several lengthen each other's times",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="SECONDS",
+        help="end a run that takes longer, and let it count as failed",
+    )
+    parser.add_argument(
+        "--options-from",
+        type=Path,
+        metavar="DIR",
+        help="folder with MODEL.yaml for models with options of their own, such as "
+        "tuned ones; they override --config-files",
+    )
+
+
+def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
+    """Options of RecBole with an argument of their own, as ``--key=value``."""
+    given = {name: getattr(namespace, name) for name in names}
+    return [f"--{name}={value}" for name, value in given.items() if value is not None]
+
+
+def locate(namespace: argparse.Namespace, options: dict[str, Any]) -> DatasetLocation:
+    """Find the data set that ``--dataset`` names, or prepare it."""
+    return locate_dataset(
+        namespace.dataset,
+        data_path=Path(options.get("data_path", "dataset")),
+        source=namespace.source,
+    )
+
+
+def check_files(
+    location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
+) -> None:
+    """Check the data set's files, and tell what was found."""
+    check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
+    counts = check_dataset(
+        location.folder,
+        location.name,
+        benchmark_filename=options.get("benchmark_filename"),
+        field_separator=options.get("field_separator", "\t"),
+        field_names=field_names(options),
+        unlinked_items=options.get("unlinked_items", "error"),
+        needs_knowledge_graph=needs_knowledge_graph,
+    )
+    print(f"{location.name}: {location.how_found} ({location.folder})")
+    if counts.unlinked_interactions:
+        print(
+            f"{location.name}: {counts.unlinked_interactions:,} interactions of "
+            f"{counts.unlinked_items:,} items that no .link line names are left out"
+        )
+
+
+def output_folder(asked_for: Optional[Path], name: str) -> Path:
+    """An existing, writable folder without a run in it."""
+    if asked_for is None:
+        asked_for = Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    if (asked_for / "result.json").exists():
+        raise UserError(
+            f"--output {asked_for}: holds the result of a run already; "
+            "name another folder"
+        )
+    try:
+        asked_for.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=asked_for):
+            return asked_for
+    except OSError as error:
+        raise UserError(
+            f"--output {asked_for}: cannot be written to ({error.strerror}); "
+            "name a folder of your own"
+        ) from None
+
+
+def tell_nothing_finished(error: NoFinishedRun) -> int:
+    """Tell of runs of this command that have all failed, and return its exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_RUNS_FAILED
+
+
+def check_restoring(namespace: argparse.Namespace) -> None:
+    """Check what `add_restoring_arguments` and ``--checkpoint`` name.
+
+    Raises:
+        UserError: there is no such file or folder.
+    """
+    checkpoint = namespace.checkpoint
+    if not checkpoint.is_file():
+        reason = "does not exist"
+        if checkpoint.exists():
+            reason = "is a folder" if checkpoint.is_dir() else "is no regular file"
+        raise UserError(
+            f"--checkpoint {checkpoint}: {reason}; give the model.pth of a run"
+        )
+    data_path = namespace.dataset_path
+    if data_path is not None and not data_path.is_dir():
+        raise UserError(
+            f"--dataset-path {data_path}: is not a folder; give the one that the data "
+            "set's folder lies in, or leave it out"
+        )
+
+
+def check_output(path: Path, checkpoint: Path) -> None:
+    """Check that ``--output`` names what a file can be written to.
+
+    Args:
+        path: the file.
+        checkpoint: what is read, and must not be replaced.
+
+    Raises:
+        UserError: it is something else than a file, or the checkpoint.
+    """
+    if path.is_dir():
+        raise UserError(f"--output {path}: is a folder; name a file")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise UserError(f"--output {path}: is no regular file; name another one")
+    if path.samefile(checkpoint):
+        raise UserError(f"--output {path}: is the checkpoint; name another file")
+
+
+def write_output(path: Path, content: Union[str, bytes]) -> None:
+    """Write the file that ``--output`` names, as a whole or not at all.
+
+    Args:
+        path: the file; folders above it are made.
+        content: what it is to hold.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise UserError(
+            f"--output {path}: cannot be written ({error.strerror}); name another file"
+        ) from None

@@ -1,0 +1,198 @@
+"""Recommendations of a run's checkpoint, as a file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+from recbole_kgif.cli.arguments import (
+    ArgumentParser,
+    add_restoring_arguments,
+    check_output,
+    check_restoring,
+    write_output,
+)
+from recbole_kgif.common.process import prepare_process
+from recbole_kgif.data.textfiles import numbered_lines
+from recbole_kgif.errors import UserError
+from recbole_kgif.options.argument_types import at_least_one
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL_USERS = "all"
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those after the command's name.
+
+    Returns:
+        Exit code.
+    """
+    namespace = _parser().parse_args(arguments)
+    to_bytes = _writer(namespace.output)
+    check_restoring(namespace)
+    check_output(namespace.output, namespace.checkpoint)
+    users = None if namespace.users is None else read_users(namespace.users)
+
+    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    prepare_process()
+    from recbole_kgif.recommend import Recommender
+
+    recommender = Recommender.load(
+        namespace.checkpoint,
+        data_path=namespace.dataset_path,
+        source=namespace.source,
+        trust=namespace.trust,
+    )
+    if namespace.cold_items is not None:
+        items = _listed(namespace.cold_items)
+        if not items:
+            raise UserError(
+                f"--cold-items {namespace.cold_items}: names nothing; give ids of items"
+            )
+        recommender.require_items(dict.fromkeys(items, "--cold-items: "))
+        frame = recommender.recommend_from_items(items, namespace.k)
+        print("approximate: nobody with these items alone was in the training")
+    else:
+        if users is not None:
+            recommender.require_users(users)
+        frame = recommender.recommend(users, namespace.k)
+    write_output(namespace.output, to_bytes(frame))
+    print(f"{len(frame):,} recommendations: {namespace.output}")
+    return 0
+
+
+def read_users(text: str) -> Optional[dict[str, str]]:
+    """Ids of users, each with where it stands.
+
+    Args:
+        text: ``all``, a file with an id a line, or ids separated by commas.
+
+    Returns:
+        The beginning of a message for each id; None for all users.
+
+    Raises:
+        UserError: the file cannot be read, or there is no id.
+    """
+    if text == ALL_USERS:
+        return None
+    path = Path(text)
+    # Not by the path's own method, which fails on a list longer than a file's name.
+    if os.path.isdir(path) and os.sep in text:
+        raise UserError(f"--users {text}: is a folder; give all, a file or ids")
+    if os.path.isfile(path):
+        lines = ((number, line.strip()) for number, line in numbered_lines(path))
+        users = {line: f"{path}, line {number}: " for number, line in lines if line}
+    else:
+        ids = _listed(text)
+        # A single one may be meant as the name of a file.
+        is_alone = len(ids) == 1
+        origin = "--users: there is no such file, and " if is_alone else "--users: "
+        users = dict.fromkeys(ids, origin)
+    if not users:
+        raise UserError(f"--users {text}: names nobody; give all, a file or ids")
+    return users
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
+    """What turns a table into a file of the form that its name ends with."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UserError(
+            f"--output {path}: the name must end with {', '.join(_WRITERS)}"
+        )
+    if writer is _parquet:
+        _require_pyarrow(path)
+    return writer
+
+
+def _require_pyarrow(path: Path) -> None:
+    try:
+        # By its import: one made for another NumPy is there and does not work.
+        importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise UserError(
+            f"--output {path}: Parquet needs pyarrow ({error}); run "
+            'pip install "recbole-kgif[parquet]", or name a .csv or .json file'
+        ) from None
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
+def _json(frame: pd.DataFrame) -> bytes:
+    text = frame.to_json(orient="records", force_ascii=False, indent=1)
+    return f"{text}\n".encode()
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    ".csv": _csv,
+    ".json": _json,
+    ".parquet": _parquet,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="recbole-kgif recommend",
+        allow_abbrev=False,
+        description="Write the best new items for users, by a run's checkpoint. What a "
+        "user has met in any part of the data set is left out. Names are written as "
+        "they are: a spreadsheet may take one that begins with =, +, - or @ for a "
+        "formula.",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the model.pth of a run",
+    )
+    whom = parser.add_mutually_exclusive_group(required=True)
+    whom.add_argument(
+        "--users",
+        metavar="USERS",
+        help="a file with an id a line, the word all, or ids separated by commas",
+    )
+    whom.add_argument(
+        "--cold-items",
+        metavar="ITEMS",
+        help="in place of users, ids of items that somebody without a history likes, "
+        "separated by commas; an approximation, for KGIF alone",
+    )
+    parser.add_argument(
+        "--k",
+        type=at_least_one,
+        default=20,
+        metavar="COUNT",
+        help="items a user (default: 20)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="name ending with .csv, .json or .parquet; an existing file is replaced",
+    )
+    add_restoring_arguments(parser)
+    return parser

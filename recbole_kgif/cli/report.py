@@ -1,0 +1,72 @@
+"""The report on runs that are there."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.compare.packed import PACKED_FILE, pack
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those after the command's name.
+
+    Returns:
+        Exit code.
+    """
+    namespace = _parser().parse_args(arguments)
+    output = namespace.output or namespace.folders[0]
+    write_reports(namespace.folders, output)
+    if len(namespace.folders) == 1:
+        from recbole_kgif.study.report import write_study
+
+        for path in write_study(namespace.folders[0], output):
+            print(path)
+    if namespace.pack:
+        for folder in namespace.folders:
+            print(pack(folder))
+    return 0
+
+
+def write_reports(folders: Sequence[Path], output: Path) -> None:
+    """Write the report on the runs of some folders, and print what was written."""
+    # Only now: loading matplotlib and SciPy takes a second.
+    from recbole_kgif.compare.report import write_report
+
+    for path in write_report(folders, output):
+        print(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="recbole-kgif report",
+        allow_abbrev=False,
+        description="Write report.md, report.csv, report.tex, report.html and plots "
+        "from the records of runs, without running anything; from those of ablate or "
+        "robustness its tables too.",
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="folder written by compare, or with the result.json of a single run",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the report (default: the first DIR)",
+    )
+    parser.add_argument(
+        "--pack",
+        action="store_true",
+        help=f"afterwards put the records of each DIR into its {PACKED_FILE}, a "
+        "twentieth of their size, and remove runs/ with the logs",
+    )
+    return parser

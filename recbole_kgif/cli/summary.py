@@ -1,0 +1,100 @@
+"""The readable end of a run, made from its record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recbole_kgif.compare.metrics import title
+from recbole_kgif.options.protocols import protocol_of
+
+_METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
+
+
+def summarise(record: Mapping[str, Any], folder: Path) -> str:
+    """Several lines that tell a run's accuracy, cost and origin.
+
+    Args:
+        record: what `experiment.run_experiment` returns.
+        folder: where the run's files lie.
+
+    Returns:
+        The text; its last line holds all figures once more, for a log to be searched.
+    """
+    data, versions = record["data"], record["versions"]
+    lines = [
+        f"{record['model']} on {record['dataset']}",
+        "  data        "
+        + ", ".join(
+            f"{count:,} {name.replace('_', ' ')}" for name, count in data.items()
+        ),
+        "",
+        *_metric_table(record),
+        "",
+        f"  protocol    {protocol_of(record)}",
+        f"  cost        {_cost(record)}",
+        f"  origin      {_origin(record)}",
+        f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",
+        f"  shims       {', '.join(record['shims']) or 'none'}",
+        f"  files       {folder}",
+        "",
+        _one_line(record),
+    ]
+    return "\n".join(lines)
+
+
+def _metric_table(record: Mapping[str, Any]) -> list[str]:
+    keys = _ordered(record["test"])
+    width = max(len(title(key)) for key in keys)
+    rows = [f"  {'':{width}}  validation    test"]
+    rows += [
+        f"  {title(key):{width}}"
+        f"  {record['valid'][key]:10.4f}  {record['test'][key]:6.4f}"
+        for key in keys
+    ]
+    return rows
+
+
+def _ordered(result: Mapping[str, float]) -> list[str]:
+    """Metrics in the order of `_METRICS`, then any others as they come."""
+    known = [
+        key for metric in _METRICS for key in result if key.split("@")[0] == metric
+    ]
+    return known + [key for key in result if key not in known]
+
+
+def _cost(record: Mapping[str, Any]) -> str:
+    return (
+        f"{record['training_seconds_per_epoch']:.2f} s/epoch training, "
+        f"{record['validation_seconds_per_epoch']:.2f} s/epoch validation, "
+        f"{record['peak_memory_bytes'] / 2**20:,.0f} MiB peak memory, "
+        f"{record['parameters']:,} parameters"
+    )
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    n_processes = record.get("processes", 1)
+    processes = f"{n_processes} processes, " if n_processes > 1 else ""
+    return (
+        f"epoch {record['best_epoch']} of {len(record['epochs'])} epochs, "
+        f"seed {record['seed']}, split {record['split_hash'][:12]}, "
+        f"{processes}{record['device']}, {record['threads']} threads"
+    )
+
+
+def _one_line(record: Mapping[str, Any]) -> str:
+    parts = [f"{record['model']} {record['dataset']}"]
+    for name in ("valid", "test"):
+        figures = (f"{title(k)} {record[name][k]:.4f}" for k in _ordered(record[name]))
+        parts.append(f"{name}: " + " ".join(figures))
+    versions = record["versions"]
+    parts += [
+        _cost(record),
+        f"seed {record['seed']}",
+        f"split {record['split_hash']}",
+        " ".join(
+            f"{name} {versions[name]}" for name in ("recbole_kgif", "recbole", "torch")
+        ),
+    ]
+    return " | ".join(parts)

@@ -1,0 +1,232 @@
+"""One run: train, validate and test one model."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, Optional
+
+from recbole_kgif.cli import COMMANDS
+from recbole_kgif.cli.arguments import (
+    ArgumentParser,
+    add_common_arguments,
+    check_files,
+    locate,
+    named_options,
+    output_folder,
+)
+from recbole_kgif.common.files import read_object
+from recbole_kgif.common.process import prepare_process
+from recbole_kgif.common.resources import PACKAGE_FOLDER
+from recbole_kgif.common.version import __version__
+from recbole_kgif.compare.metrics import validation_metric
+from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
+from recbole_kgif.options.protocols import add_protocol_argument, under_protocol
+from recbole_kgif.options.settings import (
+    KNOWLEDGE_FAMILY,
+    check_model,
+    dataset_options,
+    default_options,
+    known_models,
+    parse_overrides,
+    read_config_file,
+)
+from recbole_kgif.training import run_folder
+from recbole_kgif.training.distributed.launcher import ProcessFailed, train_in_processes
+from recbole_kgif.training.distributed.layout import (
+    Layout,
+    add_layout_arguments,
+    check_shareable,
+    layout_of,
+)
+
+_HELP_WIDTH = 78
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those after the command's name.
+
+    Returns:
+        Exit code.
+    """
+    namespace, rest = _parser().parse_known_args(arguments)
+    model = check_model(namespace.model)
+    layout = layout_of(namespace, model)
+    options: dict[str, Any] = {}
+    for path in namespace.config_files:
+        options.update(read_config_file(path, model))
+    given = named_options(namespace, "seed", "epochs")
+    options.update(parse_overrides([*given, *rest], model))
+
+    location = locate(namespace, options)
+    of_dataset = dataset_options(location.name, location.folder)
+    options = {**under_protocol(namespace.protocol, of_dataset, options), **options}
+    options["data_path"] = str(location.data_path)
+    options.setdefault("show_progress", sys.stderr.isatty())
+    validation_metric({**default_options(model), **options})
+    is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
+    check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
+    if is_knowledge_aware and options.get("save_dataloaders"):
+        raise UserError(
+            f"save_dataloaders=True: RecBole cannot store those of {model}; leave it "
+            "out"
+        )
+    if layout is not None:
+        check_shareable(options)
+    if layout is not None and not layout.has_first:
+        return _help_other_machine(layout, model, location.name, options)
+    settings = dict(options)
+    if layout is not None:
+        settings["world_size"] = layout.world_size
+    is_new = False
+    if namespace.resume:
+        output = _begun_folder(namespace.output)
+        run_folder.check_resumable(output, model, location.name, settings)
+    else:
+        if namespace.output is not None:
+            run_folder.check_not_begun(namespace.output)
+        is_new = namespace.output is None or not namespace.output.exists()
+        output = output_folder(namespace.output, f"{model}-{location.name}")
+
+    with run_folder.held(output):
+        if not namespace.resume:
+            run_folder.begin(output, model, location.name, settings)
+        try:
+            summary = _train(layout, model, location.name, options, output)
+        except (UserError, OSError) as error:
+            run_folder.forget(output)
+            if is_new and isinstance(error, UserError):
+                run_folder.remove_refused(output)
+            raise
+        except ProcessFailed as error:
+            return _failed(error)
+    print("\n" + summary)
+    return 0
+
+
+def _help_other_machine(
+    layout: Layout, model: str, dataset: str, options: dict[str, Any]
+) -> int:
+    """Do this machine's part of a run whose folder is on another one."""
+    first, last = layout.ranks[0], layout.ranks[-1]
+    print(
+        f"processes {first} to {last} of {layout.world_size}: what is printed and "
+        f"written is on the machine with --group_offset 0 ({layout.ip})"
+    )
+    try:
+        train_in_processes(
+            layout, model, dataset, options, None, resumable=_can_be_resumed(model)
+        )
+    except ProcessFailed as error:
+        return _failed(error)
+    return 0
+
+
+def _failed(error: ProcessFailed) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_RUNS_FAILED
+
+
+def _can_be_resumed(model: str) -> bool:
+    return model in run_folder.RESUMABLE_MODELS
+
+
+def _begun_folder(asked_for: Optional[Path]) -> Path:
+    if asked_for is None:
+        raise UserError("--resume: name the unfinished run's folder by --output DIR")
+    return asked_for
+
+
+def _train(
+    layout: Optional[Layout],
+    model: str,
+    dataset: str,
+    options: dict[str, Any],
+    output: Path,
+) -> str:
+    """Run, and return the summary."""
+    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    prepare_process()
+    from recbole_kgif.cli.summary import summarise
+
+    resumable = _can_be_resumed(model)
+    if layout is not None:
+        train_in_processes(layout, model, dataset, options, output, resumable=resumable)
+        return summarise(read_object(output / run_folder.RESULT_FILE), output)
+    from recbole_kgif.training.experiment import run_experiment
+
+    record = run_experiment(model, dataset, options, output, resumable=resumable)
+    return summarise(record, output)
+
+
+class _EpilogAsItIs(argparse.HelpFormatter):
+    """Keeps the line breaks of a text that has some."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return text
+        return super()._fill_text(text, width, indent)
+
+
+def _epilog() -> str:
+    """What stands below the arguments: further options, and the other commands."""
+    options = (
+        "Any option of RecBole or of the model can be added as --key=value, for "
+        "instance --learning_rate=0.002 --attention=none. The options of KGIF stand in "
+        "properties/model/KGIF.yaml. Further commands, each with a --help of its own:"
+    )
+    width = max(map(len, COMMANDS))
+    lines = textwrap.wrap(options, _HELP_WIDTH)
+    for name in COMMANDS:
+        lines += textwrap.wrap(
+            _summary(name),
+            _HELP_WIDTH,
+            initial_indent=f"  {name:{width}}  ",
+            subsequent_indent=" " * (width + 4),
+        )
+    return "\n".join(lines)
+
+
+def _summary(command: str) -> str:
+    """The first line of a command's module, which is read as syntax, not run."""
+    source = (PACKAGE_FOLDER / "commands" / f"{command}.py").read_text("utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        prog="recbole-kgif",
+        allow_abbrev=False,
+        description="Train, validate and test KGIF, or any model of RecBole, on a data "
+        "set with a knowledge graph.",
+        formatter_class=_EpilogAsItIs,
+        epilog=_epilog(),
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument(
+        "--model", default="KGIF", help="KGIF or a model of RecBole (default: KGIF)"
+    )
+    add_common_arguments(parser)
+    add_protocol_argument(parser)
+    add_layout_arguments(parser)
+    parser.add_argument("--seed", help="seed of split, initialisation and sampling")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for checkpoint, record and logs "
+        "(default: runs/MODEL-DATASET-TIME)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the unfinished run in --output, given the settings that it "
+        "began with; it ends as if it had never stopped",
+    )
+    return parser

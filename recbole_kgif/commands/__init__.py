@@ -1,1 +1,0 @@
-"""The commands of the command line, each a module with `run(arguments)`."""

@@ -1,0 +1,1 @@
+"""What every room may use: whole files, package data, settings of the process."""

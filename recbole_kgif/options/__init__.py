@@ -1,0 +1,1 @@
+"""What may be set: names, defaults, values, protocols and devices."""

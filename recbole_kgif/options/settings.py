@@ -1,0 +1,416 @@
+"""What a run is made with: known names, checked options, one merged configuration.
+
+Works on files and text alone, so that a mistake is told before PyTorch is loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recbole_kgif.common.resources import resource
+from recbole_kgif.data.checks import FieldNames
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.errors import UserError, suggest
+from recbole_kgif.options.values import check_value, is_text
+
+KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
+
+# Options that RecBole reads without listing them in a yaml file of its own.
+_UNLISTED_OPTIONS = frozenset(
+    {"encoding", "train_rec_step", "train_kg_step", "token_num_threshold", "tail_ratio"}
+)
+# Options of this package's own, for the check of the data.
+_OWN_OPTIONS = frozenset({"unlinked_items"})
+
+# What RecBole's own entry point takes for several processes.
+_OF_PROCESSES = frozenset({"nproc", "world_size", "ip", "port", "group_offset"})
+
+# Options that a data set's folder may bring along in a file of its own.
+_OPTIONS_OF_DATA = ("benchmark_filename", "eval_args", "load_col")
+
+# Characters of a value that a message shows.
+_LONGEST_SHOWN = 200
+
+# Numbers that RecBole would take and then fail on, or never end with.
+_AT_LEAST: dict[str, float] = {
+    "epochs": 1,
+    "train_batch_size": 1,
+    "eval_batch_size": 1,
+    "eval_step": 1,
+    "stopping_step": 0,
+    "worker": 0,
+    "loss_decimal_place": 0,
+    "metric_decimal_place": 0,
+    "weight_decay": 0,
+    "learning_rate": 0,
+    "seed": 0,
+}
+# NumPy's generator takes no larger one.
+LARGEST_SEED = 2**32 - 1
+# So many layers would never end.
+_AT_MOST = {"seed": LARGEST_SEED, "n_layers": 100}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without tags, in which 1e-4 is a number as it is in RecBole's files."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: list(resolvers)
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def recbole_folder() -> Path:
+    """Folder of the installed RecBole, found without importing it.
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the package recbole is missing; run pip install recbole-kgif")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@cache
+def known_models() -> Mapping[str, str]:
+    """Names of all models that can be run, each with its family in RecBole.
+
+    A model is a class in a module of its lower-cased name. Its spelling stands in the
+    module, so only the modules' syntax is read.
+    """
+    families = {"KGIF": KNOWLEDGE_FAMILY}
+    for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
+        names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
+        families.update(
+            (name, path.parent.name) for name in names if name.lower() == path.stem
+        )
+    return families
+
+
+def check_model(name: str) -> str:
+    """The name itself where such a model exists.
+
+    Raises:
+        UserError: there is none of that name; the nearest ones are named.
+    """
+    if name not in known_models():
+        raise UserError(
+            f"--model {name}: no such model; {suggest(name, known_models())}"
+        )
+    return name
+
+
+def default_options(model: str) -> dict[str, Any]:
+    """Options that a run of the model knows, with RecBole's and the model's defaults.
+
+    Args:
+        model: a name that `check_model` has passed.
+
+    Returns:
+        Name and default of each option, None where RecBole names no default.
+    """
+    properties = recbole_folder() / "properties"
+    options: dict[str, Any] = dict.fromkeys(
+        [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS | _OWN_OPTIONS)]
+    )
+    for path in (
+        properties / "overall.yaml",
+        properties / "dataset/sample.yaml",
+        properties / "quick_start_config/knowledge_base.yaml",
+        properties / f"model/{model}.yaml",
+    ):
+        if path.exists():
+            options.update(_read_yaml(path))
+    if model == "KGIF":
+        options.update(_read_yaml(resource("properties/model/KGIF.yaml")))
+    return options
+
+
+def _listed_arguments() -> list[str]:
+    """The argument lists of ``recbole/utils/argument_list.py``, read as syntax."""
+    source = (recbole_folder() / "utils/argument_list.py").read_text("utf-8")
+    lists = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+    ]
+    return [name for names in lists for name in names]
+
+
+def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
+    """RecBole's ``--key=value`` arguments as a checked dictionary.
+
+    Args:
+        arguments: what is left of the command line.
+        model: the model, whose options are known besides RecBole's.
+
+    Returns:
+        Option names with values read as YAML.
+
+    Raises:
+        UserError: an argument of another form, an unknown option, or a value of a type
+            that the option cannot have.
+    """
+    overrides: dict[str, Any] = {}
+    known = default_options(model)
+    for argument in arguments:
+        _refuse_processes(argument, argument[2:])
+        match = re.fullmatch(r"--([A-Za-z_][\w-]*)=(.*)", argument, re.DOTALL)
+        if match is None:
+            raise UserError(
+                f"{argument}: not understood; RecBole's options are given as "
+                "--key=value, and --help lists the others"
+            )
+        name, text = match.groups()
+        value = _value_of(name, text)
+        check_option(f"--{name}={in_one_line(text)}", name, value, known)
+        overrides[name] = value
+    return overrides
+
+
+def _value_of(name: str, text: str) -> Any:
+    """Value of a command-line option: YAML, but for a text that is in no quotes.
+
+    Raises:
+        UserError: it is no YAML.
+    """
+    if is_text(name) and text[:1] not in ("", "'", '"', "~"):
+        return "\t" if text == r"\t" else text
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError:
+        raise UserError(
+            f"--{name}={in_one_line(text)}: the value is not valid YAML; a text with "
+            f"special characters is given as \"--{name}='TEXT'\""
+        ) from None
+
+
+def read_config_file(path: Path, model: str) -> dict[str, Any]:
+    """Options of a RecBole configuration file, checked as on the command line.
+
+    Raises:
+        UserError: the file cannot be read, is no YAML mapping, or holds an option that
+            is unknown or of a wrong type.
+    """
+    values = _read_yaml(path)
+    known = default_options(model)
+    for name, value in values.items():
+        where = f"{path}: {in_one_line(name)}: {in_one_line(value)}"
+        check_option(where, str(name), value, known)
+    return values
+
+
+def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) -> None:
+    """Compare an option's name and value with the known ones.
+
+    Args:
+        where: where it stands, with its value, for the message.
+        name: the option.
+        value: its value.
+        known: all options with their defaults.
+
+    Raises:
+        UserError: unknown option, or a value of a type that it cannot have.
+    """
+    _refuse_processes(where, name)
+    if name not in known:
+        raise UserError(
+            f"{where}: unknown option {in_one_line(name)}; {suggest(name, known)}"
+        )
+    check_value(where, name, value)
+    default = known[name]
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise UserError(f"{where}: {name} must be True or False")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        if not is_number:
+            raise UserError(f"{where}: {name} must be a number, as {default} is")
+        if name in _AT_LEAST and type(default) is int and type(value) is not int:
+            raise UserError(f"{where}: {name} must be a whole number")
+    forms = (list, dict, str, int, float) if isinstance(default, list) else (dict, str)
+    if isinstance(default, (list, dict)) and not isinstance(value, forms):
+        raise UserError(f"{where}: {name} must be of the form {default}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where}: {name} must be finite")
+    if name in _AT_LEAST and is_number and value < _AT_LEAST[name]:
+        raise UserError(f"{where}: {name} must be at least {_AT_LEAST[name]:g}")
+    if name in _AT_MOST and is_number and value > _AT_MOST[name]:
+        raise UserError(f"{where}: {name} must be at most {_AT_MOST[name]}")
+
+
+def _refuse_processes(where: str, name: str) -> None:
+    """Refuse the number and place of processes as an option of a model's.
+
+    Raises:
+        UserError: it is such an option.
+    """
+    if name in _OF_PROCESSES:
+        raise UserError(
+            f"{where}: {name} is an argument of a single run's command line; where "
+            "there are many runs, --jobs does several at a time"
+        )
+
+
+def in_one_line(value: Any) -> str:
+    """A value for a message: whole where it is short and printable."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if text.isprintable() and len(text) <= _LONGEST_SHOWN else shown(text)
+
+
+def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
+    """Protocol and data options of a data set.
+
+    Args:
+        dataset: its name.
+        folder: the folder that holds its files.
+
+    Returns:
+        The common protocol, overlaid by the data set's file of ``dataset_configs``, or
+        else by the one that lies in its folder. Of a data set without such a file the
+        pre-split parts are taken where there are only these.
+
+    Raises:
+        UserError: the file in the folder holds more than options of the data.
+    """
+    options = _read_yaml(resource("properties/protocol.yaml"))
+    own = resource("dataset_configs") / f"{dataset}.yaml"
+    beside = folder / f"{dataset}.yaml"
+    if own.exists():
+        options.update(_read_yaml(own))
+    elif beside.exists():
+        options.update(_read_options_of_data(beside))
+    elif not (folder / f"{dataset}.inter").exists():
+        parts = ["train", "valid", "test"]
+        if all((folder / f"{dataset}.{part}.inter").exists() for part in parts):
+            options["benchmark_filename"] = parts
+    return options
+
+
+def _read_options_of_data(path: Path) -> dict[str, Any]:
+    """Options that a data set brings along.
+
+    RecBole evaluates an option that is a text as Python, so whoever made the data could
+    run anything here. Lists and mappings it takes as they are.
+    """
+    options = _read_yaml(path)
+    for name, value in options.items():
+        if name not in _OPTIONS_OF_DATA or not isinstance(value, (list, dict)):
+            raise UserError(
+                f"{path}: {in_one_line(name)}: a data set's own file may hold "
+                f"{', '.join(_OPTIONS_OF_DATA)} alone, as lists and mappings; give "
+                "this one with --config-files"
+            )
+        check_value(f"{path}: {name}: {in_one_line(value)}", name, value)
+    return options
+
+
+def field_names(options: Mapping[str, Any]) -> FieldNames:
+    """Names of the id columns that RecBole's options ask for, else RecBole's own."""
+    named = {
+        "user": "USER_ID_FIELD",
+        "item": "ITEM_ID_FIELD",
+        "entity": "ENTITY_ID_FIELD",
+        "head": "HEAD_ENTITY_ID_FIELD",
+        "relation": "RELATION_ID_FIELD",
+        "tail": "TAIL_ENTITY_ID_FIELD",
+    }
+    return FieldNames(
+        **{field: options[name] for field, name in named.items() if options.get(name)}
+    )
+
+
+def check_loaded_columns(
+    options: Mapping[str, Any], *, needs_knowledge_graph: bool
+) -> None:
+    """Refuse to load files without the columns of ids, on which RecBole fails.
+
+    Args:
+        options: RecBole's options, of which `load_col` names the columns of each file.
+        needs_knowledge_graph: whether triples and links are loaded.
+
+    Raises:
+        UserError: such a column is not named.
+    """
+    columns = options.get("load_col")
+    if columns is None:
+        return
+    names = field_names(options)
+    needed: dict[str, tuple[str, ...]] = {"inter": (names.user, names.item)}
+    if needs_knowledge_graph:
+        needed["kg"] = (names.head, names.relation, names.tail)
+        needed["link"] = (names.item, names.entity)
+    for suffix, ids in needed.items():
+        if suffix not in columns:
+            raise UserError(
+                f"load_col: {in_one_line(columns)} lacks {suffix}; add "
+                f"{suffix}: [{', '.join(ids)}]"
+            )
+        missing = [i for i in ids if i not in columns[suffix]]
+        if missing:
+            raise UserError(
+                f"load_col: {suffix}: {in_one_line(columns[suffix])} lacks "
+                f"{missing[0]}; add it"
+            )
+    _check_time(options, columns["inter"])
+    for name in ("alias_of_user_id", "alias_of_item_id"):
+        for alias in options.get(name) or []:
+            if not any(alias in named for named in columns.values()):
+                raise UserError(
+                    f"{name}: no loaded column is {in_one_line(alias)}; name those of "
+                    "load_col"
+                )
+
+
+def _check_time(options: Mapping[str, Any], interaction_columns: list[str]) -> None:
+    """Refuse to order interactions by a time that is not loaded.
+
+    Raises:
+        UserError: it is asked for.
+    """
+    arguments = options.get("eval_args")
+    order = arguments.get("order") if isinstance(arguments, dict) else None
+    time = options.get("TIME_FIELD") or "timestamp"
+    is_split = options.get("benchmark_filename") is not None
+    if order == "TO" and not is_split and time not in interaction_columns:
+        raise UserError(
+            f"eval_args: order TO needs the column {time}, and load_col: inter: "
+            f"{in_one_line(interaction_columns)} lacks it; add it, or give order RO"
+        )
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
+    try:
+        values = yaml.load(text, Loader=_Loader)
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply; flatten it") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f" line {mark.line + 1}:"
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise UserError(f"{path}:{line} not valid YAML: {problem}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: holds no `key: value` lines, so no options")
+    return values

@@ -1,0 +1,1 @@
+"""One training: loading, the trainer, the checkpoint, resuming, several processes."""
