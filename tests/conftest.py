@@ -35,6 +35,14 @@ TINY_OPTIONS: dict[str, Any] = {
 }
 
 
+# As a comparison gives them to every model.
+LOADED_COLUMNS = {
+    "inter": ["user_id", "item_id"],
+    "kg": ["head_id", "relation_id", "tail_id"],
+    "link": ["item_id", "entity_id"],
+}
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A configuration and what RecBole made of it."""
@@ -130,3 +138,26 @@ def run(data_path: Path, tmp_path: Path) -> Run:
         return run_experiment(model, "tiny", options, output, resumable=True)
 
     return start
+
+
+@pytest.fixture
+def load(data_path: Path, in_tmp_path: Path) -> Callable[..., Any]:
+    """Load the tiny data set for a model, with its triples changed."""
+    from recbole_kgif.training.loading import load_data, make_config
+
+    def load_changed(model: str, triples: Any = None, **options: Any) -> Any:
+        config = make_config(
+            model,
+            "tiny",
+            {
+                **TINY_OPTIONS,
+                "data_path": str(data_path),
+                "checkpoint_dir": str(in_tmp_path),
+                "load_col": LOADED_COLUMNS,
+                **options,
+            },
+        )
+        data = load_data(config, split_seed=1, linked_items_only=True, triples=triples)
+        return config, data
+
+    return load_changed

@@ -7,8 +7,8 @@ import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.doctor.findings import Finding
+from tests.cli.test_cli import error_of
 from tests.doctor.helpers import INTERACTIONS, write_dataset
-from tests.test_cli import error_of
 
 SPLIT = {
     "train": INTERACTIONS[:3],

@@ -13,7 +13,7 @@ import torch
 
 from recbole_kgif.training.tensorfile import write_tensors
 from tests.malformed.helpers import OUTPUT, outcome
-from tests.test_tensorfile import MakesFolder
+from tests.training.test_tensorfile import MakesFolder
 
 RECOMMEND = ["recommend", f"--output={OUTPUT}/a.csv"]
 

@@ -10,9 +10,9 @@ import pytest
 from recbole_kgif.cli import main
 from recbole_kgif.doctor.findings import Finding
 from recbole_kgif.training.loading import load_data, make_config, make_model
+from tests.cli.test_cli import TINY
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import DAMAGES, OUTPUT, outcome
-from tests.test_cli import TINY
 
 FILES = sorted(path.name for path in TINY_FOLDER.iterdir())
 TRAIN = [*TINY, f"--output={OUTPUT}"]

@@ -11,6 +11,7 @@ import pytest
 
 from recbole_kgif.compare.packed import pack
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
+from tests.cli.test_cli import TINY
 from tests.compare.helpers import record, write_record
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import OUTPUT, outcome
@@ -22,7 +23,6 @@ from tests.prepare.helpers import (
     PLAIN_FILES,
     write_files,
 )
-from tests.test_cli import TINY
 
 # Put in somewhere: what files are broken by, and what strangers would like to be run.
 SNIPPETS = (

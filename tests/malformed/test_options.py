@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_cli import TINY
 from tests.malformed.helpers import OUTPUT, outcome
-from tests.test_cli import TINY
 
 MADE = "made-by-a-file"
 NESTED = "a: " + "[" * 500 + "]" * 500

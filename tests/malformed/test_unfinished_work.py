@@ -14,6 +14,7 @@ from recbole_kgif.cli import main
 from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.store import start_anew
 from recbole_kgif.tune.search import ModelSearch
+from tests.cli.test_cli import TINY
 from tests.compare.helpers import record
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import OUTPUT, outcome
@@ -21,8 +22,7 @@ from tests.malformed.test_checkpoints import OTHER_FILES
 from tests.malformed.test_options import CONTENTS as OPTION_FILES
 from tests.malformed.test_options import MADE
 from tests.malformed.test_records import CONTENTS as RECORD_FILES
-from tests.test_cli import TINY
-from tests.test_resume import Stopped, stop_after
+from tests.training.test_resume import Stopped, stop_after
 from tests.tune.helpers import run_trial
 
 # --- a training ---------------------------------------------------------------------

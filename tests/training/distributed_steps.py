@@ -1,6 +1,6 @@
 """One of two processes that train models on the tiny data set: see test_distributed.
 
-Started as ``python -m tests.distributed_steps RANK PORTS DATA_PATH FOLDER``.
+Started as ``python -m tests.training.distributed_steps RANK PORTS DATA_PATH FOLDER``.
 Prints a JSON object with a result for each model, and one for a single step.
 """
 

@@ -21,7 +21,7 @@ from recbole_kgif.training.run_folder import RESUMABLE_MODELS
 from recbole_kgif.training.tensorfile import write_tensors
 from tests.conftest import TINY_OPTIONS, Run
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 TINY = [
     "--dataset=tiny",
     *(f"--{name}={value}" for name, value in TINY_OPTIONS.items() if value != ""),

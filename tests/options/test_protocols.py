@@ -20,8 +20,8 @@ from recbole_kgif.options.protocols import (
     protocol_of,
     under_protocol,
 )
+from tests.cli.test_cli import TINY, error_of, in_data
 from tests.compare.helpers import comparison, record, write_record
-from tests.test_cli import TINY, error_of, in_data
 
 __all__ = ["in_data"]
 

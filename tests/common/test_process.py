@@ -29,7 +29,7 @@ def pages(prepare: str, **environment: str) -> int:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     process = subprocess.run(
         [sys.executable, "-c", PAGES.format(prepare=prepare)],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         env={**inherited, **environment},
         capture_output=True,
         text=True,
@@ -83,7 +83,7 @@ def test_a_process_ends_with_all_it_has_said_whatever_its_threads_do(
     process = subprocess.run(
         [sys.executable, "-c", ENDLESS],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import TINY_OPTIONS
-from tests.study.conftest import LOADED_COLUMNS
+from tests.conftest import LOADED_COLUMNS, TINY_OPTIONS
 
 
 def features_by_item(dataset: Any) -> dict[int, set[tuple[str, int, int]]]:

@@ -24,14 +24,14 @@ import pytest
 
 from tests.conftest import TINY_OPTIONS
 from tests.prepare.helpers import contents_of, large_kgat_files, write_files
-from tests.test_resume import assert_alike
+from tests.training.test_resume import assert_alike
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="no SIGKILL on this system"),
 ]
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 SCRIPT = str(CHECKOUT / "run_recbole_kgif.py")
 TINY = [
     "--dataset=tiny",

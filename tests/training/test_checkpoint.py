@@ -16,7 +16,7 @@ from recbole_kgif.training.checkpoint import load, restore, save
 from recbole_kgif.training.experiment import run_experiment
 from recbole_kgif.training.tensorfile import write_tensors
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
-from tests.test_tensorfile import MakesFolder
+from tests.training.test_tensorfile import MakesFolder
 
 # One that stores nothing else, and some that store tensors, arrays or sparse matrices.
 MODELS = ("KGIF", "KGCN", "RippleNet", "LightGCN", "ItemKNN", "EASE", "Pop")

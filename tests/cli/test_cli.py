@@ -17,7 +17,7 @@ from recbole_kgif import __version__
 from recbole_kgif.cli import COMMANDS, main
 from tests.conftest import TINY_OPTIONS
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 SCRIPT = CHECKOUT / "run_recbole_kgif.py"
 SHARED_RAW = CHECKOUT.parent / "shared" / "datasets" / "raw"
 

@@ -28,9 +28,9 @@ from recbole_kgif.training.checkpoint import restore
 from recbole_kgif.training.distributed import launcher
 from recbole_kgif.training.distributed.layout import Place
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
-from tests.distributed_steps import MODELS
+from tests.training.distributed_steps import MODELS
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 EPOCHS = 30
 SETTINGS = {
     **TINY_OPTIONS,
@@ -238,7 +238,13 @@ def side_by_side(
     processes = []
     for rank in range(2):
         (folder / str(rank)).mkdir()
-        command = [sys.executable, "-m", "tests.distributed_steps", str(rank), ports]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.training.distributed_steps",
+            str(rank),
+            ports,
+        ]
         processes.append(
             subprocess.Popen(
                 [*command, str(TINY_FOLDER.parent), str(folder / str(rank))],
