@@ -195,7 +195,7 @@ def _epilog() -> str:
 
 def _summary(command: str) -> str:
     """The first line of a command's module, which is read as syntax, not run."""
-    source = (PACKAGE_FOLDER / "commands" / f"{command}.py").read_text("utf-8")
+    source = (PACKAGE_FOLDER / "cli" / f"{command}.py").read_text("utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
