@@ -18,7 +18,7 @@ OWN_PROGRAMS = ("python run_recbole_kgif.py", "recbole-kgif")
 PROGRAMS = (
     *OWN_PROGRAMS,
     *("python benchmarks/", "python docs/", "optuna", "pip install", "pytest"),
-    *("uv ", "uvx ", "git apply"),
+    *("uv ", "uvx ", "git apply", "git am"),
 )
 _COMMAND_LANGUAGES = ("bash", "console", "sh", "shell")
 _PYTHON = ("from ", "import ")

@@ -123,6 +123,7 @@ EXCEPTIONS = {
     "uv ": "it installs a whole environment",
     "uvx ": "it installs a whole environment",
     "git apply": "it is for a checkout of RecBole",
+    "git am": "it is for a checkout of RecBole",
     "python run_recbole_kgif.py [--model M] [--dataset D] [--key=value ...]": (
         "it is the form of the command"
     ),
