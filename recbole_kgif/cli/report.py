@@ -20,15 +20,22 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace = _parser().parse_args(arguments)
-    output = namespace.output or namespace.folders[0]
-    write_reports(namespace.folders, output)
-    if len(namespace.folders) == 1:
-        from recbole_kgif.study.report import write_study
+    folders = namespace.folders
+    output = namespace.output or folders[0]
 
-        for path in write_study(namespace.folders[0], output):
-            print(path)
+    # Only now: loading matplotlib and SciPy takes a second.
+    from recbole_kgif.compare.records import read_comparison
+    from recbole_kgif.compare.report import write_report_of
+    from recbole_kgif.study.report import write_study
+
+    comparison = read_comparison(folders)
+    written = write_report_of(comparison, output)
+    if len(folders) == 1:
+        written += write_study(comparison, folders[0], output)
+    for path in written:
+        print(path)
     if namespace.pack:
-        for folder in namespace.folders:
+        for folder in folders:
             print(pack(folder))
     return 0
 

@@ -9,7 +9,7 @@ from recbole_kgif.common.files import write_whole
 from recbole_kgif.compare import html, latex, markdown, spreadsheet
 from recbole_kgif.compare.content import build_document, main_metric, sorted_models
 from recbole_kgif.compare.plots import draw_plots
-from recbole_kgif.compare.records import read_comparison
+from recbole_kgif.compare.records import Comparison, read_comparison
 from recbole_kgif.errors import UserError
 
 PLOTS_FOLDER = "plots"
@@ -29,7 +29,22 @@ def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
     Raises:
         UserError: the records cannot be read or compared, or the files not be written.
     """
-    comparison = read_comparison(folders)
+    return write_report_of(read_comparison(folders), output)
+
+
+def write_report_of(comparison: Comparison, output: Path) -> list[Path]:
+    """Write the report of records that have been read, as `write_report` does.
+
+    Args:
+        comparison: the records.
+        output: as of `write_report`.
+
+    Returns:
+        The files written, the plots left out.
+
+    Raises:
+        UserError: the files cannot be written.
+    """
     models = sorted_models(comparison)
     document = build_document(comparison)
     plots = draw_plots(models, main_metric(comparison))

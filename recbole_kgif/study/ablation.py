@@ -64,8 +64,20 @@ def read_ablation(folder: Path) -> Ablation:
     Raises:
         UserError: no variant has finished, or the records cannot be compared.
     """
+    return ablation_of(read_comparison([folder]), folder)
+
+
+def ablation_of(comparison: Comparison, folder: Path) -> Ablation:
+    """Take an ablation out of records that have been read.
+
+    Args:
+        comparison: the records of a data set.
+        folder: where they are, for the message.
+
+    Raises:
+        UserError: no variant has finished.
+    """
     known = [variant.name for variant in ABLATION]
-    comparison = read_comparison([folder])
     comparison = Comparison(
         [run for run in comparison.runs if run.model in known],
         [failure for failure in comparison.failures if failure.model in known],

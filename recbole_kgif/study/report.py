@@ -7,53 +7,58 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 from recbole_kgif.common.files import write_whole
 from recbole_kgif.compare import markdown
-from recbole_kgif.compare.records import read_comparison
+from recbole_kgif.compare.records import Comparison
 from recbole_kgif.errors import UserError
 from recbole_kgif.study.ablation import (
+    Ablation,
     ablation_document,
+    ablation_of,
     ablation_rows,
     read_ablation,
 )
 from recbole_kgif.study.plots import draw_robustness
 from recbole_kgif.study.robustness import (
     PLOT,
+    Robustness,
     is_of_robustness,
     read_robustness,
     robustness_document,
+    robustness_of,
     robustness_rows,
 )
 
 
-def write_study(folder: Path, output: Path) -> list[Path]:
-    """Write the pages of the study that a folder's records are of.
+def write_study(comparison: Comparison, folder: Path, output: Path) -> list[Path]:
+    """Write the pages of the study that records are of.
 
     Args:
-        folder: that of a data set, with its runs.
+        comparison: the records of a data set.
+        folder: where they are, for a message.
         output: receives the files.
 
     Returns:
         The files; none where the records are of no study.
 
     Raises:
-        UserError: the records cannot be read or compared, or the files not be written.
+        UserError: the files cannot be written.
     """
-    runs = read_comparison([folder]).runs
+    runs = comparison.runs
     if not all("variant" in (run.record.get("request") or {}) for run in runs):
         return []
-    is_robustness = any(is_of_robustness(run.model) for run in runs)
-    return (write_robustness if is_robustness else write_ablation)(folder, output)
+    if any(is_of_robustness(run.model) for run in runs):
+        return _write(output, _robustness_files(robustness_of(comparison, folder)))
+    return _write(output, _ablation_files(ablation_of(comparison, folder)))
 
 
-def write_ablation(folder: Path, output: Optional[Path] = None) -> list[Path]:
+def write_ablation(folder: Path) -> list[Path]:
     """Write ``ablation.md``, ``.csv`` and ``.json`` from a data set's records.
 
     Args:
         folder: that of the data set, with its runs.
-        output: receives the files; None for the folder itself.
 
     Returns:
         The files.
@@ -61,18 +66,14 @@ def write_ablation(folder: Path, output: Optional[Path] = None) -> list[Path]:
     Raises:
         UserError: the records cannot be read or compared, or the files not be written.
     """
-    ablation = read_ablation(folder)
-    rows = ablation_rows(ablation)
-    text = markdown.render(ablation_document(ablation))
-    return _write(output or folder, _tables("ablation", text, rows))
+    return _write(folder, _ablation_files(read_ablation(folder)))
 
 
-def write_robustness(folder: Path, output: Optional[Path] = None) -> list[Path]:
+def write_robustness(folder: Path) -> list[Path]:
     """Write ``robustness.md``, ``.csv``, ``.json`` and the plot from the records.
 
     Args:
         folder: that of the data set, with its runs.
-        output: receives the files; None for the folder itself.
 
     Returns:
         The files.
@@ -80,11 +81,19 @@ def write_robustness(folder: Path, output: Optional[Path] = None) -> list[Path]:
     Raises:
         UserError: the records cannot be read or compared, or the files not be written.
     """
-    study = read_robustness(folder)
+    return _write(folder, _robustness_files(read_robustness(folder)))
+
+
+def _ablation_files(ablation: Ablation) -> dict[str, Union[str, bytes]]:
+    text = markdown.render(ablation_document(ablation))
+    return _tables("ablation", text, ablation_rows(ablation))
+
+
+def _robustness_files(study: Robustness) -> dict[str, Union[str, bytes]]:
     text = markdown.render(robustness_document(study))
     files = _tables("robustness", text, robustness_rows(study))
     plots = {f"plots/{PLOT}.{kind}": v for kind, v in draw_robustness(study).items()}
-    return _write(output or folder, {**files, **plots})
+    return {**files, **plots}
 
 
 def _tables(

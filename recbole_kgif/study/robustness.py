@@ -69,7 +69,19 @@ def read_robustness(folder: Path) -> Robustness:
     Raises:
         UserError: no run has finished, or the records cannot be compared.
     """
-    comparison = read_comparison([folder])
+    return robustness_of(read_comparison([folder]), folder)
+
+
+def robustness_of(comparison: Comparison, folder: Path) -> Robustness:
+    """Take a robustness study out of records that have been read.
+
+    Args:
+        comparison: the records of a data set.
+        folder: where they are, for the message.
+
+    Raises:
+        UserError: no run has finished.
+    """
     comparison = Comparison(
         [run for run in comparison.runs if _divided(run.model)],
         [failure for failure in comparison.failures if _divided(failure.model)],
