@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from recbole_kgif.options.argument_types import whole_number
 
@@ -126,8 +126,8 @@ def write_report(
     for kind in ("png", "svg"):
         drawing.savefig(folder / f"{report.name}.{kind}")
     text = json.dumps(report.figures, indent=2)
-    write_whole(folder / f"{report.name}.json", text + "\n")
-    write_whole(folder / f"{report.name}.md", _markdown(report))
+    write_atomic(folder / f"{report.name}.json", text + "\n")
+    write_atomic(folder / f"{report.name}.md", _markdown(report))
     print("\n" + "\n".join(_table(report)) + "\n")
     for kind in ("md", "json", "png", "svg"):
         print(folder / f"{report.name}.{kind}")

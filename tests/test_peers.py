@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_kgif.compare.peculiarities import PECULIARITIES
+from recbole_kgif.compare.known_issues import KNOWN_ISSUES
 from recbole_kgif.compat import silence_known_warnings
 from recbole_kgif.data.locate import (
     INSIDE_RECBOLE,
@@ -386,7 +386,7 @@ def test_kgat_adds_up_the_logits_of_parallel_edges(
 
 
 def test_what_a_report_says_of_a_peer_is_tested_here() -> None:
-    assert set(PECULIARITIES) == {"KGAT", *DRAWN}
+    assert set(KNOWN_ISSUES) == {"KGAT", *DRAWN}
 
 
 # --- completeness -------------------------------------------------------------------

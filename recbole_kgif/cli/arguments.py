@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Union
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
@@ -244,7 +244,7 @@ def write_output(path: Path, content: Union[str, bytes]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        write_atomic(path, content)
     except OSError as error:
         raise UserError(
             f"--output {path}: cannot be written ({error.strerror}); name another file"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from recbole_kgif.cli.arguments import ArgumentParser, output_folder
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import EXIT_PROBLEMS_FOUND, UserError
@@ -99,7 +99,7 @@ def _write(examination: Examination, output: Path) -> None:
     contents["doctor.json"] = in_json(examination)
     for name, content in contents.items():
         try:
-            write_whole(output / name, content)
+            write_atomic(output / name, content)
         except OSError as error:
             raise UserError(
                 f"--output {output / name}: cannot be written ({error.strerror}); name "

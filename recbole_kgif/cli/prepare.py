@@ -12,7 +12,7 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import whole_number
 from recbole_kgif.prepare.columns import WantedColumn
 from recbole_kgif.prepare.delimited import SEPARATORS, Layout, find_layout
-from recbole_kgif.prepare.folder import Workplace, check_name, new_dataset
+from recbole_kgif.prepare.folder import StagingFolder, check_name, new_dataset
 from recbole_kgif.prepare.kgat_files import (
     PUBLISHED,
     TERMS,
@@ -162,7 +162,7 @@ def _check_columns(
 
 
 def _read_kgat(
-    namespace: argparse.Namespace, workplace: Workplace
+    namespace: argparse.Namespace, workplace: StagingFolder
 ) -> tuple[Content, list[SourceFile]]:
     # Only now: loading NumPy takes a while, and a mistake should be told at once.
     from recbole_kgif.prepare.kgat import read_kgat
@@ -205,7 +205,7 @@ def _build(
     method: str,
     content: Content,
     sources: list[SourceFile],
-    workplace: Workplace,
+    workplace: StagingFolder,
 ) -> None:
     """Filter, split and write, and tell what came of it."""
     from recbole_kgif.prepare.atomic import Split, counts_of, write_dataset

@@ -28,7 +28,7 @@ from recbole_kgif.tune.plan import plan_models
 from recbole_kgif.tune.spaces import SPACES, space_of
 
 if TYPE_CHECKING:
-    from recbole_kgif.tune.runner import Tuned
+    from recbole_kgif.tune.runner import TuningResult
 
 
 def run(arguments: list[str]) -> int:
@@ -95,7 +95,7 @@ def _require_optuna() -> None:
         )
 
 
-def _tell(tuned: Sequence[Tuned], output: Path) -> int:
+def _tell(tuned: Sequence[TuningResult], output: Path) -> int:
     """Print what came of each model, and return the exit code."""
     for model in tuned:
         for name, reason in model.failures:

@@ -10,7 +10,7 @@ from typing import Any, Union
 from recbole_kgif.errors import UserError
 
 
-def write_whole(path: Path, content: Union[bytes, str]) -> None:
+def write_atomic(path: Path, content: Union[bytes, str]) -> None:
     """Write a file under another name beside it, then give it its own.
 
     Args:

@@ -25,8 +25,8 @@ from recbole_kgif.compare.document import (
     Section,
     Table,
 )
+from recbole_kgif.compare.known_issues import KNOWN_ISSUES
 from recbole_kgif.compare.metrics import cutoff, ordered, title
-from recbole_kgif.compare.peculiarities import PECULIARITIES
 from recbole_kgif.compare.plan import settings_of
 from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
 from recbole_kgif.compare.records import Comparison, Run
@@ -631,14 +631,14 @@ def _changed(request: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _peculiarities(models: Models) -> list[Section]:
-    known = [model for model in models if model in PECULIARITIES]
+    known = [model for model in models if model in KNOWN_ISSUES]
     if not known:
         return []
     table = Table(
         "peculiarities",
         "What RecBole's own code does in these models, which run as it ships them.",
         ["Model", "Peculiarities"],
-        [[Cell(model), Cell("; ".join(PECULIARITIES[model]))] for model in known],
+        [[Cell(model), Cell("; ".join(KNOWN_ISSUES[model]))] for model in known],
         frozenset({1}),
     )
     return [Section("Left as RecBole has it", [table])]

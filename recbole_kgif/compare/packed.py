@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from lzma import LZMAError
 from pathlib import Path
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.compare.store import FAILURE_FILE, REQUEST_FILE, RESULT_FILE
 from recbole_kgif.errors import UserError
 
@@ -80,7 +80,7 @@ def pack(folder: Path) -> Path:
             member.size = path.stat().st_size
             with path.open("rb") as file:
                 archive.addfile(member, file)
-    write_whole(folder / PACKED_FILE, content.getvalue())
+    write_atomic(folder / PACKED_FILE, content.getvalue())
     for kind in _KINDS:
         shutil.rmtree(folder / kind, ignore_errors=True)
     return folder / PACKED_FILE

@@ -10,7 +10,7 @@ from typing import Any, Optional
 _LARGEST_NUMBER = 2**63
 
 
-def wrong_part(record: Mapping[str, Any]) -> Optional[str]:
+def schema_error(record: Mapping[str, Any]) -> Optional[str]:
     """The first part of a record that is missing or of another form.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from recbole_kgif.common.files import read_object
 from recbole_kgif.compare.packed import PACKED_FILE, unpacked
-from recbole_kgif.compare.record_form import wrong_part
+from recbole_kgif.compare.record_form import schema_error
 from recbole_kgif.compare.store import (
     FAILURE_FILE,
     LOG_FILE,
@@ -181,7 +181,7 @@ def _read_folder(folder: Path) -> Comparison:
 
 def _read_run(path: Path) -> Run:
     record = read_object(path)
-    name = wrong_part(record)
+    name = schema_error(record)
     if name is not None:
         raise UserError(
             f"{path}: is no record of a run, as its {name!r} is missing, empty or of "

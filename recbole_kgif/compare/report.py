@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.compare import html, latex, markdown, spreadsheet
 from recbole_kgif.compare.content import build_document, main_metric, sorted_models
 from recbole_kgif.compare.plots import draw_plots
@@ -59,9 +59,9 @@ def write_report_of(comparison: Comparison, output: Path) -> list[Path]:
         (output / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)
         for name, files in plots.items():
             for kind, content in files.items():
-                write_whole(output / PLOTS_FOLDER / f"{name}.{kind}", content)
+                write_atomic(output / PLOTS_FOLDER / f"{name}.{kind}", content)
         for name, text in texts.items():
-            write_whole(output / name, text)
+            write_atomic(output / name, text)
     except OSError as error:
         raise UserError(
             f"{output}: the report cannot be written there ({error.strerror}); give "

@@ -28,7 +28,7 @@ from recbole_kgif.compare.store import (
     note_failure,
     remove_leftovers,
     remove_work,
-    start_anew,
+    reset_run,
     unfinished,
 )
 from recbole_kgif.errors import UserError
@@ -39,7 +39,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunOutcome:
     """A run whose process has ended.
 
     Attributes:
@@ -62,7 +62,7 @@ def run_all(
     *,
     jobs: int,
     time_limit: Optional[float],
-) -> list[Ended]:
+) -> list[RunOutcome]:
     """Do those of the requested runs that have no result yet.
 
     Every run writes into a folder of its own. However this process ends, the processes
@@ -82,7 +82,7 @@ def run_all(
         UserError: the folder cannot be used, is in use, or holds runs of other
             settings.
     """
-    with alone_in(folder, "comparison"):
+    with exclusive_lock(folder, "comparison"):
         check_agreement(folder, requests)
         remove_leftovers(folder)
         missing = unfinished(folder, requests)
@@ -92,7 +92,7 @@ def run_all(
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path, what: str) -> Iterator[None]:
+def exclusive_lock(folder: Path, what: str) -> Iterator[None]:
     """Keep other processes of this package out of a folder, which need not exist.
 
     Args:
@@ -129,7 +129,7 @@ class _Run:
 
     def __init__(self, request: RunRequest, folder: Path, data_path: Path, jobs: int):
         self.request = request
-        self.folder = start_anew(folder, request)
+        self.folder = reset_run(folder, request)
         self.started = time.monotonic()
         with (self.folder / LOG_FILE).open("wb") as log:
             self.process = subprocess.Popen(
@@ -181,8 +181,8 @@ def _run_missing(
     data_path: Path,
     jobs: int,
     time_limit: Optional[float],
-) -> list[Ended]:
-    failed: list[Ended] = []
+) -> list[RunOutcome]:
+    failed: list[RunOutcome] = []
     # disable=None: no bar where nobody watches, as in a file.
     with tqdm(total=len(missing), unit="run", disable=None) as bar:
         runs = run_each(
@@ -206,7 +206,7 @@ def run_each(
     jobs: int,
     time_limit: Optional[float],
     bar: tqdm[Any],
-) -> Generator[Ended, None, None]:
+) -> Generator[RunOutcome, None, None]:
     """Do runs, each in a process of its own, and note the failures in their folders.
 
     Args:
@@ -237,7 +237,7 @@ def run_each(
                 running.remove(run)
                 if reason:
                     note_failure(run.folder, reason, run.seconds)
-                yield Ended(run.request, run.folder, reason, run.seconds)
+                yield RunOutcome(run.request, run.folder, reason, run.seconds)
             bar.refresh()
     finally:
         for run in running:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recbole_kgif.common.files import read_object, write_whole
+from recbole_kgif.common.files import read_object, write_atomic
 from recbole_kgif.compare.plan import (
     RunRequest,
     common_settings_of,
@@ -74,7 +74,7 @@ def read_request(own: Path, form: type[RunRequest] = RunRequest) -> dict[str, An
     return request
 
 
-def start_anew(folder: Path, request: RunRequest) -> Path:
+def reset_run(folder: Path, request: RunRequest) -> Path:
     """Empty the folder of a run and note what is asked for.
 
     What was asked for before stays until then, so that a run never loses its request.
@@ -90,7 +90,7 @@ def start_anew(folder: Path, request: RunRequest) -> Path:
         elif path.name != REQUEST_FILE:
             path.unlink()
     (own / WORK_FOLDER).mkdir()
-    write_whole(own / REQUEST_FILE, json.dumps(request.to_json(), indent=1) + "\n")
+    write_atomic(own / REQUEST_FILE, json.dumps(request.to_json(), indent=1) + "\n")
     return own
 
 
@@ -103,7 +103,7 @@ def note_failure(folder: Path, reason: str, seconds: float) -> None:
         seconds: how long it ran.
     """
     failure = {"reason": reason, "seconds": round(seconds, 1), "log": LOG_FILE}
-    write_whole(folder / FAILURE_FILE, json.dumps(failure, indent=1) + "\n")
+    write_atomic(folder / FAILURE_FILE, json.dumps(failure, indent=1) + "\n")
 
 
 def remove_work(own: Path) -> None:

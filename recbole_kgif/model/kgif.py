@@ -44,7 +44,7 @@ from .layers import (
     NeighbourWalks,
     ProjectionVectors,
     Propagation,
-    corruption_leads,
+    true_minus_corrupted_scores,
 )
 from .recording import RecordedParts
 
@@ -522,7 +522,7 @@ class KGIF(KnowledgeRecommender):
             of_head, *of_tails = strength.view(3, -1)
             of_difference = of_head - torch.stack(of_tails)
             relation_vectors = self.projection.relation_vector.weight
-        leads = corruption_leads(
+        leads = true_minus_corrupted_scores(
             difference,
             of_difference,
             relation,

@@ -36,7 +36,7 @@ from .graph import (
 )
 
 
-def corruption_leads(
+def true_minus_corrupted_scores(
     difference: Tensor,
     strength: Optional[Tensor],
     relations: Tensor,
@@ -116,8 +116,8 @@ class DynamicProjection(nn.Module):
 
     The form of TransD, which costs O(d) a triple where TransR's matrix costs O(d^2).
     The paper names dynamic projection vectors; that they take this form is our reading.
-    `EdgeAttention` and `corruption_leads` use the expanded form of what follows from
-    this definition, so that no matrix of projected nodes is made.
+    `EdgeAttention` and `true_minus_corrupted_scores` use the expanded form of what
+    follows from this definition, so that no matrix of projected nodes is made.
 
     Args:
         n_nodes (int): number of nodes

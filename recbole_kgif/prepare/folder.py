@@ -20,7 +20,7 @@ _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
-class Workplace:
+class StagingFolder:
     """Where a data set is prepared, beside the place that it gets.
 
     Attributes:
@@ -53,7 +53,7 @@ def check_name(name: str, option: str = "--name") -> str:
 
 
 @contextlib.contextmanager
-def new_dataset(data_path: Path, name: str) -> Iterator[Workplace]:
+def new_dataset(data_path: Path, name: str) -> Iterator[StagingFolder]:
     """Prepare a data set's folder out of sight, and rename it once all went well.
 
     What an earlier, killed process left is removed, but for its whole downloads.
@@ -109,8 +109,10 @@ def _refuse_existing(target: Path) -> None:
         )
 
 
-def _empty_workplace(hidden: Path) -> Workplace:
-    workplace = Workplace(hidden / "prepared", hidden / "downloads", hidden / "scratch")
+def _empty_workplace(hidden: Path) -> StagingFolder:
+    workplace = StagingFolder(
+        hidden / "prepared", hidden / "downloads", hidden / "scratch"
+    )
     for folder in (workplace.prepared, workplace.scratch):
         if folder.exists():
             shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.compare import markdown
 from recbole_kgif.compare.records import Comparison
 from recbole_kgif.errors import UserError
@@ -118,7 +118,7 @@ def _write(folder: Path, files: Mapping[str, Union[str, bytes]]) -> list[Path]:
     try:
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / name, content)
+            write_atomic(folder / name, content)
     except OSError as error:
         raise UserError(
             f"{folder}: the report cannot be written there ({error.strerror}); give "

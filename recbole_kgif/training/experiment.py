@@ -22,7 +22,7 @@ from recbole.config import Config
 from recbole.evaluator.base_metric import TopkMetric
 from recbole.utils import init_logger, init_seed
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.compat import active_shims
 from recbole_kgif.options import protocols
 from recbole_kgif.options.gpus import warn_of_missing_gpu
@@ -106,7 +106,7 @@ def run_experiment(
         config = make_config(model, dataset, options)
         if split_seed is None:
             split_seed = config["seed"]
-        with group.taking_part(place, config), _logging_as_recbole_does(config):
+        with group.join_process_group(place, config), _logging_as_recbole_does(config):
             warn_of_missing_gpu(options, config["device"])
             data = load_data(
                 config,
@@ -153,7 +153,7 @@ def _train_and_test(
         # From here on each draws negatives of its own.
         init_seed(config["seed"] + group.rank(), config["reproducibility"])
     logging.getLogger().info(model)
-    preflight.tell_memory(model, config)
+    preflight.log_memory_estimate(model, config)
     trainer = make_trainer(config, model, data)
     # A model that needs no training has one epoch, which has to be validated.
     trainer.eval_step = min(trainer.eval_step, trainer.epochs)
@@ -170,7 +170,7 @@ def _train_and_test(
     if group.from_first(lambda: resumable and last.exists()):
         epochs += load_state(last, training)
     resumed_after = len(epochs)
-    write_whole(folder / METRICS_FILE, "".join(map(_line, epochs)))
+    write_atomic(folder / METRICS_FILE, "".join(map(_line, epochs)))
 
     def end_epoch(_epoch: int, _valid_score: Optional[float] = None) -> None:
         if resumable:
@@ -317,7 +317,7 @@ def _training_interactions(data: LoadedData) -> list[int]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is there whole or not at all."""
-    write_whole(path, _laid_out(value) + "\n")
+    write_atomic(path, _laid_out(value) + "\n")
 
 
 def _laid_out(value: Any, indent: str = "") -> str:

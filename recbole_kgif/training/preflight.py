@@ -297,7 +297,7 @@ def _container_limit() -> Optional[int]:
     return None
 
 
-def tell_memory(model: Any, config: Any) -> None:
+def log_memory_estimate(model: Any, config: Any) -> None:
     """Log the size of the graph and the memory to be taken; warn where it is short.
 
     Args:
@@ -338,7 +338,7 @@ def tell_memory(model: Any, config: Any) -> None:
         )
 
 
-class PaceTeller:
+class EpochTimeEstimator:
     """A loss function that logs, once, how long a longer epoch will take.
 
     Args:
@@ -366,7 +366,7 @@ class PaceTeller:
         return self.loss_function(interaction)
 
 
-def _shown_seconds(a_step: float, teller: PaceTeller) -> str:
+def _shown_seconds(a_step: float, teller: EpochTimeEstimator) -> str:
     seconds = a_step * teller.n_steps
     amount = f"{seconds:.1f} s"
     for unit, length in (("h", 3600), ("min", 60)):

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import in_one_line
@@ -44,7 +44,7 @@ def begin(folder: Path, model: str, dataset: str, options: Mapping[str, Any]) ->
     """Note in an existing folder what a run is asked for."""
     settings = _settings(model, dataset, options)
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-    write_whole(folder / CONFIG_FILE, text)
+    write_atomic(folder / CONFIG_FILE, text)
 
 
 def forget(folder: Path) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import UserError
 
 # Marks a dictionary that stands for a value of NumPy's or SciPy's.
@@ -39,7 +39,7 @@ def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(content), buffer)
     try:
-        write_whole(path, buffer.getvalue())
+        write_atomic(path, buffer.getvalue())
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror}); make room, or name another "

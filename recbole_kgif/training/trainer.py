@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recbole_kgif.model.recording import record_training
 from recbole_kgif.training.batches import TrainingBatches
-from recbole_kgif.training.preflight import PaceTeller
+from recbole_kgif.training.preflight import EpochTimeEstimator
 
 
 class KGIFTrainer(Trainer):
@@ -62,7 +62,7 @@ class KGIFTrainer(Trainer):
                 train_data.kg_dataloader._batch_size,
             )
             loss_func = loss_func or self.model.calculate_loss
-            loss_func = PaceTeller(loss_func, len(train_data))
+            loss_func = EpochTimeEstimator(loss_func, len(train_data))
         if self.config["worker"] == 0:
             train_data = TrainingBatches(train_data)
         return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)

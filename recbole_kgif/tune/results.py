@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.compare.metrics import title
 from recbole_kgif.compare.store import all_run_folders, read_request
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, own_options
@@ -42,7 +42,7 @@ def write_trials(folder: Path, searches: Sequence[ModelSearch]) -> Path:
         trials[model] = trials_of_folder(folder, model, metric)
     everything = (trial for model in sorted(trials) for trial in trials[model])
     path = folder / TRIALS_FILE
-    write_whole(path, _csv(everything, metric))
+    write_atomic(path, _csv(everything, metric))
     return path
 
 
@@ -96,7 +96,7 @@ def write_best(folder: Path, plan: ModelPlan, best: Trial, failed: int) -> Path:
     request = plan.trial(best.number, best.parameters).to_json()
     options = yaml.safe_dump(own_options(request))
     path = folder / f"{plan.model}.yaml"
-    write_whole(path, _heading(plan, best, failed) + options)
+    write_atomic(path, _heading(plan, best, failed) + options)
     return path
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from recbole_kgif.compare.metrics import title
 from recbole_kgif.compare.plan import RunRequest
-from recbole_kgif.compare.runner import Ended, alone_in, run_each
+from recbole_kgif.compare.runner import RunOutcome, exclusive_lock, run_each
 from recbole_kgif.compare.store import remove_leftovers
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, check_trials_agree
 from recbole_kgif.tune.results import state_of, write_best, write_trials
@@ -25,7 +25,7 @@ from recbole_kgif.tune.search import (
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """What came of the tuning of one model.
 
     Attributes:
@@ -49,7 +49,7 @@ def tune_all(
     jobs: int,
     time_limit: Optional[float],
     storage: Optional[str],
-) -> list[Tuned]:
+) -> list[TuningResult]:
     """Do those of the planned trials that have not ended, and write what came of them.
 
     However this process ends, the processes that it started end with it; the next call
@@ -70,7 +70,7 @@ def tune_all(
         UserError: the folder or the storage cannot be used, is in use, or holds trials
             of other settings.
     """
-    with alone_in(folder, "tuning"), storage_errors_told():
+    with exclusive_lock(folder, "tuning"), storage_errors_told():
         check_trials_agree(folder, plans)
         remove_leftovers(folder, TrialRequest.kind)
         opened = open_storage(storage)
@@ -119,7 +119,7 @@ def _requests(searches: Sequence[ModelSearch]) -> Iterator[RunRequest]:
             yield request
 
 
-def _learn(search: ModelSearch, run: Ended) -> str:
+def _learn(search: ModelSearch, run: RunOutcome) -> str:
     """Take up what came of a run, and tell it in one line."""
     assert isinstance(run.request, TrialRequest)
     outcome = outcome_of(run.folder, search.plan.metric)
@@ -136,7 +136,7 @@ def _learn(search: ModelSearch, run: Ended) -> str:
     return f"{run.request.name} {told} ({run.seconds:.0f} s)"
 
 
-def _conclude(search: ModelSearch, folder: Path) -> Tuned:
+def _conclude(search: ModelSearch, folder: Path) -> TuningResult:
     trials = search.trials()
     failures = [
         (trial.name, trial.outcome.reason)
@@ -148,4 +148,4 @@ def _conclude(search: ModelSearch, folder: Path) -> Tuned:
     file = None
     if best is not None and not elsewhere:
         file = write_best(folder, search.plan, best, len(failures))
-    return Tuned(search.plan.model, file, failures, elsewhere)
+    return TuningResult(search.plan.model, file, failures, elsewhere)

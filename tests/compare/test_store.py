@@ -12,7 +12,7 @@ from recbole_kgif.compare.store import (
     check_agreement,
     note_failure,
     remove_leftovers,
-    start_anew,
+    reset_run,
     unfinished,
 )
 from recbole_kgif.errors import UserError
@@ -23,7 +23,7 @@ REQUEST = RunRequest(
 
 
 def finish(folder: Path, request: RunRequest) -> Path:
-    own = start_anew(folder, request)
+    own = reset_run(folder, request)
     text = json.dumps({"request": request.to_json()})
     (own / "result.json").write_text(text, "utf-8")
     return own
@@ -31,7 +31,7 @@ def finish(folder: Path, request: RunRequest) -> Path:
 
 def test_a_run_is_unfinished_until_it_has_a_result(tmp_path: Path) -> None:
     assert unfinished(tmp_path, [REQUEST]) == [REQUEST]
-    own = start_anew(tmp_path, REQUEST)
+    own = reset_run(tmp_path, REQUEST)
     note_failure(own, "why", 1.234)
     assert unfinished(tmp_path, [REQUEST]) == [REQUEST]
     assert json.loads((own / "failure.json").read_text("utf-8"))["reason"] == "why"
@@ -42,7 +42,7 @@ def test_a_run_is_unfinished_until_it_has_a_result(tmp_path: Path) -> None:
 
 def test_the_work_of_a_finished_run_is_removed_and_no_others(tmp_path: Path) -> None:
     done = finish(tmp_path, REQUEST)
-    going = start_anew(tmp_path, dataclasses.replace(REQUEST, seed=2021))
+    going = reset_run(tmp_path, dataclasses.replace(REQUEST, seed=2021))
     remove_leftovers(tmp_path)
     assert not (done / "work").exists()
     assert (going / "work").exists()
@@ -86,7 +86,7 @@ def test_other_models_need_only_agree_in_what_is_common(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_may_be_asked_for_with_other_settings(tmp_path: Path) -> None:
-    note_failure(start_anew(tmp_path, REQUEST), "why", 1)
+    note_failure(reset_run(tmp_path, REQUEST), "why", 1)
     check_agreement(tmp_path, [dataclasses.replace(REQUEST, options={"topk": [3]})])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.compare.plan import RunRequest
-from recbole_kgif.compare.store import start_anew
+from recbole_kgif.compare.store import reset_run
 from recbole_kgif.tune.search import ModelSearch
 from tests.cli.test_cli import TINY
 from tests.compare.helpers import record
@@ -147,7 +147,7 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         missing: Sequence[RunRequest], folder: Path, *_: Any
     ) -> list[object]:
         for request in missing:
-            own = start_anew(folder, request)
+            own = reset_run(folder, request)
             content = record(request.model, request.seed, request=request.to_json())
             (own / "result.json").write_text(json.dumps(content), "utf-8")
         return []

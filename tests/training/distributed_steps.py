@@ -56,7 +56,7 @@ def train(model: str, place: Place, options: dict[str, Any], folder: Path) -> An
 def compare_step(place: Place, options: dict[str, Any]) -> dict[str, Any]:
     """Take one step of SGD, and compare it with the mean of both gradients."""
     config = make_config("KGIF", "tiny", {**options, "learner": "sgd"})
-    with group.taking_part(place, config):
+    with group.join_process_group(place, config):
         data = load_data(config, split_seed=1, linked_items_only=False)
         model = make_model(config, data)
         init_seed(place.rank, True)

@@ -15,13 +15,13 @@ from torch.utils._pytree import tree_flatten
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.training import preflight
 from recbole_kgif.training.preflight import (
-    PaceTeller,
+    EpochTimeEstimator,
     Sizes,
     advise,
     available_memory,
     estimate,
+    log_memory_estimate,
     sizes_of,
-    tell_memory,
 )
 from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
@@ -249,7 +249,7 @@ def told_of(
     model = KGIF(loaded.config, loaded.train_data._dataset)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO):
         patch.setattr(preflight, "available_memory", lambda _device: available)
-        tell_memory(model, loaded.config)
+        log_memory_estimate(model, loaded.config)
     return caplog.records
 
 
@@ -274,7 +274,7 @@ def test_too_little_memory_is_warned_of_with_what_to_do(
 
 def test_of_other_models_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        tell_memory(torch.nn.Linear(2, 2), {})
+        log_memory_estimate(torch.nn.Linear(2, 2), {})
     assert not caplog.records
 
 
@@ -287,7 +287,7 @@ def test_the_pace_is_told_once_and_soon(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(preflight, "time", SimpleNamespace(perf_counter=lambda: now))
-    teller = PaceTeller(lambda interaction: interaction + 1, n_steps=2000)
+    teller = EpochTimeEstimator(lambda interaction: interaction + 1, n_steps=2000)
     with caplog.at_level(logging.INFO):
         for step in range(60):
             assert teller(step) == step + 1

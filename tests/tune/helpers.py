@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.compare.store import note_failure, start_anew
+from recbole_kgif.compare.store import note_failure, reset_run
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, plan_models
 from recbole_kgif.tune.search import ModelSearch, open_storage, outcome_of
 
@@ -66,7 +66,7 @@ def run_trial(going: ModelSearch, folder: Path, judged: Judge = judge) -> bool:
     request = next(iter(going.unfinished()), None) or going.next()
     if request is None:
         return False
-    own = start_anew(folder, request)
+    own = reset_run(folder, request)
     value = judged(request)
     if value is None:
         note_failure(own, "out of memory", 1.5)

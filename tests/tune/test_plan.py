@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.compare.plan import SPLIT_SEED, plan_runs, settings_of
-from recbole_kgif.compare.store import start_anew
+from recbole_kgif.compare.store import reset_run
 from recbole_kgif.errors import UserError
 from recbole_kgif.tune.plan import (
     ModelPlan,
@@ -120,7 +120,7 @@ def test_trials_of_equal_settings_agree_whatever_their_parameters(
 ) -> None:
     planned = plan("KGAT")
     for number, start in enumerate(planned.starts):
-        start_anew(tmp_path, planned.trial(number, start))
+        reset_run(tmp_path, planned.trial(number, start))
     check_trials_agree(tmp_path, [planned, plan("BPR")])
     check_trials_agree(tmp_path, [plan("KGAT", trials=99)])
     check_trials_agree(tmp_path, [plan("BPR")])
@@ -142,8 +142,8 @@ def test_trials_of_other_settings_are_not_mixed(
     tmp_path: Path, options: dict[str, Any], changes: dict[str, Any], told: str
 ) -> None:
     before = plan("KGAT")
-    start_anew(tmp_path, before.trial(0, before.starts[0]))
-    start_anew(tmp_path, before.trial(1, before.starts[1]))
+    reset_run(tmp_path, before.trial(0, before.starts[0]))
+    reset_run(tmp_path, before.trial(1, before.starts[1]))
     with pytest.raises(UserError) as raised:
         check_trials_agree(tmp_path, [changed(plan("KGAT", **options), **changes)])
     message = str(raised.value)
@@ -160,7 +160,7 @@ def test_trials_of_other_settings_are_not_mixed(
 
 def test_another_search_space_is_another_search(tmp_path: Path) -> None:
     before = plan("BPR")
-    start_anew(tmp_path, before.trial(0, before.starts[0]))
+    reset_run(tmp_path, before.trial(0, before.starts[0]))
     wider = dataclasses.replace(
         before, space={**before.space, "learning_rate": plan("KGIF").space["n_layers"]}
     )
@@ -170,7 +170,7 @@ def test_another_search_space_is_another_search(tmp_path: Path) -> None:
 
 def test_a_damaged_request_is_named(tmp_path: Path) -> None:
     planned = plan("BPR")
-    own = start_anew(tmp_path, planned.trial(0, planned.starts[0]))
+    own = reset_run(tmp_path, planned.trial(0, planned.starts[0]))
     request = json.loads((own / "request.json").read_text("utf-8"))
     del request["space"]
     (own / "request.json").write_text(json.dumps(request), "utf-8")

@@ -9,7 +9,7 @@ import yaml
 from recbole.config import Config
 
 from recbole_kgif.compare.plan import options_by_model
-from recbole_kgif.compare.store import start_anew
+from recbole_kgif.compare.store import reset_run
 from recbole_kgif.tune.results import write_best, write_trials
 from recbole_kgif.tune.search import Outcome, Trial
 from tests.tune.helpers import plan, run_trial, search
@@ -64,7 +64,7 @@ def test_every_trial_is_listed(tmp_path: Path) -> None:
     run_trial(before, tmp_path)
     begun = before.next()
     assert begun is not None
-    start_anew(tmp_path, begun)
+    reset_run(tmp_path, begun)
 
     going = search(tmp_path, "KGAT", trials=4)
     run_trial(going, tmp_path)

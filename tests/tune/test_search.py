@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import pytest
 
-from recbole_kgif.compare.store import note_failure, start_anew
+from recbole_kgif.compare.store import note_failure, reset_run
 from recbole_kgif.errors import UserError
 from recbole_kgif.tune.plan import TrialRequest
 from recbole_kgif.tune.search import (
@@ -82,7 +82,7 @@ def test_a_trial_that_was_begun_is_run_again_by_the_same_parameters(
     run_trial(first, tmp_path)
     request = first.next()
     assert request is not None
-    own = start_anew(tmp_path, request)
+    own = reset_run(tmp_path, request)
     (own / "result.json.123").write_text("{", "utf-8")
 
     resumed = search(tmp_path)
@@ -169,7 +169,7 @@ def test_the_best_is_the_first_with_the_best_value(
     for value in values:
         request = going.next()
         assert request is not None
-        own = start_anew(tmp_path, request)
+        own = reset_run(tmp_path, request)
         if value is None:
             note_failure(own, "why", 1)
         else:
@@ -212,7 +212,7 @@ def test_machines_share_the_trials_of_a_storage(tmp_path: Path, storage: str) ->
         assert run_trial(going, folder)
     begun = there.next()
     assert begun is not None
-    start_anew(two, begun)
+    reset_run(two, begun)
     assert not run_trial(here, one)  # the last one runs there
     assert not run_trial(search(one, trials=5, storage=storage), one)
     numbers = [
@@ -237,7 +237,7 @@ def test_a_result_that_the_storage_was_not_told_of_is_told_later(
     going = search(tmp_path, storage=storage)
     request = going.next()
     assert request is not None
-    write_result(start_anew(tmp_path, request), record(0.25))
+    write_result(reset_run(tmp_path, request), record(0.25))
     (trial,) = search(tmp_path, storage=storage).trials()
     assert trial.outcome is not None
     assert trial.outcome.value == 0.25
@@ -276,7 +276,7 @@ def test_a_trial_that_the_storage_has_ended_is_not_run_again(
     going = search(tmp_path, storage=storage)
     request = going.next()
     assert request is not None
-    start_anew(tmp_path, request)
+    reset_run(tmp_path, request)
     going.study.tell(request.number, state=search(tmp_path).study.trials[0].state.FAIL)
     again = search(tmp_path, storage=storage)
     assert again.unfinished() == []

@@ -23,7 +23,7 @@ _PATIENCE = timedelta(minutes=30)
 
 
 @contextlib.contextmanager
-def taking_part(place: Optional[Place], config: Any) -> Iterator[None]:
+def join_process_group(place: Optional[Place], config: Any) -> Iterator[None]:
     """Meet the other processes, and have RecBole share its batches with them.
 
     RecBole's own configuration would do this for GPUs alone, each process with one.

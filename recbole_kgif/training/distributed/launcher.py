@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, NoReturn, Optional
 
-from recbole_kgif.common.files import read_object, write_whole
+from recbole_kgif.common.files import read_object, write_atomic
 from recbole_kgif.common.process import child_environment
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.gpus import gpu_id_for
@@ -269,7 +269,7 @@ def tell_first_failure(
         raise UserError(report["message"])
     where = ""
     if output is not None:
-        write_whole(output / FAILURE_FILE, report["traceback"])
+        write_atomic(output / FAILURE_FILE, report["traceback"])
         where = f" (see {output / FAILURE_FILE})"
     raise ProcessFailed(f"{who} failed: {report['message']}{where}")
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recbole_kgif.common.files import write_whole
+from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.process import end_process, prepare_process
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.distributed.layout import Place
@@ -64,7 +64,7 @@ def _report(request: Mapping[str, Any], message: str, *, is_user_error: bool) ->
         "traceback": traceback.format_exc(),
         "time": time.time(),
     }
-    write_whole(Path(request["report"]), json.dumps(report))
+    write_atomic(Path(request["report"]), json.dumps(report))
 
 
 def _first_line() -> bytes:

@@ -19,7 +19,7 @@ _KEEPS_TRIPLES = (
 )
 
 # By model.
-PECULIARITIES: Mapping[str, tuple[str, ...]] = {
+KNOWN_ISSUES: Mapping[str, tuple[str, ...]] = {
     "KGAT": (
         "its knowledge loss knows no interactions, so that their relation keeps its "
         "first embedding",
