@@ -71,7 +71,7 @@ def _examine(
     from recbole_kgif.doctor.data import examine_dataset
     from recbole_kgif.doctor.environment import examine_environment
     from recbole_kgif.doctor.report import Examination, in_text, summary
-    from recbole_kgif.doctor.training import examine_training
+    from recbole_kgif.doctor.smoke_training import examine_training
 
     environment = [*examine_environment(), examine_training()]
     print(in_text("Environment", environment))

@@ -39,7 +39,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.graph import Flags, Floats, Graph, Integers
-from recbole_kgif.model.damping import Damping
+from recbole_kgif.model.spectral_filter import Damping
 
 
 @dataclass(frozen=True, eq=False)

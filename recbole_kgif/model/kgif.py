@@ -25,8 +25,7 @@ from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from .damping import Damping
-from .functions import NodeVectors, look_up, softmax_losses
+from .cuda_graphs import RecordedParts
 from .graph import (
     CollaborativeKnowledgeGraph,
     RelationTokens,
@@ -37,6 +36,7 @@ from .graph import (
     join_interactions_and_triples,
     row_pointer,
 )
+from .kernels import NodeVectors, look_up, softmax_losses
 from .layers import (
     DynamicProjection,
     EdgeAttention,
@@ -46,7 +46,7 @@ from .layers import (
     Propagation,
     true_minus_corrupted_scores,
 )
-from .recording import RecordedParts
+from .spectral_filter import Damping
 
 
 def _is_number(value: Any) -> bool:

@@ -16,8 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .damping import Damping, damping
-from .functions import (
+from .graph import (
+    CollaborativeKnowledgeGraph,
+    RelationTokens,
+    SharedNeighbours,
+    SparsePattern,
+)
+from .kernels import (
     by_relation,
     dots_with_rows,
     linear_propagation,
@@ -28,12 +33,7 @@ from .functions import (
     sparse_dense_product,
     transposed,
 )
-from .graph import (
-    CollaborativeKnowledgeGraph,
-    RelationTokens,
-    SharedNeighbours,
-    SparsePattern,
-)
+from .spectral_filter import Damping, damping
 
 
 def true_minus_corrupted_scores(

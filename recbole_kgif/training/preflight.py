@@ -12,8 +12,8 @@ from typing import Any, Callable, Optional
 import psutil
 import torch
 
+from recbole_kgif.model.cuda_graphs import can_record
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.recording import can_record
 
 _FLOAT = 4
 _ID = 8

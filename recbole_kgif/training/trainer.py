@@ -11,7 +11,7 @@ from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
-from recbole_kgif.model.recording import record_training
+from recbole_kgif.model.cuda_graphs import record_training
 from recbole_kgif.training.batches import TrainingBatches
 from recbole_kgif.training.preflight import EpochTimeEstimator
 

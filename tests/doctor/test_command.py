@@ -22,7 +22,7 @@ def here(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder with data sets, and no training: that has tests of its own."""
     monkeypatch.delenv("RECBOLE_KGIF_DATA", raising=False)
     monkeypatch.setattr(
-        "recbole_kgif.doctor.training.examine_training",
+        "recbole_kgif.doctor.smoke_training.examine_training",
         lambda: Finding("two steps of KGIF", "0.1 s"),
     )
     write_dataset(in_tmp_path / "dataset" / "whole")

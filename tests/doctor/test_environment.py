@@ -15,7 +15,7 @@ from recbole_kgif.doctor.environment import (
     needed_packages,
 )
 from recbole_kgif.doctor.findings import Finding, Level, has_problem
-from recbole_kgif.doctor.training import examine_training
+from recbole_kgif.doctor.smoke_training import examine_training
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from recbole_kgif.explain.graph import Graph, both_directions, make_graph
 from recbole_kgif.explain.linear import DirectWalks, LinearScore, LongerWalks
 from recbole_kgif.explain.shares import cosine_scale
-from recbole_kgif.model.damping import Damping
+from recbole_kgif.model.spectral_filter import Damping
 
 N_RELATIONS = 3
 

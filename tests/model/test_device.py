@@ -11,7 +11,8 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_kgif.model import functions
-from recbole_kgif.model.functions import (
+from recbole_kgif.model.graph import SparsePattern
+from recbole_kgif.model.kernels import (
     look_up,
     quadratic_form,
     sampled_dense_product,
@@ -19,7 +20,6 @@ from recbole_kgif.model.functions import (
     sparse_dense_product,
     transposed_product,
 )
-from recbole_kgif.model.graph import SparsePattern
 from recbole_kgif.model.kgif import KGIF
 from tests.conftest import Loaded
 from tests.gpu import needs_gpu

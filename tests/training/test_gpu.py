@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from recbole_kgif.cli import main
+from recbole_kgif.model.cuda_graphs import record_training
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.recording import record_training
 from recbole_kgif.training.preflight import estimate, sizes_of
 from tests.conftest import Loaded, Run
 from tests.gpu import ON_GPU, needs_gpu

@@ -9,8 +9,8 @@ from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState, get_trainer, init_seed
 from torch import Tensor
 
-from recbole_kgif.model.damping import Damping
 from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.spectral_filter import Damping
 from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from recbole_kgif.model import functions
-from recbole_kgif.model.functions import (
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SparsePattern
+from recbole_kgif.model.kernels import (
     by_relation,
     dots_with_rows,
     look_up,
@@ -21,7 +22,6 @@ from recbole_kgif.model.functions import (
     sparse_dense_product,
     transposed_product,
 )
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SparsePattern
 from tests.model.test_graph import N_NODES, edges_of
 
 D = 4

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recbole_kgif.model.damping import Damping, chebyshev_coefficients, damping
+from recbole_kgif.model.spectral_filter import Damping, chebyshev_coefficients, damping
 
 
 def similarities(n: int = 6, seed: int = 0) -> Tensor:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model import recording
+from recbole_kgif.model import cuda_graphs
+from recbole_kgif.model.cuda_graphs import can_record, record_training
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.recording import can_record, record_training
 from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 from tests.gpu import ON_GPU, needs_gpu
@@ -78,7 +78,7 @@ def test_a_recording_draws_nothing_itself() -> None:
     weight = torch.nn.Parameter(torch.ones(2, device="cuda"))
     state = torch.cuda.get_rng_state()
     given = torch.ones(2, device="cuda")
-    function = recording.Recording(
+    function = cuda_graphs.Recording(
         lambda x: torch.nn.functional.dropout(x * weight, 0.5), [weight], given
     )
     assert torch.equal(torch.cuda.get_rng_state(), state)
@@ -91,7 +91,7 @@ def test_a_recording_draws_nothing_itself() -> None:
 def test_inputs_of_another_shape_are_computed_anew() -> None:
     weight = torch.nn.Parameter(torch.full((1,), 3.0, device="cuda"))
     sample = torch.zeros(4, device="cuda", requires_grad=True)
-    function = recording.Recording(lambda x: x * weight, [weight], sample)
+    function = cuda_graphs.Recording(lambda x: x * weight, [weight], sample)
     for size in (4, 2, 4):
         given = torch.arange(float(size), device="cuda", requires_grad=True)
         found = function(given)
@@ -117,7 +117,7 @@ def test_a_large_graph_is_not_recorded(
 ) -> None:
     loaded = load_tiny(**ON_GPU)
     model = build(loaded).to("cuda").train()
-    monkeypatch.setattr(recording, "_MOST_EDGES", model.graph.n_edges - 1)
+    monkeypatch.setattr(cuda_graphs, "_MOST_EDGES", model.graph.n_edges - 1)
     record_training(model, loaded.config, 16, 16)
     assert model.recorded is None
 
