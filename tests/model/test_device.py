@@ -10,7 +10,7 @@ import torch
 from recbole.data.interaction import Interaction
 from torch import Tensor
 
-from recbole_kgif.model import functions
+from recbole_kgif.model import kernels
 from recbole_kgif.model.graph import SparsePattern
 from recbole_kgif.model.kernels import (
     look_up,
@@ -23,8 +23,8 @@ from recbole_kgif.model.kernels import (
 from recbole_kgif.model.kgif import KGIF
 from tests.conftest import Loaded
 from tests.gpu import needs_gpu
-from tests.model.test_functions import D, sparse_operators
 from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, graph_of
+from tests.model.test_kernels import D, sparse_operators
 from tests.model.test_kgif import ABLATIONS, build, one_batch
 from tests.model.test_layers import ChainOfLayers
 
@@ -69,7 +69,7 @@ def test_the_products_are_those_of_a_cpu(name: str) -> None:
         transposed_product(pattern, weights, left),
         sampled_dense_product(pattern, left, right),
     )
-    in_blocks = functions._dot_at_entries_in_blocks(pattern, left, right)
+    in_blocks = kernels._dot_at_entries_in_blocks(pattern, left, right)
     on_cpu = pattern.cpu()
     weights, left, right = weights.cpu(), left.cpu(), right.cpu()
     expected = (

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model import functions
+from recbole_kgif.model import kernels
 from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SparsePattern
 from recbole_kgif.model.kernels import (
     by_relation,
@@ -85,10 +85,10 @@ def test_the_sampled_product_in_blocks_is_the_same(
     block_size: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(functions, "_BLOCK_SIZE", block_size)
+    monkeypatch.setattr(kernels, "_BLOCK_SIZE", block_size)
     left, right = values(N_NODES, D), values(N_NODES, D)
     torch.testing.assert_close(
-        functions._dot_at_entries_in_blocks(graph.edges, left, right),
+        kernels._dot_at_entries_in_blocks(graph.edges, left, right),
         sampled_dense_product(graph.edges, left, right),
     )
 
@@ -101,12 +101,12 @@ def test_the_products_of_a_cpu_are_those_of_other_devices(
     weights = values(pattern.n_entries).detach()
     right, left = torch.randn(pattern.n_columns, D), torch.randn(pattern.n_rows, D)
     torch.testing.assert_close(
-        functions._product(pattern, weights, right),
-        functions._multiply(pattern.matrix(weights), right),
+        kernels._product(pattern, weights, right),
+        kernels._multiply(pattern.matrix(weights), right),
     )
     torch.testing.assert_close(
         transposed_product(pattern, weights, left),
-        functions._multiply(pattern.transposed_matrix(weights), left),
+        kernels._multiply(pattern.transposed_matrix(weights), left),
     )
 
 
@@ -131,7 +131,7 @@ def test_looking_up_groups_adds_up_their_gradients(projected: bool) -> None:
 def test_the_gradient_of_a_quadratic_form(
     block_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(functions, "_BLOCK_SIZE", block_size)
+    monkeypatch.setattr(kernels, "_BLOCK_SIZE", block_size)
     rows, matrix = values(5, D), values(D, D)
     form = quadratic_form(rows, matrix)
     torch.testing.assert_close(form, (rows * (rows @ matrix)).sum(-1))
@@ -142,7 +142,7 @@ def test_the_tanh_in_place_is_the_tanh() -> None:
     for dtype, tolerance in ((torch.float64, 1e-15), (torch.float32, 2e-7)):
         x = torch.linspace(-100, 100, 4001, dtype=dtype)
         expected = x.tanh()
-        functions._tanh_(x)
+        kernels._tanh_(x)
         torch.testing.assert_close(x, expected, rtol=0, atol=tolerance)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recbole_kgif.model import functions
+from recbole_kgif.model import kernels
 from recbole_kgif.model.graph import (
     CollaborativeKnowledgeGraph,
     RelationTokens,
@@ -26,7 +26,6 @@ from recbole_kgif.model.layers import (
     ProjectionVectors,
     Propagation,
 )
-from tests.model.test_functions import D, dense_matrix, values
 from tests.model.test_graph import (
     N_ITEMS,
     N_NODES,
@@ -36,6 +35,7 @@ from tests.model.test_graph import (
     linked_graph,
     shared_by_hand,
 )
+from tests.model.test_kernels import D, dense_matrix, values
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -187,13 +187,13 @@ def test_attention_takes_the_tanh_once_a_pair(
     graph: CollaborativeKnowledgeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = []
-    tanh = functions._tanh_
+    tanh = kernels._tanh_
 
     def counting_tanh(x: Tensor) -> None:
         rows.append(len(x))
         tanh(x)
 
-    monkeypatch.setattr(functions, "_tanh_", counting_tanh)
+    monkeypatch.setattr(kernels, "_tanh_", counting_tanh)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
