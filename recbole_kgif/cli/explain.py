@@ -21,7 +21,7 @@ from recbole_kgif.options.argument_types import at_least_one, seed_number
 
 if TYPE_CHECKING:
     from recbole_kgif.explain.explainer import Explainer
-    from recbole_kgif.explain.records import Explanation
+    from recbole_kgif.explain.explanation_records import Explanation
 
 FORMATS = ("text", "json", "dot", "html", "png", "svg")
 # These are no text for a terminal.
@@ -126,23 +126,24 @@ def _explanations(
 def _renderer(form: str) -> Callable[[Sequence[Explanation]], Union[str, bytes]]:
     """What turns explanations into a file of a form; loads no more than it needs."""
     if form in _PICTURES:
-        from recbole_kgif.explain import picture
+        from recbole_kgif.explain.renderings import render_figure
 
-        return lambda explanations: picture.render(explanations, form)
-    from recbole_kgif.explain import dot, html, records, text
+        return lambda explanations: render_figure.render(explanations, form)
+    from recbole_kgif.explain import explanation_records
+    from recbole_kgif.explain.renderings import render_dot, render_html, render_text
 
     texts: dict[str, Callable[[Sequence[Explanation]], str]] = {
-        "text": text.render,
-        "json": records.to_json,
-        "dot": dot.render,
-        "html": html.render,
+        "text": render_text.render,
+        "json": explanation_records.to_json,
+        "dot": render_dot.render,
+        "html": render_html.render,
     }
     return texts[form]
 
 
 def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
-    from recbole_kgif.explain.evaluation import evaluate
     from recbole_kgif.explain.evaluation_table import to_json, to_markdown
+    from recbole_kgif.explain.path_evaluation import evaluate
 
     evaluation = evaluate(
         explainer,

@@ -7,9 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Optional
 
-from recbole_kgif.explain.choices import ATTENTION, STRONGEST, TO_ITEM
-from recbole_kgif.explain.effects import Effect
-from recbole_kgif.explain.evaluation import ALL_USERS, LIST_LENGTH, Estimate, Evaluation
+from recbole_kgif.explain.path_evaluation import (
+    ALL_USERS,
+    LIST_LENGTH,
+    Estimate,
+    Evaluation,
+)
+from recbole_kgif.explain.path_selection import ATTENTION, STRONGEST, TO_ITEM
+from recbole_kgif.explain.perturbation_effects import Effect
 
 # What a ratio is worth no digits above.
 _MANY_TIMES = 100

@@ -10,15 +10,9 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.attention import AttentionGraph, attention_paths
-from recbole_kgif.explain.candidates import Candidates, best_items, rank
-from recbole_kgif.explain.exact import exact_paths, met_after
-from recbole_kgif.explain.graph import Floats, Graph
-from recbole_kgif.explain.kgat import attention_graph
-from recbole_kgif.explain.kgif import linear_score
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.nodes import NodeNames
-from recbole_kgif.explain.records import (
+from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.contribution_paths import exact_paths, met_after
+from recbole_kgif.explain.explanation_records import (
     Evidence,
     Explanation,
     Hop,
@@ -26,10 +20,16 @@ from recbole_kgif.explain.records import (
     Shares,
     with_hop_totals,
 )
-from recbole_kgif.explain.records import Path as PathRecord
-from recbole_kgif.explain.search import FoundPath
-from recbole_kgif.explain.shares import shares, walks_by_first_edge
+from recbole_kgif.explain.explanation_records import Path as PathRecord
+from recbole_kgif.explain.kgat import attention_graph
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.model_adapters import linear_score
+from recbole_kgif.explain.node_names import NodeNames
+from recbole_kgif.explain.path_graph import Floats, Graph
+from recbole_kgif.explain.path_search import FoundPath
+from recbole_kgif.explain.score_decomposition import shares, walks_by_first_edge
 from recbole_kgif.recommend import number_of
+from recbole_kgif.trained_model import Candidates, best_items, rank
 from recbole_kgif.training.checkpoint import Restored, restore
 
 EXACT, BY_ATTENTION = "KGIF", "KGAT"

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.attention import AttentionGraph
-from recbole_kgif.explain.graph import both_directions, make_graph
+from recbole_kgif.explain.attention_paths import AttentionGraph
+from recbole_kgif.explain.path_graph import both_directions, make_graph
 
 # user - item - entity or user - item
 _SHORTEST_TO_NEW_ITEM = 3

@@ -10,9 +10,9 @@ from typing import Any, Optional
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.graph import Graph, both_directions, make_graph
-from recbole_kgif.explain.linear import DirectWalks, LinearScore, LongerWalks
-from recbole_kgif.explain.shares import cosine_scale
+from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
+from recbole_kgif.explain.path_graph import Graph, both_directions, make_graph
+from recbole_kgif.explain.score_decomposition import cosine_scale
 from recbole_kgif.model.spectral_filter import Damping
 
 N_RELATIONS = 3

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from recbole_kgif.explain import html
-from tests.explain.samples import by_attention, explanation, unreached
+from recbole_kgif.explain.renderings import render_html
+from tests.explain.sample_explanations import by_attention, explanation, unreached
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,9 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
     """The opened page; what goes wrong, and what it asks for, makes the test fail."""
     file = tmp_path / "page.html"
-    file.write_text(html.render([explanation(), by_attention(), unreached()]), "utf-8")
+    file.write_text(
+        render_html.render([explanation(), by_attention(), unreached()]), "utf-8"
+    )
     opened = browser.new_page(viewport={"width": 1280, "height": 900})
     problems: list[str] = []
     requests: list[str] = []

@@ -11,8 +11,8 @@ from scipy.sparse import csr_matrix
 
 from recbole_kgif.cli import main
 from recbole_kgif.explain import Explainer
-from recbole_kgif.explain.candidates import best_items
-from recbole_kgif.explain.linear import LinearScore
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.trained_model import best_items
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ import torch
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain import Explainer
-from recbole_kgif.explain.candidates import VALIDATION
-from recbole_kgif.explain.kgif import linear_score
-from recbole_kgif.explain.records import Explanation, from_json
+from recbole_kgif.explain.explanation_records import Explanation, from_json
+from recbole_kgif.explain.model_adapters import linear_score
+from recbole_kgif.trained_model import VALIDATION
 from recbole_kgif.training.checkpoint import restore
 from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS

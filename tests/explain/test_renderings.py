@@ -10,11 +10,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from recbole_kgif.explain import dot, html, picture, text
-from recbole_kgif.explain.layout import layered
-from recbole_kgif.explain.records import Explanation, Hop, from_json
-from recbole_kgif.explain.wording import readable, sentence, signed
-from tests.explain.samples import (
+from recbole_kgif.explain.explanation_records import Explanation, Hop, from_json
+from recbole_kgif.explain.renderings import (
+    render_dot,
+    render_figure,
+    render_html,
+    render_text,
+)
+from recbole_kgif.explain.renderings.path_layout import layered
+from recbole_kgif.explain.renderings.phrases import readable, sentence, signed
+from tests.explain.sample_explanations import (
     ALIEN,
     ANN,
     BY_BOB,
@@ -127,7 +132,7 @@ def test_relations_are_made_readable() -> None:
 
 
 def test_text_tells_score_rank_parts_and_paths() -> None:
-    shown = text.render([explanation()])
+    shown = render_text.render([explanation()])
     assert "for Ann: score 2.10, rank 3 of 1,234" in shown
     assert "+0.41 of 2.10" in shown
     assert "\N{MINUS SIGN}0.20 of 2.10" in shown
@@ -137,11 +142,11 @@ def test_text_tells_score_rank_parts_and_paths() -> None:
 
 
 def test_text_says_what_is_not_exact_and_what_no_path_reaches() -> None:
-    assert "Not exact: KGAT" in text.render([by_attention()])
-    assert "+0" not in text.render([by_attention()])
-    assert "No path" in text.render([unreached()])
+    assert "Not exact: KGAT" in render_text.render([by_attention()])
+    assert "+0" not in render_text.render([by_attention()])
+    assert "No path" in render_text.render([unreached()])
     met = dataclasses.replace(explanation(), rank=None, met_in="validation")
-    assert "not ranked: it is in the validation part" in text.render([met])
+    assert "not ranked: it is in the validation part" in render_text.render([met])
 
 
 # --- places -------------------------------------------------------------------------
@@ -186,7 +191,7 @@ def test_parallel_hops_get_lanes_of_their_own() -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_page_escapes_every_name(sample: Callable[[], Explanation]) -> None:
     record = sample()
-    page = Page(html.render([record, record]))
+    page = Page(render_html.render([record, record]))
     tags = [tag for tag, _ in page.elements]
     assert "img" not in tags
     assert tags.count("script") == 2
@@ -196,7 +201,7 @@ def test_the_page_escapes_every_name(sample: Callable[[], Explanation]) -> None:
 
 
 def test_the_page_asks_no_host() -> None:
-    content = html.render([explanation()])
+    content = render_html.render([explanation()])
     page = Page(content)
     for tag, attributes in page.elements:
         assert tag not in ("link", "iframe", "object", "base")
@@ -209,7 +214,7 @@ def test_the_page_asks_no_host() -> None:
 
 
 def test_the_page_can_be_followed_by_keyboard() -> None:
-    page = Page(html.render([explanation()]))
+    page = Page(render_html.render([explanation()]))
     buttons = [a for tag, a in page.elements if tag == "button"]
     assert [button["data-path"] for button in buttons] == ["0", "1", "2"]
     assert all(button["aria-pressed"] == "false" for button in buttons)
@@ -222,7 +227,7 @@ def test_the_page_can_be_followed_by_keyboard() -> None:
 
 def test_a_wider_line_is_a_larger_contribution() -> None:
     drawing = layered(explanation())
-    content = html.render([explanation()])
+    content = render_html.render([explanation()])
     widths = [float(w) for w in re.findall(r'stroke-width="([\d.]+)"', content)]
     strengths = sorted(abs(link.strength) for link in drawing.links)
     assert widths == sorted(widths)
@@ -231,7 +236,7 @@ def test_a_wider_line_is_a_larger_contribution() -> None:
 
 
 def test_dot_quotes_every_name() -> None:
-    content = dot.render([explanation(), by_attention()])
+    content = render_dot.render([explanation(), by_attention()])
     labels = re.findall(r'label="((?:[^"\\]|\\.)*)"', content)
     assert any(
         label.replace('\\"', '"').replace("\\\\", "\\") == HOSTILE for label in labels
@@ -245,23 +250,27 @@ def test_dot_quotes_every_name() -> None:
 
 def test_pictures_are_pictures() -> None:
     records = [sample() for sample in SAMPLES]
-    assert picture.render(records, "png").startswith(b"\x89PNG")
-    drawn = picture.render(records[:1], "svg")
+    assert render_figure.render(records, "png").startswith(b"\x89PNG")
+    drawn = render_figure.render(records[:1], "svg")
     assert b"<svg" in drawn
-    assert drawn == picture.render(records[:1], "svg")
+    assert drawn == render_figure.render(records[:1], "svg")
 
 
 def test_renderings_load_no_torch() -> None:
     code = (
         "import sys, json\n"
-        "from recbole_kgif.explain import dot, html, picture, records, text\n"
+        "from recbole_kgif.explain import explanation_records as records\n"
+        "from recbole_kgif.explain.renderings import (\n"
+        "    render_dot, render_figure, render_html, render_text\n"
+        ")\n"
         "found = records.from_json(sys.stdin.read())\n"
-        "for render in (text.render, dot.render, html.render, records.to_json):\n"
+        "renderings = (render_text, render_dot, render_html)\n"
+        "for render in (*(each.render for each in renderings), records.to_json):\n"
         "    assert render(found)\n"
-        "assert picture.render(found, 'png')\n"
+        "assert render_figure.render(found, 'png')\n"
         "assert 'torch' not in sys.modules and 'recbole' not in sys.modules\n"
     )
-    from recbole_kgif.explain.records import to_json
+    from recbole_kgif.explain.explanation_records import to_json
 
     subprocess.run(
         [sys.executable, "-c", code],
@@ -272,7 +281,7 @@ def test_renderings_load_no_torch() -> None:
 
 
 def test_embedded_json_is_valid_although_escaped() -> None:
-    data, _ = Page(html.render([explanation()])).texts["script"]
+    data, _ = Page(render_html.render([explanation()])).texts["script"]
     assert "<" not in data
     item = json.loads(data)["explanations"][0]["item"]
     assert item["name"] == HOSTILE

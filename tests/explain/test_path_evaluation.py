@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.choices import BASELINES, CHOICES, EXACT_CHOICES
-from recbole_kgif.explain.effects import Effect
-from recbole_kgif.explain.evaluation import (
+from recbole_kgif.explain.evaluation_table import to_json, to_markdown
+from recbole_kgif.explain.path_evaluation import (
     Comparison,
     Estimate,
     Evaluation,
     _ratio,
 )
-from recbole_kgif.explain.evaluation_table import to_json, to_markdown
+from recbole_kgif.explain.path_selection import BASELINES, CHOICES, EXACT_CHOICES
+from recbole_kgif.explain.perturbation_effects import Effect
 
 ONE = Estimate(1.0, 0.5, 1.5)
 EVERY = {field.name: ONE for field in dataclasses.fields(Effect)}

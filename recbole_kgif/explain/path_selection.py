@@ -19,12 +19,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recbole_kgif.explain.attention import AttentionGraph, attention_paths
-from recbole_kgif.explain.exact import exact_paths, longest_path, paths_by_first_edge
-from recbole_kgif.explain.graph import Graph
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.sampling import random_paths, wandering_paths
-from recbole_kgif.explain.shares import walks_by_first_edge
+from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.contribution_paths import (
+    exact_paths,
+    longest_path,
+    paths_by_first_edge,
+)
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_graph import Graph
+from recbole_kgif.explain.random_paths import random_paths, wandering_paths
+from recbole_kgif.explain.score_decomposition import walks_by_first_edge
 
 PathEdges = tuple[int, ...]
 

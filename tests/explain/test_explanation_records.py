@@ -10,7 +10,7 @@ import pytest
 
 import recbole_kgif.explain
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.records import (
+from recbole_kgif.explain.explanation_records import (
     Explanation,
     Hop,
     Node,
@@ -20,7 +20,7 @@ from recbole_kgif.explain.records import (
     from_json,
     to_json,
 )
-from tests.explain.samples import (
+from tests.explain.sample_explanations import (
     ANN,
     DUNE,
     LIKES_ALIEN,

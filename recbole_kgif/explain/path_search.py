@@ -17,7 +17,7 @@ from typing import Union
 
 import numpy as np
 
-from recbole_kgif.explain.graph import Flags, Floats, Graph, Integers
+from recbole_kgif.explain.path_graph import Flags, Floats, Graph, Integers
 
 # Partial walks that are extended at once: few enough to keep memory small, enough to
 # let NumPy work.

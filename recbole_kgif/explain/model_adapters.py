@@ -9,8 +9,8 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.graph import Floats, Graph, find_edges, make_graph
-from recbole_kgif.explain.linear import DirectWalks, LinearScore, LongerWalks
+from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
+from recbole_kgif.explain.path_graph import Floats, Graph, find_edges, make_graph
 
 
 def linear_score(model: Any) -> LinearScore:

@@ -29,11 +29,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_kgif.explain.candidates import rank
-from recbole_kgif.explain.exact import path_contribution
-from recbole_kgif.explain.graph import Flags
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.shares import walks_without
+from recbole_kgif.explain.contribution_paths import path_contribution
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_graph import Flags
+from recbole_kgif.explain.score_decomposition import walks_without
+from recbole_kgif.trained_model import rank
 
 OWN, DIRECTED, CUT, BEHIND, DELETED = "own", "directed", "cut", "behind", "deleted"
 MEASURES = (OWN, DIRECTED, CUT, BEHIND, DELETED)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.graph import Floats
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.records import Shares
+from recbole_kgif.explain.explanation_records import Shares
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_graph import Floats
 
 
 def cosine_scale(score: LinearScore, user: int, item: int) -> float:

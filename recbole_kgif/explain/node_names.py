@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from recbole_kgif.data.names import read_names
-from recbole_kgif.explain.graph import Graph, Integers
-from recbole_kgif.explain.records import ENTITY, INTERACTION, ITEM, USER, Node
+from recbole_kgif.explain.explanation_records import (
+    ENTITY,
+    INTERACTION,
+    ITEM,
+    USER,
+    Node,
+)
+from recbole_kgif.explain.path_graph import Graph, Integers
 
 
 class NodeNames:

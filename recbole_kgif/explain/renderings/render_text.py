@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recbole_kgif.explain.records import Explanation
-from recbole_kgif.explain.wording import (
+from recbole_kgif.explain.explanation_records import Explanation
+from recbole_kgif.explain.renderings.phrases import (
     notes,
     sentence,
     share_rows,

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.choices import (
+from recbole_kgif.explain.contribution_paths import exact_paths
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_selection import (
     ANYWHERE,
     CHOICES,
     FROM_USER,
@@ -14,10 +16,12 @@ from recbole_kgif.explain.choices import (
     random_by_each_rule,
     weightiest_paths,
 )
-from recbole_kgif.explain.effects import effect
-from recbole_kgif.explain.exact import exact_paths
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.shares import shares, walks_by_first_edge, walks_without
+from recbole_kgif.explain.perturbation_effects import effect
+from recbole_kgif.explain.score_decomposition import (
+    shares,
+    walks_by_first_edge,
+    walks_without,
+)
 from tests.explain.helpers import all_walks, contribution, is_path, random_score
 
 USER, ITEM = 0, 2

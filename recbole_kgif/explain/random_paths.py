@@ -7,7 +7,7 @@ from typing import Optional
 
 import numpy as np
 
-from recbole_kgif.explain.graph import Floats, Graph, Integers
+from recbole_kgif.explain.path_graph import Floats, Graph, Integers
 
 # Walks that come back to a node, or come twice, are drawn anew so many times.
 _TRIES = 200

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Optional
 from xml.etree import ElementTree as ET
 
-from recbole_kgif.explain.layout import Drawing, PlacedLink, PlacedNode, layered
-from recbole_kgif.explain.records import (
+from recbole_kgif.explain.explanation_records import (
     ENTITY,
     ITEM,
     USER,
@@ -22,7 +21,13 @@ from recbole_kgif.explain.records import (
     path_strength,
     to_json,
 )
-from recbole_kgif.explain.wording import (
+from recbole_kgif.explain.renderings.path_layout import (
+    Drawing,
+    PlacedLink,
+    PlacedNode,
+    layered,
+)
+from recbole_kgif.explain.renderings.phrases import (
     kind_name,
     length_rows,
     link_label,
@@ -34,8 +39,8 @@ from recbole_kgif.explain.wording import (
     standing,
 )
 
-_STYLE = Path(__file__).with_name("page.css")
-_SCRIPT = Path(__file__).with_name("page.js")
+_STYLE = Path(__file__).parent / "templates/explanations.css"
+_SCRIPT = Path(__file__).parent / "templates/explanations.js"
 # No address but the page's own, whatever a name may contain.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 

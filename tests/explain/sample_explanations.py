@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from recbole_kgif.explain.records import (
+from recbole_kgif.explain.explanation_records import (
     ENTITY,
     INTERACTION,
     ITEM,

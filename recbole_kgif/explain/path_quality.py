@@ -25,7 +25,7 @@ from typing import Optional
 import numpy as np
 import pandas as pd
 
-from recbole_kgif.explain.graph import Floats, Graph
+from recbole_kgif.explain.path_graph import Floats, Graph
 
 
 @dataclass(frozen=True)

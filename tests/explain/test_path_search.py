@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_kgif.explain import search
-from recbole_kgif.explain.attention import AttentionGraph, attention_paths
-from recbole_kgif.explain.exact import (
+from recbole_kgif.explain import path_search
+from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.contribution_paths import (
     exact_paths,
     longest_path,
     paths_by_first_edge,
 )
-from recbole_kgif.explain.linear import LinearScore
+from recbole_kgif.explain.linear_score import LinearScore
 from tests.explain.helpers import all_walks, is_path, random_score, strongest
 
 
@@ -106,7 +106,7 @@ def test_varied_paths_do_not_depend_on_the_size_of_the_blocks(
 ) -> None:
     scores = [random_score(5, density=0.8), random_score(3, equal_weights=True)]
     expected = [exact_paths(score, 0, 2, 10, varied=True) for score in scores]
-    monkeypatch.setattr(search, "_BLOCK_SIZE", 1)
+    monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
     assert [exact_paths(s, 0, 2, 10, varied=True) for s in scores] == expected
 
 
@@ -132,7 +132,7 @@ def test_the_size_of_the_blocks_changes_nothing(
 ) -> None:
     score = random_score(5, density=0.8)
     expected = exact_paths(score, 0, 2, 10)
-    monkeypatch.setattr(search, "_BLOCK_SIZE", 1)
+    monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
     assert exact_paths(score, 0, 2, 10) == expected
 
 
@@ -202,4 +202,4 @@ def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
     score = random_score(0, density=0)
     assert exact_paths(score, 0, 1, 5) == []
     connected = dataclasses.replace(random_score(0), n_layers=2)
-    assert search.best_paths(connected.graph, 0, 0, [[]], 5) == []
+    assert path_search.best_paths(connected.graph, 0, 0, [[]], 5) == []

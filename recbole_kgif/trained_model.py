@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.graph import Flags, Floats, Integers
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 TRAINING, VALIDATION = "training", "validation"
 

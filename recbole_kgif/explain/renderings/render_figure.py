@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from recbole_kgif.explain.layout import Drawing, PlacedLink, layered
-from recbole_kgif.explain.records import ENTITY, ITEM, USER, Explanation
-from recbole_kgif.explain.wording import link_label, measured, standing
+from recbole_kgif.explain.explanation_records import ENTITY, ITEM, USER, Explanation
+from recbole_kgif.explain.renderings.path_layout import Drawing, PlacedLink, layered
+from recbole_kgif.explain.renderings.phrases import link_label, measured, standing
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9,

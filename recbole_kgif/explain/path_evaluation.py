@@ -18,9 +18,12 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.attention import AttentionGraph, attention_paths
-from recbole_kgif.explain.candidates import best_items
-from recbole_kgif.explain.choices import (
+from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.contribution_paths import exact_paths, longest_path
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_graph import Floats
+from recbole_kgif.explain.path_quality import Quality, QualityMeasures
+from recbole_kgif.explain.path_selection import (
     ATTENTION,
     BASELINES,
     CHOICES,
@@ -32,13 +35,10 @@ from recbole_kgif.explain.choices import (
     best_by_each_rule,
     random_by_each_rule,
 )
-from recbole_kgif.explain.effects import MEASURES, Effect, effect
-from recbole_kgif.explain.exact import exact_paths, longest_path
-from recbole_kgif.explain.graph import Floats
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.quality import Quality, QualityMeasures
-from recbole_kgif.explain.sampling import numbers_of_walks, random_paths
-from recbole_kgif.explain.shares import shares
+from recbole_kgif.explain.perturbation_effects import MEASURES, Effect, effect
+from recbole_kgif.explain.random_paths import numbers_of_walks, random_paths
+from recbole_kgif.explain.score_decomposition import shares
+from recbole_kgif.trained_model import best_items
 
 if TYPE_CHECKING:
     from recbole_kgif.explain.explainer import Explainer

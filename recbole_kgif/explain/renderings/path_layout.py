@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Union
 
-from recbole_kgif.explain.records import Explanation, Node, Path, path_strength
+from recbole_kgif.explain.explanation_records import (
+    Explanation,
+    Node,
+    Path,
+    path_strength,
+)
 
 _SWEEPS = 4
 

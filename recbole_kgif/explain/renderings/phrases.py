@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recbole_kgif.explain.records import (
+from recbole_kgif.explain.explanation_records import (
     ENTITY,
     INTERACTION,
     ITEM,

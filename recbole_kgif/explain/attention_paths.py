@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_kgif.explain.graph import Floats, Graph
-from recbole_kgif.explain.search import Chain, FoundPath, best_paths, varied_paths
+from recbole_kgif.explain.path_graph import Floats, Graph
+from recbole_kgif.explain.path_search import Chain, FoundPath, best_paths, varied_paths
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recbole_kgif.explain.layout import Drawing, PlacedLink, layered
-from recbole_kgif.explain.records import ENTITY, ITEM, USER, Explanation
-from recbole_kgif.explain.wording import link_label, measured, standing
+from recbole_kgif.explain.explanation_records import ENTITY, ITEM, USER, Explanation
+from recbole_kgif.explain.renderings.path_layout import Drawing, PlacedLink, layered
+from recbole_kgif.explain.renderings.phrases import link_label, measured, standing
 
 _FILL = {USER: "#e8e4f5", ITEM: "#dceefa", ENTITY: "#e2f2e6"}
 _GOAL_FILL = "#fbeccb"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.graph import both_directions, make_graph
-from recbole_kgif.explain.linear import LinearScore
-from recbole_kgif.explain.shares import shares, walks_by_first_edge
+from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.explain.path_graph import both_directions, make_graph
+from recbole_kgif.explain.score_decomposition import shares, walks_by_first_edge
 from tests.explain.helpers import (
     all_walks,
     as_direct_walk,

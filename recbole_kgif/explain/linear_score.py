@@ -38,7 +38,7 @@ from typing import Optional
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.graph import Flags, Floats, Graph, Integers
+from recbole_kgif.explain.path_graph import Flags, Floats, Graph, Integers
 from recbole_kgif.model.spectral_filter import Damping
 
 

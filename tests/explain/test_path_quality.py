@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.graph import both_directions, find_edges, make_graph
-from recbole_kgif.explain.quality import QualityMeasures
-from recbole_kgif.explain.sampling import (
+from recbole_kgif.explain.path_graph import both_directions, find_edges, make_graph
+from recbole_kgif.explain.path_quality import QualityMeasures
+from recbole_kgif.explain.random_paths import (
     numbers_of_walks,
     random_paths,
     wandering_paths,

@@ -7,10 +7,10 @@ from typing import Optional
 
 import numpy as np
 
-from recbole_kgif.explain.graph import Floats
-from recbole_kgif.explain.linear import DirectWalks, LinearScore
-from recbole_kgif.explain.search import Chain, FoundPath, best_paths, varied_paths
-from recbole_kgif.explain.shares import cosine_scale
+from recbole_kgif.explain.linear_score import DirectWalks, LinearScore
+from recbole_kgif.explain.path_graph import Floats
+from recbole_kgif.explain.path_search import Chain, FoundPath, best_paths, varied_paths
+from recbole_kgif.explain.score_decomposition import cosine_scale
 
 DIRECT_WALK = "direct walk"
 _DIRECT_WALK_EDGES = 3

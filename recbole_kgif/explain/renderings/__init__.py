@@ -1,0 +1,1 @@
+"""An explanation as text, DOT, figure and HTML page, without PyTorch."""
