@@ -12,13 +12,11 @@ from typing import Any, NoReturn, Optional, Union
 
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.options.argument_types import at_least_one, positive
-from recbole_kgif.options.settings import (
-    check_loaded_columns,
-    field_names,
-)
+from recbole_kgif.options.settings import check_loaded_columns
 
 # How alike a misspelt argument is to the one that is meant: RecBole has others.
 _NEAR = 0.8
@@ -144,24 +142,18 @@ def locate(namespace: argparse.Namespace, options: dict[str, Any]) -> DatasetLoc
 
 def check_files(
     location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
-) -> None:
-    """Check the data set's files, and tell what was found."""
+) -> DatasetFiles:
+    """Check the data set's files, print what was found, and return the files."""
     check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
-    counts = check_dataset(
-        location.folder,
-        location.name,
-        benchmark_filename=options.get("benchmark_filename"),
-        field_separator=options.get("field_separator", "\t"),
-        field_names=field_names(options),
-        unlinked_items=options.get("unlinked_items", "error"),
-        needs_knowledge_graph=needs_knowledge_graph,
-    )
+    files = DatasetFiles.from_options(location.folder, location.name, options)
+    counts = check_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
     print(f"{location.name}: {location.how_found} ({location.folder})")
     if counts.unlinked_interactions:
         print(
             f"{location.name}: {counts.unlinked_interactions:,} interactions of "
             f"{counts.unlinked_items:,} items that no .link line names are left out"
         )
+    return files
 
 
 def output_folder(asked_for: Optional[Path], name: str) -> Path:

@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> int:
     )
     common = {**of_dataset, **common}
     # For general models too: they get the interactions of linked items alone.
-    check_files(location, common, needs_knowledge_graph=True)
+    files = check_files(location, common, needs_knowledge_graph=True)
     requests = plan_runs(
         models,
         namespace.seeds,
@@ -64,9 +64,7 @@ def run(arguments: list[str]) -> int:
         options_below={**of_dataset, **in_files},
         options_of_models=own_options,
         options_above=in_arguments,
-        files=fingerprints(
-            location.folder, location.name, common.get("benchmark_filename")
-        ),
+        files=fingerprints(files),
     )
     for request in requests:
         validation_metric({**request.defaults, **request.options})

@@ -151,9 +151,8 @@ def _find(
     )
     both = {**options, **given}
     # For general models too: they get the interactions of linked items alone.
-    check_files(location, both, needs_knowledge_graph=True)
-    files = fingerprints(location.folder, location.name, both.get("benchmark_filename"))
-    return StudiedDataset(location, options, files)
+    files = check_files(location, both, needs_knowledge_graph=True)
+    return StudiedDataset(location, options, fingerprints(files))
 
 
 def run_study(

@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     of_dataset = dataset_options(location.name, location.folder)
     common = {**of_dataset, **asked_for}
     # For general models too: they get the interactions of linked items alone.
-    check_files(location, common, needs_knowledge_graph=True)
+    files = check_files(location, common, needs_knowledge_graph=True)
     plans = plan_models(
         models,
         location.name,
@@ -67,9 +67,7 @@ def run(arguments: list[str]) -> int:
         options_below={**of_dataset, **in_files},
         options_above=in_arguments,
         given=asked_for,
-        files=fingerprints(
-            location.folder, location.name, common.get("benchmark_filename")
-        ),
+        files=fingerprints(files),
     )
     output = namespace.output or Path("runs/tune") / location.name
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.settings import (
@@ -326,16 +327,6 @@ def plan_runs(
     return requests
 
 
-def fingerprints(
-    folder: Path, name: str, parts: Optional[Sequence[str]]
-) -> dict[str, str]:
-    """SHA-256 of the files of a data set that a run reads.
-
-    Args:
-        folder: where they lie.
-        name: the data set's name.
-        parts: names of the parts of a split data set, else None.
-    """
-    inter = [f"{name}.{part}.inter" for part in parts] if parts else [f"{name}.inter"]
-    names = [*inter, f"{name}.kg", f"{name}.link"]
-    return {file: file_sha256(folder / file) for file in names}
+def fingerprints(files: DatasetFiles) -> dict[str, str]:
+    """SHA-256 of the files of a data set that a run reads, by file name."""
+    return {path.name: file_sha256(path) for path in files.paths}

@@ -18,12 +18,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Optional
 
+from recbole_kgif.data.dataset_files import DatasetFiles, FieldNames
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 
 _FIELD_TYPES = ("token", "token_seq", "float", "float_seq")
-_BENCHMARK_PARTS = 3
-_UNUSABLE_SEPARATORS = '"\r\n\0:'
 _READ_AS_MISSING = frozenset(
     (
         *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan"),
@@ -35,18 +34,6 @@ _RECBOLE_OWN_TOKENS = frozenset(("[PAD]", "[UI-Relation]"))
 _REFUSED_IDS = _READ_AS_MISSING | _RECBOLE_OWN_TOKENS | {""}
 # Ids are printed: to a terminal such a character is an order.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-@dataclass(frozen=True)
-class FieldNames:
-    """Names of the id columns, as RecBole's options of the same kind give them."""
-
-    user: str = "user_id"
-    item: str = "item_id"
-    entity: str = "entity_id"
-    head: str = "head_id"
-    relation: str = "relation_id"
-    tail: str = "tail_id"
 
 
 @dataclass(frozen=True)
@@ -106,27 +93,12 @@ class _Graph:
 
 
 def check_dataset(
-    folder: Path,
-    name: str,
-    *,
-    benchmark_filename: Optional[list[str]] = None,
-    field_separator: str = "\t",
-    field_names: FieldNames = FieldNames(),
-    unlinked_items: str = "error",
-    needs_knowledge_graph: bool = True,
+    files: DatasetFiles, *, needs_knowledge_graph: bool = True
 ) -> DatasetCounts:
     """Check that RecBole will read a data set as it is meant, and count it.
 
     Args:
-        folder: The data set's folder.
-        name: Its name, with which its files' names begin.
-        benchmark_filename: For a data set that is split already, the parts' names in
-            RecBole's order (train, valid, test); None for one `.inter` file.
-        field_separator: The character between two fields of a line.
-        field_names: Names of the id columns.
-        unlinked_items: What to do about items without an entity in the knowledge graph:
-            "error" refuses them, "drop" counts them, as RecBole leaves them out. A
-            split data set cannot drop them, because RecBole does not filter one.
+        files: The data set's files.
         needs_knowledge_graph: Whether the `.kg` and `.link` files are needed; without
             them the interactions alone are checked.
 
@@ -137,66 +109,33 @@ def check_dataset(
         UserError: A file is missing or unreadable, or holds what RecBole cannot read or
             would misread; the message names the file, the line and the value.
     """
-    _check_options(benchmark_filename, field_separator, unlinked_items)
-    inter_paths = interaction_paths(folder, name, benchmark_filename)
-    graph_path, link_path = folder / f"{name}.kg", folder / f"{name}.link"
-    graph_paths = [graph_path, link_path] if needs_knowledge_graph else []
-    _require_files(folder, [*inter_paths, *graph_paths])
-
+    needed = files.paths if needs_knowledge_graph else files.inter_paths
+    _require_files(files.folder, needed)
+    separator, names = files.separator, files.fields
     if not needs_knowledge_graph:
         interactions = _read_interactions(
-            inter_paths, field_separator, field_names, linked=None
+            files.inter_paths, separator, names, linked=None
         )
         return _counts(interactions, _Graph())
 
-    links = _read_links(link_path, field_separator, field_names)
-    graph = _read_graph(graph_path, field_separator, field_names)
+    graph_path, link_path = files.kg_path, files.link_path
+    links = _read_links(link_path, separator, names)
+    graph = _read_graph(graph_path, separator, names)
     linked = {item for item, link in links.items() if link.entity in graph.entities}
     interactions = _read_interactions(
-        inter_paths, field_separator, field_names, linked=linked
+        files.inter_paths, separator, names, linked=linked
     )
-    is_split = benchmark_filename is not None
     _judge_unlinked(
         interactions,
         links,
         link_path,
         graph_path,
-        may_drop=unlinked_items == "drop" and not is_split,
-        is_split=is_split,
+        may_drop=files.unlinked_items == "drop" and not files.is_split,
+        is_split=files.is_split,
     )
-    if is_split:
+    if files.is_split:
         _require_useful_links(links, link_path, graph_path, interactions, linked)
     return _counts(interactions, graph)
-
-
-def interaction_paths(
-    folder: Path, name: str, benchmark_filename: Optional[Sequence[str]]
-) -> list[Path]:
-    """The interaction files of a data set, see `check_dataset`."""
-    if benchmark_filename is None:
-        return [folder / f"{name}.inter"]
-    return [folder / f"{name}.{part}.inter" for part in benchmark_filename]
-
-
-def _check_options(
-    benchmark_filename: Optional[Sequence[str]],
-    field_separator: str,
-    unlinked_items: str,
-) -> None:
-    if unlinked_items not in ("error", "drop"):
-        raise UserError(
-            f"unlinked_items={shown(unlinked_items)} is unknown; give error or drop"
-        )
-    if len(field_separator) != 1 or field_separator in _UNUSABLE_SEPARATORS:
-        raise UserError(
-            f"field_separator={shown(field_separator)} cannot separate fields; give "
-            f"one character other than a quotation mark, a colon or a line end"
-        )
-    if benchmark_filename is not None and len(benchmark_filename) != _BENCHMARK_PARTS:
-        raise UserError(
-            f"benchmark_filename={shown(str(benchmark_filename))} must name "
-            f"{_BENCHMARK_PARTS} parts; give the train, valid and test part"
-        )
 
 
 def _require_files(folder: Path, paths: Sequence[Path]) -> None:

@@ -13,12 +13,13 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from recbole_kgif.data.checks import DatasetCounts, check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.doctor.findings import Finding, Level, count
 from recbole_kgif.doctor.numbered import IntArray, NumberedDataset, read_numbered
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.settings import check_loaded_columns, field_names
+from recbole_kgif.options.settings import check_loaded_columns
 
 _SHARE_THAT_MATTERS = 0.05
 _DOMINANT_SHARE = 0.9
@@ -59,15 +60,11 @@ def examine_dataset(
     Returns:
         What was found. Files that RecBole cannot read are the one finding then.
     """
-    reading: dict[str, Any] = {
-        "benchmark_filename": options.get("benchmark_filename"),
-        "field_separator": options.get("field_separator", "\t"),
-        "field_names": field_names(options),
-    }
     folder, name = location.folder, location.name
     try:
         check_loaded_columns(options, needs_knowledge_graph=True)
-        counts = check_dataset(folder, name, unlinked_items="drop", **reading)
+        files = DatasetFiles.from_options(folder, name, options, unlinked_items="drop")
+        counts = check_dataset(files)
     except UserError as error:
         finding = Finding(
             "files",
@@ -77,7 +74,7 @@ def examine_dataset(
             "Correct the file and ask again: a file is read up to its first mistake.",
         )
         return DatasetExamination(name, folder, [finding])
-    data = read_numbered(folder, name, **reading)
+    data = read_numbered(files)
     degrees = _degrees(data)
     relations = _triples_by_relation(data)
     findings = [

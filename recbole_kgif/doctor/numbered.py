@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
 
-from recbole_kgif.data.checks import FieldNames, interaction_paths, rows
+from recbole_kgif.data.checks import rows
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.prepare.progress import progress
 
 IntArray = npt.NDArray[np.int64]
@@ -55,47 +55,34 @@ class NumberedDataset:
         return WHOLE not in self.parts
 
 
-def read_numbered(
-    folder: Path,
-    name: str,
-    *,
-    benchmark_filename: Optional[Sequence[str]],
-    field_separator: str,
-    field_names: FieldNames,
-) -> NumberedDataset:
+def read_numbered(files: DatasetFiles) -> NumberedDataset:
     """Read the files of a data set that `data.checks.check_dataset` has passed.
 
     Args:
-        folder: the data set's folder.
-        name: its name.
-        benchmark_filename: names of the training, validation and test part; None
-            for one file of interactions.
-        field_separator: the character between two fields.
-        field_names: names of the id columns.
+        files: the data set's files.
 
     Returns:
         The data set.
     """
     users, items, entities, relations = (_numbering() for _ in range(4))
-    names = field_names
+    names = files.fields
 
     def read(
         path: Path, wanted: Sequence[str], numberings: Sequence[defaultdict[str, int]]
     ) -> IntArray:
-        lines = rows(path, wanted, field_separator)
+        lines = rows(path, wanted, files.separator)
         return _numbers(progress(lines, path.name, "lines"), numberings)
 
-    paths = interaction_paths(folder, name, benchmark_filename)
     parts = {
         part: read(path, (names.user, names.item), (users, items))
-        for part, path in zip(benchmark_filename or [WHOLE], paths)
+        for part, path in zip(files.parts or (WHOLE,), files.inter_paths)
     }
     triples = read(
-        folder / f"{name}.kg",
+        files.kg_path,
         (names.head, names.relation, names.tail),
         (entities, relations, entities),
     )
-    links = read(folder / f"{name}.link", (names.item, names.entity), (items, entities))
+    links = read(files.link_path, (names.item, names.entity), (items, entities))
     return NumberedDataset(
         users=list(users),
         items=list(items),

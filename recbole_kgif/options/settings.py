@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from recbole_kgif.common.resources import resource
-from recbole_kgif.data.checks import FieldNames
+from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.values import check_value, is_text
@@ -321,21 +321,6 @@ def _read_options_of_data(path: Path) -> dict[str, Any]:
     return options
 
 
-def field_names(options: Mapping[str, Any]) -> FieldNames:
-    """Names of the id columns that RecBole's options ask for, else RecBole's own."""
-    named = {
-        "user": "USER_ID_FIELD",
-        "item": "ITEM_ID_FIELD",
-        "entity": "ENTITY_ID_FIELD",
-        "head": "HEAD_ENTITY_ID_FIELD",
-        "relation": "RELATION_ID_FIELD",
-        "tail": "TAIL_ENTITY_ID_FIELD",
-    }
-    return FieldNames(
-        **{field: options[name] for field, name in named.items() if options.get(name)}
-    )
-
-
 def check_loaded_columns(
     options: Mapping[str, Any], *, needs_knowledge_graph: bool
 ) -> None:
@@ -351,7 +336,7 @@ def check_loaded_columns(
     columns = options.get("load_col")
     if columns is None:
         return
-    names = field_names(options)
+    names = FieldNames.from_options(options)
     needed: dict[str, tuple[str, ...]] = {"inter": (names.user, names.item)}
     if needs_knowledge_graph:
         needed["kg"] = (names.head, names.relation, names.tail)

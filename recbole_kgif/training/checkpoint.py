@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import locate_dataset
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
@@ -26,7 +27,6 @@ from recbole_kgif.options.settings import (
     check_loaded_columns,
     check_option,
     default_options,
-    field_names,
     in_one_line,
     known_models,
 )
@@ -317,15 +317,10 @@ def restore(
         known_models()[name] == KNOWLEDGE_FAMILY or checkpoint.linked_items_only
     )
     check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
-    check_dataset(
-        location.folder,
-        location.name,
-        benchmark_filename=options.get("benchmark_filename"),
-        field_separator=options.get("field_separator", "\t"),
-        field_names=field_names(options),
-        unlinked_items="drop",
-        needs_knowledge_graph=needs_knowledge_graph,
+    files = DatasetFiles.from_options(
+        location.folder, location.name, options, unlinked_items="drop"
     )
+    check_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
     # RecBole unpickles a data set that it finds beside the checkpoints.
     with tempfile.TemporaryDirectory() as empty:
         config = make_config(

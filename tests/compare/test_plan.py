@@ -16,6 +16,7 @@ from recbole_kgif.compare.plan import (
     plan_runs,
     settings_of,
 )
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.errors import UserError
 
 
@@ -144,12 +145,13 @@ def test_a_request_tells_what_a_run_depends_on_and_no_path() -> None:
 
 
 def test_the_fingerprints_follow_the_files(data_path: Path) -> None:
-    folder, parts = data_path / "tiny", ["train", "valid", "test"]
-    before = fingerprints(folder, "tiny", parts)
+    folder, parts = data_path / "tiny", ("train", "valid", "test")
+    files = DatasetFiles(folder, "tiny", parts)
+    before = fingerprints(files)
     assert set(before) == {
         *(f"tiny.{part}.inter" for part in parts),
         *("tiny.kg", "tiny.link"),
     }
     (folder / "tiny.kg").write_text("changed", "utf-8")
-    after = fingerprints(folder, "tiny", parts)
+    after = fingerprints(files)
     assert {k for k in before if before[k] != after[k]} == {"tiny.kg"}

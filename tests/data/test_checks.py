@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_kgif.data.checks import DatasetCounts, FieldNames, check_dataset
+from recbole_kgif.data.checks import DatasetCounts, check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles, FieldNames
 from recbole_kgif.data.locate import locate_dataset
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import assert_one_line, shared_datasets_folder
 
-PARTS = ["train", "valid", "test"]
+PARTS = ("train", "valid", "test")
 INTER = (
     "user_id:token\titem_id:token\trating:float\nu1\ta\t1\nu1\tb\t2.5\nu2\tc\t-3e1\n"
 )
@@ -57,9 +59,13 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
-def failure(folder: Path, **options: object) -> str:
+def check(folder: Path, name: str = "tiny", **options: Any) -> DatasetCounts:
+    return check_dataset(DatasetFiles(folder, name, **options))
+
+
+def failure(folder: Path, **options: Any) -> str:
     with pytest.raises(UserError) as caught:
-        check_dataset(folder, "tiny", **options)  # type: ignore[arg-type]
+        check(folder, **options)
     assert_one_line(str(caught.value))
     return str(caught.value)
 
@@ -72,12 +78,12 @@ def replace(folder: Path, suffix: str, old: str, new: str) -> None:
 
 
 def test_good(folder: Path, tmp_path: Path) -> None:
-    assert check_dataset(folder, "tiny") == GOOD_COUNTS
-    assert check_dataset(folder, "tiny", unlinked_items="drop") == GOOD_COUNTS
+    assert check(folder) == GOOD_COUNTS
+    assert check(folder, unlinked_items="drop") == GOOD_COUNTS
 
 
 def test_good_split(split_folder: Path) -> None:
-    counts = check_dataset(split_folder, "tiny", benchmark_filename=PARTS)
+    counts = check(split_folder, parts=PARTS)
     assert counts == GOOD_COUNTS
 
 
@@ -88,19 +94,19 @@ def test_good_variants(folder: Path) -> None:
         '1 2\ta\tsaid "so"\tu1\r\n\r\n\tb\t\tu1\n  \n3\tc\tNA\tu2'
     )
     write(folder, inter=inter)
-    assert check_dataset(folder, "tiny") == GOOD_COUNTS
+    assert check(folder) == GOOD_COUNTS
 
 
 def test_good_separator(folder: Path) -> None:
     for suffix, content in (("inter", INTER), ("kg", KG), ("link", LINK)):
         write(folder, **{suffix: content.replace("\t", ",")})
-    assert check_dataset(folder, "tiny", field_separator=",") == GOOD_COUNTS
+    assert check(folder, separator=",") == GOOD_COUNTS
 
 
 def test_without_knowledge_graph(folder: Path) -> None:
     (folder / "tiny.kg").unlink()
     (folder / "tiny.link").unlink()
-    counts = check_dataset(folder, "tiny", needs_knowledge_graph=False)
+    counts = check_dataset(DatasetFiles(folder, "tiny"), needs_knowledge_graph=False)
     assert counts == DatasetCounts(2, 3, 3, 0, 0, 0, 3, 0, 0)
 
 
@@ -117,7 +123,7 @@ def test_missing_file(folder: Path, suffix: str) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_missing_part(split_folder: Path, part: str) -> None:
     (split_folder / f"tiny.{part}.inter").unlink()
-    message = failure(split_folder, benchmark_filename=PARTS)
+    message = failure(split_folder, parts=PARTS)
     assert_one_line(message, f"lacks tiny.{part}.inter;")
 
 
@@ -139,8 +145,10 @@ def test_all_missing_files_are_named(folder: Path) -> None:
         ("benchmark_filename", ["train", "test"]),
     ],
 )
-def test_wrong_option(folder: Path, option: str, value: object) -> None:
-    assert_one_line(failure(folder, **{option: value}), f"{option}=")
+def test_wrong_option(option: str, value: object) -> None:
+    with pytest.raises(UserError) as caught:
+        DatasetFiles.from_options(Path("tiny"), "tiny", {option: value})
+    assert_one_line(str(caught.value), f"{option}=")
 
 
 @pytest.mark.parametrize("suffix", ["inter", "kg", "link"])
@@ -156,7 +164,7 @@ def test_nothing_in_a_file(folder: Path, suffix: str, content: str) -> None:
 def test_empty_part(split_folder: Path) -> None:
     path = split_folder / "tiny.valid.inter"
     path.write_text(INTER.splitlines()[0] + "\n")
-    message = failure(split_folder, benchmark_filename=PARTS)
+    message = failure(split_folder, parts=PARTS)
     assert_one_line(message, str(path), "no line after its header")
 
 
@@ -245,7 +253,7 @@ def test_unlinked_item(folder: Path) -> None:
         "2 items with 3 interactions",
         "--unlinked_items=drop",
     )
-    counts = check_dataset(folder, "tiny", unlinked_items="drop")
+    counts = check(folder, unlinked_items="drop")
     assert (counts.users, counts.items, counts.interactions) == (3, 5, 6)
     assert (counts.linked_items, counts.unlinked_items) == (3, 2)
     assert counts.unlinked_interactions == 3
@@ -261,12 +269,12 @@ def test_item_linked_to_an_unknown_entity(folder: Path) -> None:
         "tiny.kg",
         "1 items with 1 interactions",
     )
-    assert check_dataset(folder, "tiny", unlinked_items="drop").unlinked_items == 1
+    assert check(folder, unlinked_items="drop").unlinked_items == 1
 
 
 def test_link_without_interactions_is_harmless(folder: Path) -> None:
     write(folder, link=LINK + "d\tx\n")
-    assert check_dataset(folder, "tiny") == GOOD_COUNTS
+    assert check(folder) == GOOD_COUNTS
 
 
 @pytest.mark.parametrize("unlinked_items", ["error", "drop"])
@@ -281,9 +289,7 @@ def test_no_linked_item_at_all(folder: Path, unlinked_items: str) -> None:
 @pytest.mark.parametrize("unlinked_items", ["error", "drop"])
 def test_unlinked_item_of_a_split(split_folder: Path, unlinked_items: str) -> None:
     write(split_folder, link=LINK.replace("c\tC\n", ""))
-    message = failure(
-        split_folder, benchmark_filename=PARTS, unlinked_items=unlinked_items
-    )
+    message = failure(split_folder, parts=PARTS, unlinked_items=unlinked_items)
     assert_one_line(
         message,
         f"{split_folder / 'tiny.test.inter'}, line 2:",
@@ -295,7 +301,7 @@ def test_unlinked_item_of_a_split(split_folder: Path, unlinked_items: str) -> No
 @pytest.mark.parametrize("entity", ["x", "Z"])
 def test_useless_link_of_a_split(split_folder: Path, entity: str) -> None:
     write(split_folder, link=LINK + f"d\t{entity}\n")
-    message = failure(split_folder, benchmark_filename=PARTS)
+    message = failure(split_folder, parts=PARTS)
     assert_one_line(
         message, f"{split_folder / 'tiny.link'}, line 5:", "'d' is in no interaction"
     )
@@ -368,9 +374,7 @@ def test_mutations_are_refused_or_read_alike(
         for suffix, content in contents.items():
             (folder / f"tiny.{suffix}").write_bytes(content)
         try:
-            counts = check_dataset(
-                folder, "tiny", unlinked_items="drop" if drop else "error"
-            )
+            counts = check(folder, unlinked_items="drop" if drop else "error")
         except UserError as error:
             assert_one_line(str(error))
             return
@@ -413,9 +417,7 @@ def read_as_recbole(path: Path) -> pd.DataFrame:
 
 
 def test_real_lastfm_split() -> None:
-    counts = check_dataset(
-        shared_datasets_folder("lastfm-split"), "lastfm-split", benchmark_filename=PARTS
-    )
+    counts = check(shared_datasets_folder("lastfm-split"), "lastfm-split", parts=PARTS)
     assert counts == DatasetCounts(
         users=1872,
         items=3846,
@@ -430,10 +432,10 @@ def test_real_lastfm_split() -> None:
 
 
 def test_real_book_crossing_split() -> None:
-    counts = check_dataset(
+    counts = check(
         shared_datasets_folder("book-crossing-split"),
         "book-crossing-split",
-        benchmark_filename=PARTS,
+        parts=PARTS,
     )
     assert counts == DatasetCounts(
         users=11017,
@@ -450,7 +452,7 @@ def test_real_book_crossing_split() -> None:
 
 def test_real_ml_100k(tmp_path: Path) -> None:
     found = locate_dataset("ml-100k", data_path=tmp_path, source=None)
-    counts = check_dataset(found.folder, "ml-100k", unlinked_items="drop")
+    counts = check(found.folder, "ml-100k", unlinked_items="drop")
     assert counts == DatasetCounts(
         users=943,
         items=1682,
@@ -463,7 +465,7 @@ def test_real_ml_100k(tmp_path: Path) -> None:
         unlinked_interactions=2446,
     )
     with pytest.raises(UserError) as caught:
-        check_dataset(found.folder, "ml-100k")
+        check(found.folder, "ml-100k")
     assert_one_line(str(caught.value), "84 items with 2446 interactions")
 
 
@@ -472,7 +474,7 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     (tmp_path / "own.link").write_text("iid:token\teid:token\nalien\tm1\n", "utf-8")
     (tmp_path / "own.kg").write_text("h:token\tr:token\tt:token\nm1\tby\tm2\n", "utf-8")
     names = FieldNames("uid", "iid", "eid", "h", "r", "t")
-    counts = check_dataset(tmp_path, "own", field_names=names)
+    counts = check(tmp_path, "own", fields=names)
     assert (counts.users, counts.linked_items, counts.triples) == (1, 1, 1)
     with pytest.raises(UserError, match=r"own\.link, line 1: the header needs item_id"):
-        check_dataset(tmp_path, "own")
+        check(tmp_path, "own")

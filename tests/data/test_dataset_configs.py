@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import BUILT_IN_NAMES, locate_dataset
 from tests.data.data_helpers import shared_datasets_folder
 
@@ -46,12 +47,7 @@ def test_recbole_loads_what_the_checks_count(
     monkeypatch.setattr(sys, "argv", ["test"])
     settings = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
     found = locate_dataset(name, data_path=tmp_path, source=None)
-    counts = check_dataset(
-        found.folder,
-        name,
-        benchmark_filename=settings.get("benchmark_filename"),
-        unlinked_items=settings.get("unlinked_items", "error"),
-    )
+    counts = check_dataset(DatasetFiles.from_options(found.folder, name, settings))
     config = Config(
         model="CFKG",
         dataset=name,

@@ -17,6 +17,7 @@ import pytest
 
 from recbole_kgif.data import lastfm, lastfm_sources
 from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.lastfm import prepare_lastfm
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import (
@@ -77,7 +78,9 @@ def test_names_are_read_back(tiny_raw: Path, tmp_path: Path) -> None:
 
 
 def test_prepared_files_pass_the_checks(tiny_raw: Path, tmp_path: Path) -> None:
-    counts = check_dataset(prepare_lastfm(tmp_path / "data", tiny_raw), "lastfm")
+    counts = check_dataset(
+        DatasetFiles(prepare_lastfm(tmp_path / "data", tiny_raw), "lastfm")
+    )
     assert (counts.users, counts.items, counts.interactions) == (2, 3, 4)
     assert (counts.entities, counts.relations, counts.triples) == (6, 2, 4)
     assert counts.unlinked_items == 0
@@ -356,7 +359,7 @@ def test_real_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         "triples": 15518,
         "relations": 60,
     }
-    counts = check_dataset(folder, "lastfm")
+    counts = check_dataset(DatasetFiles(folder, "lastfm"))
     assert (counts.users, counts.items, counts.interactions) == (1872, 3846, 21173)
     assert (counts.entities, counts.relations, counts.triples) == (9366, 60, 15518)
     assert counts.unlinked_items == 0

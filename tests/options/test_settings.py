@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.common.resources import resource
-from recbole_kgif.data.checks import FieldNames
+from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import (
     KNOWLEDGE_FAMILY,
@@ -14,7 +14,6 @@ from recbole_kgif.options.settings import (
     check_model,
     dataset_options,
     default_options,
-    field_names,
     known_models,
     parse_overrides,
     read_config_file,
@@ -204,9 +203,11 @@ def test_a_split_data_set_of_ones_own_is_recognised(tmp_path: Path) -> None:
 
 
 def test_column_names_are_those_of_recboles_options() -> None:
-    defaults = field_names(default_options("KGIF"))
+    defaults = FieldNames.from_options(default_options("KGIF"))
     assert defaults == FieldNames()
-    renamed = field_names({"ITEM_ID_FIELD": "iid", "TAIL_ENTITY_ID_FIELD": "t"})
+    renamed = FieldNames.from_options(
+        {"ITEM_ID_FIELD": "iid", "TAIL_ENTITY_ID_FIELD": "t"}
+    )
     assert renamed == FieldNames(item="iid", tail="t")
 
 

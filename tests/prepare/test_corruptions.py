@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from recbole_kgif.cli import main
 from recbole_kgif.data.checks import check_dataset
+from recbole_kgif.data.dataset_files import DatasetFiles
 from tests.prepare.helpers import (
     KGAT_FILES,
     PLAIN_ARGUMENTS,
@@ -44,7 +45,7 @@ def outcome(
     if code == 0:
         assert errors == []
         assert os.listdir(dataset) == ["recipes"]
-        check_dataset(dataset / "recipes", "recipes", benchmark_filename=PARTS)
+        check_dataset(DatasetFiles(dataset / "recipes", "recipes", tuple(PARTS)))
         return 0, ""
     assert code == 2
     assert len(errors) == 1
