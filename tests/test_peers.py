@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recbole_kgif.compare.known_issues import KNOWN_ISSUES
 from recbole_kgif.compat import silence_known_warnings
 from recbole_kgif.data.locate import (
     INSIDE_RECBOLE,
@@ -27,6 +26,7 @@ from recbole_kgif.data.locate import (
     locate_dataset,
 )
 from recbole_kgif.options.settings import dataset_options
+from recbole_kgif.report.known_issues import KNOWN_ISSUES
 from recbole_kgif.training.checkpoint import load, restore
 from recbole_kgif.training.experiment import run_experiment
 

@@ -15,7 +15,6 @@ from recbole_kgif.cli.arguments import (
     tell_nothing_finished,
 )
 from recbole_kgif.cli.report import write_reports
-from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.compare.plan import (
     ALL_MODELS,
     FIRST_SEED,
@@ -30,6 +29,7 @@ from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun
 from recbole_kgif.options.argument_types import at_least_one
 from recbole_kgif.options.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.options.settings import dataset_options
+from recbole_kgif.report.metric_names import validation_metric
 
 
 def run(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_kgif.cli.arguments import ArgumentParser
-from recbole_kgif.compare.packed import PACKED_FILE, pack
+from recbole_kgif.report.packed_records import PACKED_FILE, pack
 
 
 def run(arguments: list[str]) -> int:
@@ -24,8 +24,8 @@ def run(arguments: list[str]) -> int:
     output = namespace.output or folders[0]
 
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.compare.records import read_comparison
-    from recbole_kgif.compare.report import write_report_of
+    from recbole_kgif.report.report_files import write_report_of
+    from recbole_kgif.report.run_records import read_comparison
     from recbole_kgif.study.report import write_study
 
     comparison = read_comparison(folders)
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> int:
 def write_reports(folders: Sequence[Path], output: Path) -> None:
     """Write the report on the runs of some folders, and print what was written."""
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.compare.report import write_report
+    from recbole_kgif.report.report_files import write_report
 
     for path in write_report(folders, output):
         print(path)

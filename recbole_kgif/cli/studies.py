@@ -16,7 +16,6 @@ from recbole_kgif.cli.arguments import (
     named_options,
     tell_nothing_finished,
 )
-from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.compare.plan import (
     FIRST_SEED,
     fingerprints,
@@ -29,6 +28,7 @@ from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.options.argument_types import at_least_one
 from recbole_kgif.options.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.options.settings import dataset_options
+from recbole_kgif.report.metric_names import validation_metric
 from recbole_kgif.study.plan import VariantRequest, plan_study
 from recbole_kgif.study.variants import Variant
 

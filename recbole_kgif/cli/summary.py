@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recbole_kgif.compare.metrics import title
 from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.metric_names import title
 
 _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
 

@@ -22,7 +22,6 @@ from recbole_kgif.common.files import read_object
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.common.resources import PACKAGE_FOLDER
 from recbole_kgif.common.version import __version__
-from recbole_kgif.compare.metrics import validation_metric
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
 from recbole_kgif.options.protocols import add_protocol_argument, under_protocol
 from recbole_kgif.options.settings import (
@@ -34,6 +33,7 @@ from recbole_kgif.options.settings import (
     parse_overrides,
     read_config_file,
 )
+from recbole_kgif.report.metric_names import validation_metric
 from recbole_kgif.training import run_folder
 from recbole_kgif.training.distributed.launcher import ProcessFailed, train_in_processes
 from recbole_kgif.training.distributed.layout import (

@@ -2,6 +2,5 @@
 
 The data flows one way: `plan` turns arguments into requested runs, `runner` starts a
 process for each, `worker` is that process, `store` knows the files between them,
-`records` reads these back, and `content` makes of them a document, which `report`
-writes in several formats. Only `worker` imports torch and RecBole.
+`recbole_kgif.report` reads these back. Only `worker` imports torch and RecBole.
 """

@@ -22,6 +22,7 @@ from recbole_kgif.options.settings import (
     parse_overrides,
     read_config_file,
 )
+from recbole_kgif.report.run_files import LOCAL_OPTIONS, SHARED_OPTIONS
 
 ALL_MODELS = (
     *("KGIF", "CFKG", "CKE", "KGAT", "KGCN", "KGIN", "KGNNLS", "KTUP", "MCCLK", "MKR"),
@@ -42,29 +43,6 @@ _RESERVED = {
     "save_dataloaders": "every run splits the data itself",
     "dataloaders_save_path": "every run splits the data itself",
 }
-
-# Where and how loudly a run works, which changes nothing in its result.
-_LOCAL = frozenset(
-    {"data_path", "show_progress", "state", "worker", "gpu_id", "log_wandb"}
-)
-
-# Data, split, evaluation and budget: alike for all, or nothing could be compared.
-_ALIKE = frozenset(
-    (
-        *("protocol", "eval_args", "repeatable", "metrics", "topk", "valid_metric"),
-        *("valid_metric_bigger", "metric_decimal_place", "epochs", "eval_step"),
-        *("stopping_step", "use_gpu", "reproducibility", "benchmark_filename"),
-        *("field_separator", "seq_separator", "encoding", "unlinked_items"),
-        *("USER_ID_FIELD", "ITEM_ID_FIELD", "RATING_FIELD", "TIME_FIELD"),
-        *("HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD", "RELATION_ID_FIELD"),
-        *("ENTITY_ID_FIELD", "load_col", "unload_col", "unused_col", "rm_dup_inter"),
-        *("val_interval", "filter_inter_by_user_or_item", "threshold"),
-        *("user_inter_num_interval", "item_inter_num_interval"),
-        *("entity_kg_num_interval", "relation_kg_num_interval"),
-        *("alias_of_user_id", "alias_of_item_id"),
-        *("alias_of_entity_id", "alias_of_relation_id", "additional_feat_suffix"),
-    )
-)
 
 # RecBole loads triples and links for knowledge-aware models only, unless told to.
 _LOADED_COLUMNS = {
@@ -110,38 +88,6 @@ class RunRequest:
         """The request as JSON knows it, equal after being written and read."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
         return plain
-
-
-def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for two requests to ask for one and the same run.
-
-    Args:
-        request: a request as JSON.
-
-    Returns:
-        The value of each option, defaults included, and the data's fingerprints.
-    """
-    options = {**request["defaults"], **request["options"]}
-    settings = {k: v for k, v in options.items() if k not in _LOCAL}
-    settings.update({f"file {name}": sha for name, sha in request["files"].items()})
-    return {
-        **settings,
-        "dataset": request["dataset"],
-        "split_seed": request["split_seed"],
-        # Of a study: the model of a variant, and what is done to its knowledge graph.
-        **{name: request[name] for name in ("variant", "triples") if name in request},
-    }
-
-
-def common_settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Those settings that must be equal for all runs of one comparison."""
-    return {
-        name: value
-        for name, value in settings_of(request).items()
-        if name in _ALIKE
-        or name in ("dataset", "split_seed")
-        or name.startswith("file ")
-    }
 
 
 def parse_models(text: str) -> list[str]:
@@ -282,7 +228,11 @@ def _own_options(path: Path, model: str) -> dict[str, Any]:
 
 def may_differ(name: str) -> bool:
     """Whether a model of a comparison may have a value of its own for an option."""
-    return name not in _RESERVED and name not in _ALIKE and name not in _LOCAL
+    return (
+        name not in _RESERVED
+        and name not in SHARED_OPTIONS
+        and name not in LOCAL_OPTIONS
+    )
 
 
 def plan_runs(

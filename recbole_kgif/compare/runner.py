@@ -19,11 +19,8 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from recbole_kgif.common.process import child_environment
-from recbole_kgif.compare.packed import refuse_packed
 from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.store import (
-    LOG_FILE,
-    RESULT_FILE,
     check_agreement,
     note_failure,
     remove_leftovers,
@@ -32,6 +29,8 @@ from recbole_kgif.compare.store import (
     unfinished,
 )
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.packed_records import refuse_packed
+from recbole_kgif.report.run_files import LOG_FILE, RESULT_FILE
 
 _POLL_SECONDS = 0.1
 _LONGEST_REASON = 300

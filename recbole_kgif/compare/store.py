@@ -1,77 +1,36 @@
-"""The folder of a comparison: where each run's files lie, and whether they fit.
+"""The folder of a comparison: where each run is, and whether the runs fit.
 
-``DIR/runs/MODEL-SEED/`` holds ``request.json`` (what was asked for), ``log.txt`` (all
-that the run printed) and at the end either ``result.json`` or ``failure.json``. While
-it runs, RecBole's own files lie in ``work/``. The trials of a tuning lie in the same
-way in ``DIR/trials/MODEL-NUMBER/``.
+`recbole_kgif.report.run_files` has the names of a run's files.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recbole_kgif.common.files import read_object, write_atomic
-from recbole_kgif.compare.plan import (
-    RunRequest,
-    common_settings_of,
-    settings_of,
-)
+from recbole_kgif.common.files import write_atomic
+from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
-
-REQUEST_FILE = "request.json"
-RESULT_FILE = "result.json"
-FAILURE_FILE = "failure.json"
-LOG_FILE = "log.txt"
-WORK_FOLDER = "work"
-
-# What the parts of a request are that others rely on.
-_FORMS: Mapping[str, type] = {
-    **dict.fromkeys(("model", "dataset", "variant"), str),
-    **dict.fromkeys(("seed", "number"), int),
-    **dict.fromkeys(("options", "defaults", "files", "parameters", "space"), dict),
-    "model_options": list,
-}
+from recbole_kgif.report.run_files import (
+    FAILURE_FILE,
+    LOG_FILE,
+    REQUEST_FILE,
+    RESULT_FILE,
+    WORK_FOLDER,
+    all_run_folders,
+    common_settings_of,
+    read_request,
+    settings_of,
+)
 
 
 def run_folder(folder: Path, request: RunRequest) -> Path:
     """Folder of one run of a comparison."""
     return folder / request.kind / request.name
-
-
-def all_run_folders(folder: Path, kind: str = RunRequest.kind) -> list[Path]:
-    """Folders of all runs that were ever started in a comparison's folder."""
-    return sorted(path.parent for path in (folder / kind).glob(f"*/{REQUEST_FILE}"))
-
-
-def read_request(own: Path, form: type[RunRequest] = RunRequest) -> dict[str, Any]:
-    """What was asked for in the folder of a run.
-
-    Args:
-        own: the run's folder.
-        form: the class of the request.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    request = read_object(own / REQUEST_FILE)
-    missing = [f.name for f in dataclasses.fields(form) if f.name not in request]
-    if missing:
-        raise UserError(
-            f"{own / REQUEST_FILE}: lacks {', '.join(missing)}; remove its folder"
-        )
-    for name, kind in _FORMS.items():
-        if name in request and not isinstance(request[name], kind):
-            raise UserError(
-                f"{own / REQUEST_FILE}: its {name} is of another form; remove its "
-                "folder"
-            )
-    return request
 
 
 def reset_run(folder: Path, request: RunRequest) -> Path:

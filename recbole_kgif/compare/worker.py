@@ -17,8 +17,8 @@ from typing import Any
 
 from recbole_kgif.common.files import read_object
 from recbole_kgif.common.process import prepare_process
-from recbole_kgif.compare.store import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.run_files import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 
 # Where a file lies says nothing about a run, and would not be true elsewhere.
 _PATH_OPTIONS = ("data_path", "checkpoint_dir")

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recbole_kgif.compare import markdown
-from recbole_kgif.compare.document import Block, Cell, Document, Section, Table
 from recbole_kgif.doctor.data import DatasetExamination, quantiles
 from recbole_kgif.doctor.findings import Finding, Level, has_problem
+from recbole_kgif.report import markdown_format
+from recbole_kgif.report.document import Block, Cell, Document, Section, Table
 
 PICTURE = "degrees"
 
@@ -108,7 +108,7 @@ def in_markdown(examination: Examination, *, has_picture: bool) -> str:
             blocks.append(_relations_table(dataset))
         sections.append(Section(f"Data set {dataset.name}", blocks))
     title = f"Doctor: {summary(examination.findings)}"
-    text = markdown.render(Document(title, sections))
+    text = markdown_format.render(Document(title, sections))
     if not has_picture:
         return text
     return (

@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.compare.aggregate import (
-    DECIMALS,
-    LEVEL,
-    Figure,
-    figure,
-    metric_figures,
-    runs_by_model,
-)
-from recbole_kgif.compare.content import (
+from recbole_kgif.errors import UserError
+from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.comparison_page import (
     failures_table,
     main_metric,
     p_text,
@@ -23,11 +17,17 @@ from recbole_kgif.compare.content import (
     seeds_text,
     with_deviation,
 )
-from recbole_kgif.compare.document import Block, Cell, Document, Section, Table
-from recbole_kgif.compare.metrics import cutoff, ordered, title
-from recbole_kgif.compare.records import Comparison, Run, read_comparison
-from recbole_kgif.errors import UserError
-from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.document import Block, Cell, Document, Section, Table
+from recbole_kgif.report.metric_names import cutoff, ordered, title
+from recbole_kgif.report.run_records import Comparison, Run, read_comparison
+from recbole_kgif.report.statistics import (
+    DECIMALS,
+    LEVEL,
+    Figure,
+    figure,
+    metric_figures,
+    runs_by_model,
+)
 from recbole_kgif.study.differences import Difference, differences
 from recbole_kgif.study.variants import ABLATION, FULL, Variant
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from recbole_kgif.compare.aggregate import LEVEL, values_per_user
-from recbole_kgif.compare.records import Run
-from recbole_kgif.compare.significance import PairedTest, holm, paired_test
+from recbole_kgif.report.paired_tests import PairedTest, holm, paired_test
+from recbole_kgif.report.run_records import Run
+from recbole_kgif.report.statistics import LEVEL, values_per_user
 
 
 @dataclass(frozen=True)

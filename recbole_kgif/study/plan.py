@@ -7,9 +7,10 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Optional
 
-from recbole_kgif.compare.plan import FIRST_SEED, RunRequest, plan_runs, settings_of
+from recbole_kgif.compare.plan import FIRST_SEED, RunRequest, plan_runs
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import default_options
+from recbole_kgif.report.run_files import settings_of
 from recbole_kgif.study.variants import Variant
 from recbole_kgif.training.corruption import TripleChange
 

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from recbole_kgif.compare.metrics import title
-from recbole_kgif.compare.plots import SETTINGS, as_files, styles_of
+from recbole_kgif.report.figures import SETTINGS, as_files, styles_of
+from recbole_kgif.report.metric_names import title
 from recbole_kgif.study.conditions import Condition
 from recbole_kgif.study.robustness import Robustness, condition_figures, share_of_full
 from recbole_kgif.study.variants import FULL

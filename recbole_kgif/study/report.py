@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Union
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.compare import markdown
-from recbole_kgif.compare.records import Comparison
 from recbole_kgif.errors import UserError
+from recbole_kgif.report import markdown_format
+from recbole_kgif.report.run_records import Comparison
 from recbole_kgif.study.ablation import (
     Ablation,
     ablation_document,
@@ -85,12 +85,12 @@ def write_robustness(folder: Path) -> list[Path]:
 
 
 def _ablation_files(ablation: Ablation) -> dict[str, Union[str, bytes]]:
-    text = markdown.render(ablation_document(ablation))
+    text = markdown_format.render(ablation_document(ablation))
     return _tables("ablation", text, ablation_rows(ablation))
 
 
 def _robustness_files(study: Robustness) -> dict[str, Union[str, bytes]]:
-    text = markdown.render(robustness_document(study))
+    text = markdown_format.render(robustness_document(study))
     files = _tables("robustness", text, robustness_rows(study))
     plots = {f"plots/{PLOT}.{kind}": v for kind, v in draw_robustness(study).items()}
     return {**files, **plots}

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.compare.aggregate import DECIMALS, Figure, figure, values_per_user
-from recbole_kgif.compare.content import (
+from recbole_kgif.errors import UserError
+from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.comparison_page import (
     failures_table,
     main_metric,
     p_text,
     provenance,
     with_deviation,
 )
-from recbole_kgif.compare.document import Block, Cell, Document, Plot, Section, Table
-from recbole_kgif.compare.metrics import cutoff, ordered, title
-from recbole_kgif.compare.records import Comparison, Run, read_comparison
-from recbole_kgif.errors import UserError
-from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.document import Block, Cell, Document, Plot, Section, Table
+from recbole_kgif.report.metric_names import cutoff, ordered, title
+from recbole_kgif.report.run_records import Comparison, Run, read_comparison
+from recbole_kgif.report.statistics import DECIMALS, Figure, figure, values_per_user
 from recbole_kgif.study.conditions import CONDITIONS, Condition
 from recbole_kgif.study.differences import differences
 from recbole_kgif.study.groups import Group, quartiles

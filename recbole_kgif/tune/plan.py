@@ -12,21 +12,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from recbole_kgif.compare import metrics
-from recbole_kgif.compare.plan import (
-    RunRequest,
+from recbole_kgif.compare.plan import RunRequest, may_differ, plan_runs
+from recbole_kgif.compare.store import difference, refuse_disagreeing
+from recbole_kgif.options.settings import default_options
+from recbole_kgif.report import metric_names
+from recbole_kgif.report.run_files import (
+    all_run_folders,
     common_settings_of,
-    may_differ,
-    plan_runs,
+    read_request,
     settings_of,
 )
-from recbole_kgif.compare.store import (
-    all_run_folders,
-    difference,
-    read_request,
-    refuse_disagreeing,
-)
-from recbole_kgif.options.settings import default_options
 from recbole_kgif.tune.spaces import (
     FIXED,
     Parameters,
@@ -156,7 +151,7 @@ def validation_metric(request: RunRequest) -> str:
     Raises:
         UserError: it is none of the metrics that are computed.
     """
-    return metrics.validation_metric({**request.defaults, **request.options})
+    return metric_names.validation_metric({**request.defaults, **request.options})
 
 
 def trial_settings_of(request: Mapping[str, Any]) -> dict[str, Any]:

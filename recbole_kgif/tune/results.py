@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.compare.metrics import title
-from recbole_kgif.compare.store import all_run_folders, read_request
+from recbole_kgif.report.metric_names import title
+from recbole_kgif.report.run_files import all_run_folders, read_request
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, own_options
 from recbole_kgif.tune.search import ModelSearch, Trial, trials_of_folder
 

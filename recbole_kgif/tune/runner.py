@@ -10,10 +10,10 @@ from typing import Optional
 
 from tqdm import tqdm
 
-from recbole_kgif.compare.metrics import title
 from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.runner import RunOutcome, exclusive_lock, run_each
 from recbole_kgif.compare.store import remove_leftovers
+from recbole_kgif.report.metric_names import title
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, check_trials_agree
 from recbole_kgif.tune.results import state_of, write_best, write_trials
 from recbole_kgif.tune.search import (

@@ -40,16 +40,16 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from recbole_kgif.common.files import read_object
-from recbole_kgif.compare.metrics import larger_is_better
-from recbole_kgif.compare.store import (
+from recbole_kgif.compare.store import difference
+from recbole_kgif.errors import UserError
+from recbole_kgif.report.metric_names import larger_is_better
+from recbole_kgif.report.run_files import (
     FAILURE_FILE,
     REQUEST_FILE,
     RESULT_FILE,
     all_run_folders,
-    difference,
     read_request,
 )
-from recbole_kgif.errors import UserError
 from recbole_kgif.tune.plan import ModelPlan, TrialRequest, trial_name
 from recbole_kgif.tune.spaces import Choices, Domain, Parameters
 

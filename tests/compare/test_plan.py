@@ -8,16 +8,15 @@ import pytest
 from recbole_kgif.compare.plan import (
     ALL_MODELS,
     RunRequest,
-    common_settings_of,
     fingerprints,
     options_by_model,
     options_for_all,
     parse_models,
     plan_runs,
-    settings_of,
 )
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.run_files import common_settings_of, settings_of
 
 
 def plan(models: list[str], seeds: int = 1, **above: object) -> list[RunRequest]:

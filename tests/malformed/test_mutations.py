@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.compare.packed import pack
-from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
+from recbole_kgif.report.figures import ACCURACY, COST, CURVES
+from recbole_kgif.report.packed_records import pack
 from tests.cli.test_cli import TINY
-from tests.compare.helpers import record, write_record
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import OUTPUT, outcome
 from tests.malformed.test_data_files import TRAIN, load_alone
@@ -23,6 +22,7 @@ from tests.prepare.helpers import (
     PLAIN_FILES,
     write_files,
 )
+from tests.report.records_by_hand import record, write_record
 
 # Put in somewhere: what files are broken by, and what strangers would like to be run.
 SNIPPETS = (
@@ -131,7 +131,7 @@ def check_mutations(
 ) -> None:
     monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
     plots = {name: {"svg": b"<svg></svg>"} for name in (ACCURACY, COST, CURVES)}
-    monkeypatch.setattr("recbole_kgif.compare.report.draw_plots", lambda *_: plots)
+    monkeypatch.setattr("recbole_kgif.report.report_files.draw_plots", lambda *_: plots)
     lay_out(here, checkpoint)
     name, arguments = target
     original = (here / name).read_bytes()

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
-from tests.compare.helpers import record, write_record
+from recbole_kgif.report.figures import ACCURACY, COST, CURVES
 from tests.malformed.helpers import OUTPUT, outcome
+from tests.report.records_by_hand import record, write_record
 
 REPORT = ["report", OUTPUT]
 
@@ -101,7 +101,7 @@ def _without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take a second, and have tests with strange names of their own."""
     files = dict.fromkeys(("png", "svg"), b"<svg></svg>")
     plots = dict.fromkeys((ACCURACY, COST, CURVES), files)
-    monkeypatch.setattr("recbole_kgif.compare.report.draw_plots", lambda *_: plots)
+    monkeypatch.setattr("recbole_kgif.report.report_files.draw_plots", lambda *_: plots)
 
 
 @pytest.mark.parametrize("case", CHANGES)

@@ -15,13 +15,13 @@ from recbole_kgif.compare.plan import RunRequest
 from recbole_kgif.compare.store import reset_run
 from recbole_kgif.tune.search import ModelSearch
 from tests.cli.test_cli import TINY
-from tests.compare.helpers import record
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import OUTPUT, outcome
 from tests.malformed.test_checkpoints import OTHER_FILES
 from tests.malformed.test_options import CONTENTS as OPTION_FILES
 from tests.malformed.test_options import MADE
 from tests.malformed.test_records import CONTENTS as RECORD_FILES
+from tests.report.records_by_hand import record
 from tests.training.test_resume import Stopped, stop_after
 from tests.tune.helpers import run_trial
 

@@ -9,8 +9,6 @@ import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.compare import plan
-from recbole_kgif.compare.content import build_document
-from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.protocols import (
     KGAT_PAPER,
@@ -20,8 +18,11 @@ from recbole_kgif.options.protocols import (
     protocol_of,
     under_protocol,
 )
+from recbole_kgif.report.comparison_page import build_document
+from recbole_kgif.report.run_files import common_settings_of
+from recbole_kgif.report.run_records import read_comparison
 from tests.cli.test_cli import TINY, error_of, in_data
-from tests.compare.helpers import comparison, record, write_record
+from tests.report.records_by_hand import comparison, record, write_record
 
 __all__ = ["in_data"]
 
@@ -149,7 +150,7 @@ def test_a_comparison_gives_every_model_the_protocol(
     arguments = ["compare", "--dataset=grown", "--models=KGIF,BPR", "--seeds=1"]
     assert main([*arguments, "--protocol=kgat-paper"]) == 0
     assert main(arguments) == 0
-    settings = [plan.common_settings_of(request.to_json()) for request in asked]
+    settings = [common_settings_of(request.to_json()) for request in asked]
     assert settings[0] == settings[1]
     assert settings[0]["protocol"] == KGAT_PAPER
     assert settings[0]["valid_metric"] == "Recall@20"

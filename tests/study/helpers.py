@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.compare.helpers import record
+from tests.report.records_by_hand import record
 
 DEGREES = [1, 1, 5, 9]  # training interactions of the four users
 

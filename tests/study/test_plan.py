@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from recbole_kgif.compare.plan import settings_of
 from recbole_kgif.compare.store import difference
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.run_files import settings_of
 from recbole_kgif.study.conditions import CONDITIONS, parse_conditions, variants_of
 from recbole_kgif.study.plan import VariantRequest, plan_study
 from recbole_kgif.study.variants import ABLATION, parse_variants

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from recbole_kgif.compare.plan import SPLIT_SEED, plan_runs, settings_of
+from recbole_kgif.compare.plan import SPLIT_SEED, plan_runs
 from recbole_kgif.compare.store import reset_run
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.run_files import settings_of
 from recbole_kgif.tune.plan import (
     ModelPlan,
     check_trials_agree,

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif.common.files import read_object
-from recbole_kgif.compare.packed import PACKED_FILE, unpacked
-from recbole_kgif.compare.record_form import schema_error
-from recbole_kgif.compare.store import (
+from recbole_kgif.errors import NoFinishedRun, UserError
+from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.packed_records import PACKED_FILE, unpacked
+from recbole_kgif.report.record_schema import schema_error
+from recbole_kgif.report.run_files import (
     FAILURE_FILE,
     LOG_FILE,
     REQUEST_FILE,
@@ -20,8 +22,6 @@ from recbole_kgif.compare.store import (
     all_run_folders,
     read_request,
 )
-from recbole_kgif.errors import NoFinishedRun, UserError
-from recbole_kgif.options.protocols import protocol_of
 
 # As many as the values of the users have.
 _DIGITS = 6

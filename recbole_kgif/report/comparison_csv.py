@@ -6,15 +6,15 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from recbole_kgif.compare.aggregate import (
+from recbole_kgif.options.protocols import protocol_of
+from recbole_kgif.report.metric_names import ordered
+from recbole_kgif.report.run_records import Comparison, Run
+from recbole_kgif.report.statistics import (
     against_best,
     figure,
     metric_figures,
     ranks,
 )
-from recbole_kgif.compare.metrics import ordered
-from recbole_kgif.compare.records import Comparison, Run
-from recbole_kgif.options.protocols import protocol_of
 
 _COLUMNS = (
     *(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from recbole_kgif.compare.significance import holm, paired_test
+from recbole_kgif.report.paired_tests import holm, paired_test
 
 
 def test_the_paired_test_by_hand() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.cli import main
-from recbole_kgif.compare import packed
-from recbole_kgif.compare.packed import PACKED_FILE, pack, unpacked
-from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
-from tests.compare.helpers import record, write_failure, write_record
+from recbole_kgif.report import packed_records
+from recbole_kgif.report.packed_records import PACKED_FILE, pack, unpacked
+from recbole_kgif.report.run_records import read_comparison
+from tests.report.records_by_hand import record, write_failure, write_record
 
 
 def some_runs(folder: Path) -> Path:
@@ -98,7 +98,7 @@ def test_links_in_a_packed_file_are_refused(tmp_path: Path) -> None:
 def test_too_large_a_packed_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "_LARGEST", 3)
+    monkeypatch.setattr(packed_records, "_LARGEST", 3)
     write_archive(tmp_path / "out", "runs/a/result.json", "runs/b/result.json")
     with pytest.raises(UserError, match="holds more than"):
         read_comparison([tmp_path / "out"])

@@ -12,10 +12,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from recbole_kgif.compare.content import build_document, p_text, sorted_models
-from recbole_kgif.compare.plots import learning_curve
-from recbole_kgif.compare.report import write_report
-from tests.compare.helpers import comparison, record, write_failure, write_record
+from recbole_kgif.report.comparison_page import build_document, p_text, sorted_models
+from recbole_kgif.report.figures import learning_curve
+from recbole_kgif.report.report_files import write_report
+from tests.report.records_by_hand import comparison, record, write_failure, write_record
 
 CHECKOUT = Path(__file__).parents[2]
 VOID = {"meta", "img", "br", "hr", "link", "input"}

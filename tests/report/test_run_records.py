@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from recbole_kgif.compare.records import read_comparison
 from recbole_kgif.errors import UserError
-from tests.compare.helpers import record, write_failure, write_record
+from recbole_kgif.report.run_records import read_comparison
+from tests.report.records_by_hand import record, write_failure, write_record
 
 
 def refused(*folders: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.compare.records import Comparison, Failure, Run
+from recbole_kgif.report.run_records import Comparison, Failure, Run
 
 USERS = ["u1", "u2", "u3", "u4"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from recbole_kgif.compare.document import Cell, Document, Mark, Table
+from recbole_kgif.report.document import Cell, Document, Mark, Table
 
 _FORMS = {
     Mark.NONE: "{}",

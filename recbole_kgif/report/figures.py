@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from recbole_kgif.compare.aggregate import figure, metric_figures
-from recbole_kgif.compare.metrics import cutoff, ordered, title
-from recbole_kgif.compare.records import Run
+from recbole_kgif.report.metric_names import cutoff, ordered, title
+from recbole_kgif.report.run_records import Run
+from recbole_kgif.report.statistics import figure, metric_figures
 
 ACCURACY = "accuracy"
 COST = "accuracy-against-time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from recbole_kgif.compare.document import Block, Cell, Document, Mark, Plot, Table
+from recbole_kgif.report.document import Block, Cell, Document, Mark, Plot, Table
 
 # GitHub shows <ins> underlined and drops <u>.
 _FORMS = {Mark.NONE: "{}", Mark.BEST: "**{}**", Mark.SECOND: "<ins>{}</ins>"}

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.compare import html, latex, markdown, spreadsheet
-from recbole_kgif.compare.content import build_document, main_metric, sorted_models
-from recbole_kgif.compare.plots import draw_plots
-from recbole_kgif.compare.records import Comparison, read_comparison
 from recbole_kgif.errors import UserError
+from recbole_kgif.report import (
+    comparison_csv,
+    html_format,
+    latex_format,
+    markdown_format,
+)
+from recbole_kgif.report.comparison_page import (
+    build_document,
+    main_metric,
+    sorted_models,
+)
+from recbole_kgif.report.figures import draw_plots
+from recbole_kgif.report.run_records import Comparison, read_comparison
 
 PLOTS_FOLDER = "plots"
 
@@ -50,10 +59,10 @@ def write_report_of(comparison: Comparison, output: Path) -> list[Path]:
     plots = draw_plots(models, main_metric(comparison))
     drawings = {name: files["svg"] for name, files in plots.items()}
     texts = {
-        "report.md": markdown.render(document),
-        "report.csv": spreadsheet.render(comparison, models),
-        "report.tex": latex.render(document),
-        "report.html": html.render(document, drawings),
+        "report.md": markdown_format.render(document),
+        "report.csv": comparison_csv.render(comparison, models),
+        "report.tex": latex_format.render(document),
+        "report.html": html_format.render(document, drawings),
     }
     try:
         (output / PLOTS_FOLDER).mkdir(parents=True, exist_ok=True)

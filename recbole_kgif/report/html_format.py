@@ -10,7 +10,7 @@ import base64
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
-from recbole_kgif.compare.document import Block, Cell, Document, Mark, Plot, Table
+from recbole_kgif.report.document import Block, Cell, Document, Mark, Plot, Table
 
 _STYLE = """
 :root { color-scheme: light dark; --rule: #8886; --soft: #8882; }

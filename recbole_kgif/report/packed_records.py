@@ -17,8 +17,8 @@ from lzma import LZMAError
 from pathlib import Path
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.compare.store import FAILURE_FILE, REQUEST_FILE, RESULT_FILE
 from recbole_kgif.errors import UserError
+from recbole_kgif.report.run_files import FAILURE_FILE, REQUEST_FILE, RESULT_FILE
 
 PACKED_FILE = "records.tar.xz"
 

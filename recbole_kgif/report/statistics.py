@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from recbole_kgif.compare.metrics import larger_is_better
-from recbole_kgif.compare.records import Comparison, Run
-from recbole_kgif.compare.significance import PairedTest, holm, paired_test
+from recbole_kgif.report.metric_names import larger_is_better
+from recbole_kgif.report.paired_tests import PairedTest, holm, paired_test
+from recbole_kgif.report.run_records import Comparison, Run
 
 # As many as RecBole gives its metrics; models that agree in them share a rank.
 DECIMALS = 4

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.compare.document import Cell, Document, Mark, Section, Table
-from recbole_kgif.compare.latex import render
+from recbole_kgif.report.document import Cell, Document, Mark, Section, Table
+from recbole_kgif.report.latex_format import render
 
 _PAPER = r"""\documentclass{article}
 \usepackage{booktabs,graphicx}

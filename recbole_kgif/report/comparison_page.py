@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
-from recbole_kgif.compare.aggregate import (
+from recbole_kgif.compat import SHIMS
+from recbole_kgif.options.protocols import RECBOLE, in_words, protocol_of
+from recbole_kgif.report.document import (
+    Block,
+    Cell,
+    Document,
+    Mark,
+    Plot,
+    Section,
+    Table,
+)
+from recbole_kgif.report.figures import ACCURACY, COST, CURVES
+from recbole_kgif.report.known_issues import KNOWN_ISSUES
+from recbole_kgif.report.metric_names import cutoff, ordered, title
+from recbole_kgif.report.run_files import settings_of
+from recbole_kgif.report.run_records import Comparison, Run
+from recbole_kgif.report.statistics import (
     DECIMALS,
     LEVEL,
     AgainstBest,
@@ -16,22 +32,6 @@ from recbole_kgif.compare.aggregate import (
     ranks,
     runs_by_model,
 )
-from recbole_kgif.compare.document import (
-    Block,
-    Cell,
-    Document,
-    Mark,
-    Plot,
-    Section,
-    Table,
-)
-from recbole_kgif.compare.known_issues import KNOWN_ISSUES
-from recbole_kgif.compare.metrics import cutoff, ordered, title
-from recbole_kgif.compare.plan import settings_of
-from recbole_kgif.compare.plots import ACCURACY, COST, CURVES
-from recbole_kgif.compare.records import Comparison, Run
-from recbole_kgif.compat import SHIMS
-from recbole_kgif.options.protocols import RECBOLE, in_words, protocol_of
 
 # Named for every model, also where it takes RecBole's default.
 _SHOWN_FOR_ALL = ("learning_rate", "weight_decay", "train_batch_size")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from recbole_kgif.compare.aggregate import (
+from recbole_kgif.report.paired_tests import paired_test
+from recbole_kgif.report.statistics import (
     against_best,
     figure,
     metric_figures,
@@ -10,8 +11,7 @@ from recbole_kgif.compare.aggregate import (
     runs_by_model,
     values_per_user,
 )
-from recbole_kgif.compare.significance import paired_test
-from tests.compare.helpers import USERS, comparison, record
+from tests.report.records_by_hand import USERS, comparison, record
 
 
 def test_mean_and_sample_deviation() -> None:
