@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_kgif.cli.arguments import ArgumentParser
-from recbole_kgif.errors import UserError
-from recbole_kgif.options.argument_types import whole_number
-from recbole_kgif.prepare.columns import WantedColumn
-from recbole_kgif.prepare.delimited import SEPARATORS, Layout, find_layout
-from recbole_kgif.prepare.folder import StagingFolder, check_name, new_dataset
-from recbole_kgif.prepare.kgat_files import (
+from recbole_kgif.data.provenance import SourceFile, source_file
+from recbole_kgif.data.recipes.columns import WantedColumn
+from recbole_kgif.data.recipes.delimited import SEPARATORS, Layout, find_layout
+from recbole_kgif.data.recipes.kgat_files import (
     PUBLISHED,
     TERMS,
     address,
@@ -23,10 +21,12 @@ from recbole_kgif.prepare.kgat_files import (
     locate_published,
     unpack_triples,
 )
-from recbole_kgif.prepare.sources import SourceFile, source_file
+from recbole_kgif.data.staging import StagingFolder, check_name, new_dataset
+from recbole_kgif.errors import UserError
+from recbole_kgif.options.argument_types import whole_number
 
 if TYPE_CHECKING:
-    from recbole_kgif.prepare.content import Content
+    from recbole_kgif.data.numbered import Content
 
 # The columns of each plain file: what it holds, and whether the file must have it.
 _COLUMNS = {
@@ -165,7 +165,7 @@ def _read_kgat(
     namespace: argparse.Namespace, workplace: StagingFolder
 ) -> tuple[Content, list[SourceFile]]:
     # Only now: loading NumPy takes a while, and a mistake should be told at once.
-    from recbole_kgif.prepare.kgat import read_kgat
+    from recbole_kgif.data.recipes.kgat import read_kgat
 
     value, is_online = namespace.kgat, False
     if namespace.source is not None:
@@ -193,7 +193,7 @@ def _read_kgat(
 
 
 def _read_plain(layouts: dict[str, Layout]) -> tuple[Content, list[SourceFile]]:
-    from recbole_kgif.prepare.plain import read_plain
+    from recbole_kgif.data.recipes.plain import read_plain
 
     sources = [source_file(layout.path) for layout in layouts.values()]
     return read_plain(layouts), sources
@@ -208,9 +208,9 @@ def _build(
     workplace: StagingFolder,
 ) -> None:
     """Filter, split and write, and tell what came of it."""
-    from recbole_kgif.prepare.atomic import Split, counts_of, write_dataset
-    from recbole_kgif.prepare.cleaning import LOST_TEST, clean, table
-    from recbole_kgif.prepare.splitting import hash_split, split, without_given_split
+    from recbole_kgif.data.cleaning import LOST_TEST, clean, table
+    from recbole_kgif.data.splitting import hash_split, split, without_given_split
+    from recbole_kgif.data.writer import Split, counts_of, write_dataset
 
     if method != "as-given":
         content = without_given_split(content)

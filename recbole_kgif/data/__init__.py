@@ -1,4 +1,6 @@
-"""Finding, downloading, preparing and checking the data sets.
+"""Finding, reading, checking and preparing data sets.
 
-Nothing in this package imports torch or RecBole.
+Nothing here imports torch or RecBole. `recipes` makes data sets from other formats:
+they read, `cleaning` filters, `splitting` splits, `writer` writes the atomic files, and
+`staging` lets the folder appear at once.
 """

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from recbole_kgif.data import lastfm
-from recbole_kgif.data.lastfm_sources import (
+from recbole_kgif.data.recipes import lastfm
+from recbole_kgif.data.recipes.lastfm_sources import (
     describe_sources,
     find_raw_files,
     require_all,

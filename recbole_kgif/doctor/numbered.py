@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from recbole_kgif.data.checks import rows
 from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.prepare.progress import progress
+from recbole_kgif.data.progress import progress
 
 IntArray = npt.NDArray[np.int64]
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "recbole_kgif" / "data"
 HEAVY = ("torch", "recbole", "pandas", "numpy")
+# Imported only once there are arrays to work on.
+ON_ARRAYS = ("cleaning", "numbered", "splitting", "writer")
 
 
 def test_no_heavy_import() -> None:
-    modules = sorted(f"recbole_kgif.data.{path.stem}" for path in PACKAGE.glob("*.py"))
+    stems = sorted(path.stem for path in PACKAGE.glob("*.py"))
+    modules = [f"recbole_kgif.data.{stem}" for stem in stems if stem not in ON_ARRAYS]
     assert "recbole_kgif.data.locate" in modules
     script = (
         f"import importlib, sys\n"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.data import lastfm_sources, locate
+from recbole_kgif.data import locate
 from recbole_kgif.data.locate import DatasetLocation, known_names, locate_dataset
+from recbole_kgif.data.recipes import lastfm_sources
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import assert_one_line, shared_datasets_folder
 
@@ -186,7 +187,7 @@ def test_lastfm_is_downloaded_last(
         assert raw_folder is None
         return make_dataset(data_path / "lastfm", "lastfm")
 
-    monkeypatch.setattr("recbole_kgif.data.lastfm.prepare_lastfm", prepare)
+    monkeypatch.setattr("recbole_kgif.data.recipes.lastfm.prepare_lastfm", prepare)
     found = locate_dataset("lastfm", data_path=tmp_path / "data", source=None)
     assert found.folder == tmp_path / "data" / "lastfm"
     assert_one_line(found.how_found, "downloaded")

@@ -13,15 +13,15 @@ from recbole_kgif.report.figures import ACCURACY, COST, CURVES
 from recbole_kgif.report.packed_records import pack
 from tests.cli.test_cli import TINY
 from tests.conftest import TINY_FOLDER
-from tests.malformed.helpers import OUTPUT, outcome
-from tests.malformed.test_data_files import TRAIN, load_alone
-from tests.malformed.test_explanations import NAMES
-from tests.prepare.helpers import (
+from tests.data.recipes.helpers import (
     KGAT_FILES,
     PLAIN_ARGUMENTS,
     PLAIN_FILES,
     write_files,
 )
+from tests.malformed.helpers import OUTPUT, outcome
+from tests.malformed.test_data_files import TRAIN, load_alone
+from tests.malformed.test_explanations import NAMES
 from tests.report.records_by_hand import record, write_record
 
 # Put in somewhere: what files are broken by, and what strangers would like to be run.

@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from tests.conftest import TINY_OPTIONS
-from tests.prepare.helpers import contents_of, large_kgat_files, write_files
+from tests.data.recipes.helpers import contents_of, large_kgat_files, write_files
 from tests.training.test_resume import assert_alike
 
 pytestmark = [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recbole_kgif.cli import main
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
-from tests.prepare.helpers import (
+from tests.data.recipes.helpers import (
     KGAT_FILES,
     PLAIN_ARGUMENTS,
     PLAIN_FILES,

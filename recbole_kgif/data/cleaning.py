@@ -10,8 +10,7 @@ from typing import Any, Optional
 import numpy as np
 import numpy.typing as npt
 
-from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.content import (
+from recbole_kgif.data.numbered import (
     BoolArray,
     Content,
     IntArray,
@@ -19,6 +18,7 @@ from recbole_kgif.prepare.content import (
     Links,
     Triples,
 )
+from recbole_kgif.errors import UserError
 
 # The step that takes interactions out of a test of the files' own.
 LOST_TEST = "test: item without a triple"

@@ -9,8 +9,8 @@ from typing import Optional
 
 import numpy as np
 
+from recbole_kgif.data.numbered import Content, FloatArray, IntArray, Interactions
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.content import Content, FloatArray, IntArray, Interactions
 
 PARTS = ("train", "valid", "test")
 

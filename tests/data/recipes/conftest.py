@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.data.data_helpers import LocalServer
-from tests.prepare.helpers import KGAT_FILES, PLAIN_FILES, write_files
+from tests.data.recipes.helpers import KGAT_FILES, PLAIN_FILES, write_files
 
 
 @pytest.fixture
@@ -19,12 +17,3 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RECBOLE_KGIF_DATA", raising=False)
     return tmp_path
-
-
-@pytest.fixture
-def local_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
-    """A running local web server, reached without a proxy."""
-    monkeypatch.setenv("no_proxy", "*")
-    server = LocalServer()
-    yield server
-    server.close()

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional, TextIO
 
-from recbole_kgif.data.lastfm_sources import (
+from recbole_kgif.data.recipes.lastfm_sources import (
     ARTISTS,
     LINKS,
     LISTENS,

@@ -11,17 +11,17 @@ from typing import Optional
 
 import numpy as np
 
-from recbole_kgif.data.textfiles import shown
-from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.content import (
+from recbole_kgif.data.numbered import (
     Content,
     Interactions,
     Links,
     Triples,
     links_of_equal_ids,
 )
-from recbole_kgif.prepare.delimited import Layout, read_fields
-from recbole_kgif.prepare.vocabulary import Vocabulary
+from recbole_kgif.data.recipes.delimited import Layout, read_fields
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.data.vocabulary import Vocabulary
+from recbole_kgif.errors import UserError
 
 INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
 

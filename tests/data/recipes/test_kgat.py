@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.cli import main
-from recbole_kgif.prepare import kgat_files
-from recbole_kgif.prepare.kgat import read_list
+from recbole_kgif.data.recipes import kgat_files
+from recbole_kgif.data.recipes.kgat import read_list
 from tests.data.data_helpers import LocalServer
-from tests.prepare.helpers import KGAT_FILES, contents_of, refusal_of
+from tests.data.recipes.helpers import KGAT_FILES, contents_of, refusal_of
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recbole_kgif.prepare.cleaning import Step
-from recbole_kgif.prepare.content import Content, Interactions
-from recbole_kgif.prepare.progress import progress
-from recbole_kgif.prepare.sources import SourceFile
-from recbole_kgif.prepare.splitting import PARTS
+from recbole_kgif.data.cleaning import Step
+from recbole_kgif.data.numbered import Content, Interactions
+from recbole_kgif.data.progress import progress
+from recbole_kgif.data.provenance import SourceFile
+from recbole_kgif.data.splitting import PARTS
 
 _OPTIONS = """\
 # {name}, prepared by recbole_kgif; {method} split with seed {seed}.

@@ -14,15 +14,14 @@ from typing import Callable
 
 import numpy as np
 
-from recbole_kgif.data.textfiles import numbered_lines, shown
-from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.content import (
+from recbole_kgif.data.numbered import (
     Content,
     Interactions,
     Triples,
     links_of_equal_ids,
 )
-from recbole_kgif.prepare.kgat_files import (
+from recbole_kgif.data.progress import progress
+from recbole_kgif.data.recipes.kgat_files import (
     ENTITIES,
     ITEMS,
     RELATIONS,
@@ -31,8 +30,9 @@ from recbole_kgif.prepare.kgat_files import (
     TRIPLES,
     USERS,
 )
-from recbole_kgif.prepare.progress import progress
-from recbole_kgif.prepare.vocabulary import Vocabulary, plain_token, whole_number
+from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.data.vocabulary import Vocabulary, plain_token, whole_number
+from recbole_kgif.errors import UserError
 
 _NUMBER_COLUMN = "remap_id"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from recbole_kgif.data.staging import check_name, new_dataset
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.folder import check_name, new_dataset
 
 
 def test_it_appears_at_the_end(tmp_path: Path) -> None:

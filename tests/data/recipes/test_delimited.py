@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from recbole_kgif.data.recipes.columns import WantedColumn
+from recbole_kgif.data.recipes.delimited import Layout, find_layout, read_fields
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.columns import WantedColumn
-from recbole_kgif.prepare.delimited import Layout, find_layout, read_fields
 
 USER = WantedColumn("user", "--user-column")
 ITEM = WantedColumn("item", "--item-column")

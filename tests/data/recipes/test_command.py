@@ -18,7 +18,7 @@ from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import dataset_options
-from tests.prepare.helpers import (
+from tests.data.recipes.helpers import (
     PLAIN_ARGUMENTS,
     PLAIN_FILES,
     contents_of,
@@ -30,7 +30,7 @@ from tests.prepare.helpers import (
     write_files,
 )
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 PARTS = ["train", "valid", "test"]
 
 

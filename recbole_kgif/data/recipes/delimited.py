@@ -14,10 +14,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal, Optional
 
+from recbole_kgif.data.progress import progress
+from recbole_kgif.data.recipes.columns import WantedColumn, choose_columns
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.columns import WantedColumn, choose_columns
-from recbole_kgif.prepare.progress import progress
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _SAMPLED_LINES = 20

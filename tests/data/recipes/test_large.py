@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "wait4"), reason="memory cannot be measured"),
 ]
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 USERS, ITEMS, ENTITIES, RELATIONS = 150_000, 100_000, 1_000_000, 60
 INTERACTIONS, TRIPLES = 2_000_000, 5_000_000
 MOST_BYTES = 4 * 2**30

@@ -14,10 +14,10 @@ import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.data.download import download
-from recbole_kgif.prepare import kgat_files
+from recbole_kgif.data.recipes import kgat_files
 from tests.data.data_helpers import LocalServer, Respond, send
-from tests.prepare.helpers import refusal_of, tree_of
-from tests.prepare.test_kgat import published
+from tests.data.recipes.helpers import refusal_of, tree_of
+from tests.data.recipes.test_kgat import published
 
 # The first file that is fetched, so that nothing whole is there before.
 FIRST = "/amazon-book/train.txt"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recbole_kgif.data.numbered import Interactions
+from recbole_kgif.data.splitting import PARTS, split
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.content import Interactions
-from recbole_kgif.prepare.splitting import PARTS, split
 
 
 def interactions_of(

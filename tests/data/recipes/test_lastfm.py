@@ -15,10 +15,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from recbole_kgif.data import lastfm, lastfm_sources
 from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.data.lastfm import prepare_lastfm
+from recbole_kgif.data.recipes import lastfm, lastfm_sources
+from recbole_kgif.data.recipes.lastfm import prepare_lastfm
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import (
     TINY_RAW_FILES,

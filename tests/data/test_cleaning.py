@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recbole_kgif.data.cleaning import Step, clean, table
+from recbole_kgif.data.numbered import Content, Interactions, Links, Triples
 from recbole_kgif.errors import UserError
-from recbole_kgif.prepare.cleaning import Step, clean, table
-from recbole_kgif.prepare.content import Content, Interactions, Links, Triples
 
 
 def content(interactions: Interactions) -> Content:

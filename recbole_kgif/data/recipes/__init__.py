@@ -1,0 +1,1 @@
+"""Recipes of data sets: Last.FM, KGAT's format, and plain CSV or TSV files."""
