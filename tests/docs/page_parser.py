@@ -1,4 +1,4 @@
-"""The pages for users: their blocks, the commands in these, their links and tables."""
+"""The pages for users: blocks, commands, inline code, anchors and tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 PAGES = (
     CHECKOUT / "README.md",
     CHECKOUT / "benchmarks" / "README.md",
@@ -33,8 +33,8 @@ class Block:
     Attributes:
         page: the page, from the checkout.
         line: its first line, from 1 on.
-        language: what the fence says; empty for an indented block.
-        text: what is in it, not indented.
+        language: language of the fence; empty for an indented block.
+        text: content without indentation.
     """
 
     page: str
@@ -60,7 +60,7 @@ class Command:
 
     Attributes:
         place: page and line.
-        text: as it stands there.
+        text: the command as written.
     """
 
     place: str
@@ -72,14 +72,19 @@ class Command:
         return shlex.split(self.text)
 
 
+def name_of_page(page: Path) -> str:
+    """Path of a page in the checkout."""
+    return page.relative_to(CHECKOUT).as_posix()
+
+
 def is_command(text: str) -> bool:
     """Whether a text begins with one of the programs."""
     return text.startswith(PROGRAMS)
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """All fenced and indented blocks of a page, in its order."""
-    name = page.relative_to(CHECKOUT).as_posix()
+    """All fenced and indented blocks of a page, in order."""
+    name = name_of_page(page)
     blocks: list[Block] = []
     lines = page.read_text("utf-8").splitlines()
     number = 0
@@ -109,10 +114,10 @@ def _block(page: str, line: int, language: str, lines: list[str]) -> Block:
 
 
 def commands_of(block: Block) -> list[Command]:
-    """The commands of a block of commands, those joined by && apart.
+    """The commands of a block; those joined by && are split.
 
     Raises:
-        AssertionError: a line is none of the programs, so nobody would run it.
+        AssertionError: a line starts with none of the known programs.
     """
     commands = []
     text = re.sub(r"\\\n\s*", "", block.text)
@@ -128,13 +133,13 @@ def commands_of(block: Block) -> list[Command]:
 
 
 def inline_code(page: Path) -> list[str]:
-    """The code within the sentences and tables of a page."""
+    """The inline code of a page, in sentences and tables."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", text)]
 
 
 def anchors_of(page: Path) -> set[str]:
-    """What a link to a heading of a page may name after the #."""
+    """The anchors of a page's headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
@@ -142,7 +147,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 def tables_below(page: Path, heading: str) -> list[list[str]]:
-    """Cells of all rows of the tables below a heading, their heads left out."""
+    """Cells of all rows of the tables below a heading, without header rows."""
     text = page.read_text("utf-8")
     found = re.search(rf"^(#+) {re.escape(heading)}$", text, re.M)
     assert found, f"{page.name} has no heading {heading}"

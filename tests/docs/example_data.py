@@ -1,17 +1,17 @@
-"""Small data sets in place of those that the pages name, made of the pages' example."""
+"""Small data sets, made from the tutorial's example, in place of real ones."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
 
-from tests.docs_pages import CHECKOUT
+from tests.docs.page_parser import CHECKOUT
 
 EXAMPLE = CHECKOUT / "docs" / "example"
 
-# A user and an item of Last.FM whom the pages ask about; the others are numbered.
+# A user and an item of Last.FM that occur in the pages; the others are numbered.
 _LAST_USER, _FIRST_ITEM = 131, 16104
-# Of users and items of a split data set: KGAT's protocol ranks a hundred items.
+# Copies of users and items in a split data set: KGAT's protocol ranks 100 items.
 _COPIES = 4
 
 
@@ -81,7 +81,7 @@ def write_split(data_path: Path, name: str) -> None:
 
 
 def write_raw_lastfm(folder: Path) -> None:
-    """Write the raw files of `lastfm`, the last user and first item as the pages do."""
+    """Write the raw files of `lastfm`, with a user and an item of the pages."""
     users, entities, _ = _numbers()
     user_ids = {name: number + 2 for name, number in users.items()}
     user_ids[list(users)[-1]] = _LAST_USER

@@ -1,0 +1,72 @@
+"""Links, index and examples of the pages, and what the README says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recbole_kgif.data.locate import BUILT_IN_NAMES
+from tests.docs.page_parser import (
+    CHECKOUT,
+    PAGES,
+    anchors_of,
+    blocks_of,
+    name_of_page,
+    tables_below,
+)
+
+README = CHECKOUT / "README.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of_page)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith(("https://", "http://")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target), link
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (CHECKOUT / "docs/README.md").read_text("utf-8")
+    for page in (CHECKOUT / "docs").glob("*.md"):
+        if page.name != "README.md":
+            assert f"]({page.name})" in index, page.name
+
+
+def test_examples_of_formats_are_of_their_format() -> None:
+    read: dict[str, Callable[[str], Any]] = {"json": json.loads, "yaml": yaml.safe_load}
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    assert {"json", "yaml"} <= {block.language for block in blocks}
+    for block in blocks:
+        if block.language in read:
+            assert read[block.language](block.text), f"{block.page}:{block.line}"
+
+
+# --- the README ---------------------------------------------------------------------
+
+
+def test_the_readme_fits_two_screens() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
+def test_every_data_set_is_listed() -> None:
+    rows = tables_below(CHECKOUT / "docs/datasets.md", "Built-in data sets")
+    names = " ".join(row[0] for row in rows)
+    assert set(re.findall(r"`([^`]+)`", names)) == set(BUILT_IN_NAMES)
+
+
+def test_the_test_command_is_that_of_the_ci() -> None:
+    command = 'pip install -e ".[test]" && pytest\n'
+    assert command in README.read_text("utf-8")
+    assert command in (CHECKOUT / ".ci/run").read_text("utf-8")
