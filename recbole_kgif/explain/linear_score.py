@@ -39,7 +39,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.path_graph import Flags, Floats, Graph, Integers
-from recbole_kgif.model.spectral_filter import Damping
+from recbole_kgif.model.spectral_filter import SpectralFilter
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class LongerWalks:
     items: csr_matrix
     trust: Floats
     node: Integers
-    damping: Damping
+    damping: SpectralFilter
 
     def to_items(self, user: int, reached: Floats) -> Floats:
         """What they add, for all items.

@@ -78,14 +78,14 @@ def _direct_walks(
         user_factor=walk_share * _doubles(factor),
         takes=(graph.head < graph.n_users).astype(np.float64),
         value=value,
-        trust=_doubles(walks.trust())[graph.relation],
+        trust=_doubles(walks.relation_weights())[graph.relation],
         neighbour=number,
         longer=_longer_walks(walks),
     )
 
 
 def _longer_walks(walks: Any) -> Optional[LongerWalks]:
-    damping = walks.damping()
+    damping = walks.spectral_filter()
     if damping is None:
         return None
     shared = walks.shared
@@ -93,7 +93,7 @@ def _longer_walks(walks: Any) -> Optional[LongerWalks]:
     shape = (shared.items.n_rows, shared.items.n_columns)
     return LongerWalks(
         items=csr_matrix((_doubles(shared.value), place), shape=shape),
-        trust=_doubles(walks.trust()[shared.relation]),
+        trust=_doubles(walks.relation_weights()[shared.relation]),
         node=shared.node.cpu().numpy(),
         damping=damping,
     )

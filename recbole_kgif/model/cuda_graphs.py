@@ -1,37 +1,37 @@
-r"""Recording of what a GPU does alike in every training step.
+r"""CUDA graph capture of the training step.
 
-On a graph of some ten thousand nodes, a GPU multiplies matrices in less time than a
-processor takes to start the hundreds of operations, one after the other, and those of
-their gradients. Most are the same ones in every step, on the same memory: recorded once
-(as a CUDA graph), they are started by one call.
+On graphs of some ten thousand nodes a GPU computes faster than the CPU can launch the
+hundreds of operations of a step and of its gradient. Most of them are the same in every
+step, on the same memory: captured once as CUDA graphs, they are launched by one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import Any, Callable
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from .kgif import KGIF
+from .kgif import KGIF, StepFunctions
+from .losses import knowledge_loss
+from .vectors import NodeVectors
 
-# With more edges, multiplying takes longer than starting, and the memory that
-# recordings keep to themselves would be missed.
+# On larger graphs computing takes longer than launching, and the memory that captured
+# graphs reserve would be missed.
 _MOST_EDGES = 2**21
 
 
-class Recording:
-    """A function that is replayed for inputs of the form of its samples.
+class CapturedFunction:
+    """A function that is replayed as a CUDA graph.
 
-    For other inputs it is computed as ever.
+    Inputs of other shapes than the samples' are passed to the function itself.
 
     Args:
-        function (Callable): takes tensors on a GPU, and returns tensors; it asks for no
-            number that the GPU has to work out first
-        parameters (iterable): what it takes beside its inputs; they stay where they are
-        samples (Tensor): inputs to record it with
+        function: takes tensors on a GPU and returns tensors, without waiting for a
+            number that the GPU computes
+        parameters: what it reads besides its inputs; they stay at their addresses
+        samples: inputs to capture it with
     """
 
     def __init__(
@@ -42,44 +42,30 @@ class Recording:
     ):
         self.function = function
         self.shapes = [each.shape for each in samples]
-        self._replayed = _Recordable(function, parameters)
-        # Trials come before the recording: a dropout must not draw for them.
+        self._replayed = _FunctionModule(function, parameters)
+        # The warm-up runs must not advance the random numbers of a dropout.
         with torch.random.fork_rng([samples[0].device]):
-            # Of all parameters, a part of the model has but some.
+            # No part of the model uses all of its parameters.
             torch.cuda.make_graphed_callables(
                 self._replayed, samples, allow_unused_input=True
             )
 
     def __call__(self, *inputs: Tensor) -> Any:
-        """What the function returns; the next call overwrites it."""
+        """The result of the function; the next call overwrites it."""
         if [each.shape for each in inputs] != self.shapes:
             return self.function(*inputs)
         return self._replayed(*inputs)
 
 
-class RecordedParts(NamedTuple):
-    """The parts of a training step that are replayed.
+def can_capture(model: KGIF, config: Any) -> bool:
+    """Whether training steps can be captured, and are worth it.
 
-    propagation: `KGIF.propagated_vectors`
-    held_out_scores: `NeighbourWalks.recordable_held_out_scores`, None without walks, or
-        where the number of negatives varies
-    knowledge_loss: `KGIF.knowledge_loss_of`, None where it is not asked for
-    """
-
-    propagation: Recording
-    held_out_scores: Optional[Recording]
-    knowledge_loss: Optional[Recording]
-
-
-def can_record(model: KGIF, config: Any) -> bool:
-    """Whether training steps may be replayed, and are worth it.
-
-    They are on a GPU that one process trains on, in full precision, with weights of the
-    edges that every step computes anew, and a graph that is not too large.
+    They are on a GPU that one process trains on in full precision, with edge weights
+    that every step computes, and a graph that is not too large.
 
     Args:
-        model (KGIF): the model
-        config (Config): RecBole's configuration
+        model: the model
+        config: RecBole's configuration
     """
     return bool(
         config["device"].type == "cuda"
@@ -90,21 +76,21 @@ def can_record(model: KGIF, config: Any) -> bool:
     )
 
 
-def record_training(
+def capture_training_step(
     model: KGIF, config: Any, n_interactions: int, n_triples: int
 ) -> None:
-    """Have training steps replay what is alike, where it is possible and worth it.
+    """Have training steps replay CUDA graphs, where that is possible and worth it.
 
-    The results are those of a training without it but for the order of sums.
+    The results differ from those of other trainings by the order of sums at most.
 
     Args:
-        model (KGIF): in training mode, on its device, before its first step: what a
-            step has begun elsewhere cannot be recorded
-        config (Config): RecBole's configuration
-        n_interactions (int): interactions of a full batch
-        n_triples (int): triples of a full batch
+        model: in training mode, on its device, before its first step: what a step has
+            begun on another stream cannot be captured
+        config: RecBole's configuration
+        n_interactions: interactions of a full batch
+        n_triples: triples of a full batch
     """
-    if not can_record(model, config):
+    if not can_capture(model, config):
         return
     device = model.graph_nodes.device
 
@@ -112,39 +98,59 @@ def record_training(
         return torch.zeros(count, dtype=torch.int64, device=device)
 
     def vectors(count: int) -> Iterator[Tensor]:
-        # Not at random: that would take from the numbers of the training.
-        yield torch.zeros(count, model.embedding_size, device=device)
+        # Zeros, as random numbers would change those of the training.
+        yield torch.zeros(
+            count, model.embedding_size, device=device, requires_grad=True
+        )
         if model.projection is not None:
-            yield torch.zeros(count, device=device)
+            yield torch.zeros(count, device=device, requires_grad=True)
+
+    def propagate(*of_nodes: Tensor) -> Tensor:
+        return model.propagated_vectors(NodeVectors(*of_nodes))
+
+    def loss_of_triples(relation: Tensor, *of_nodes: Tensor) -> Tensor:
+        nodes = NodeVectors(*of_nodes)
+        return knowledge_loss(relation, nodes, model.relation_vectors())
 
     parameters = list(model.parameters())
-    of_nodes = [x.requires_grad_() for x in vectors(len(model.graph_nodes))]
-    propagation = Recording(model.propagated_vectors, parameters, *of_nodes)
-    held_out_scores = knowledge_loss = None
+    of_graph = vectors(len(model.graph_nodes))
+    propagation = _of_nodes(CapturedFunction(propagate, parameters, *of_graph))
+    scores = loss = None
+    # With the BPR loss the number of negatives varies.
     if model.walks is not None and model.loss == "softmax":
-        held_out_scores = Recording(
-            model.walks.recordable_held_out_scores,
-            parameters,
-            *(ids(n) for n in (n_interactions, n_interactions, model.n_walk_negatives)),
+        sizes = (n_interactions, n_interactions, model.n_walk_negatives)
+        scores = CapturedFunction(
+            model.walks.fixed_size_leave_one_out_scores, parameters, *map(ids, sizes)
         )
     if model.knowledge_weight > 0:
         n_all = n_interactions + n_triples
-        of_triples = [x.requires_grad_() for x in vectors(3 * n_all)]
-        knowledge_loss = Recording(
-            model.knowledge_loss_of, parameters, ids(n_all), *of_triples
+        loss = _of_nodes(
+            CapturedFunction(
+                loss_of_triples, parameters, ids(n_all), *vectors(3 * n_all)
+            )
         )
-    model.recorded = RecordedParts(propagation, held_out_scores, knowledge_loss)
+    model.captured = StepFunctions(propagation, scores, loss)
 
 
-class _Recordable(nn.Module):
-    """A function as PyTorch records it: a module with the parameters that it takes."""
+def _of_nodes(captured: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with `NodeVectors` for its last inputs."""
+
+    def call(*inputs: Any) -> Any:
+        *others, nodes = inputs
+        return captured(*others, *(x for x in nodes if x is not None))
+
+    return call
+
+
+class _FunctionModule(nn.Module):
+    """A function as a module with the parameters that it reads, as PyTorch takes it."""
 
     def __init__(
         self, function: Callable[..., Any], parameters: Iterable[nn.Parameter]
     ):
         super().__init__()
         self.function = function
-        self.taken = nn.ParameterList(parameters)
+        self.parameters_read = nn.ParameterList(parameters)
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.function(*inputs)

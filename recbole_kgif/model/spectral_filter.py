@@ -1,15 +1,14 @@
-r"""Damping of what most items have in common.
+r"""A spectral filter of the item kernel, as a Chebyshev polynomial.
 
-Of a matrix K of non-negative similarities, the strongest directions are those that
-nearly all items share: what is popular. With s the strength of the damping, K is
-replaced by::
+The strongest directions of a matrix K of non-negative similarities are those that
+nearly all items share: what is popular. With the regularisation s, K is replaced by::
 
     (1 + s) K (I + s K)^-1
 
-which leaves a direction of weight 1 as it is and brings a larger one, mu, down to
-mu (1 + s) / (1 + s mu). It is a ridge regression on K. Here it is a polynomial in K, so
-that what comes of it is still a sum over walks, K^2 and beyond being longer ones, and
-no matrix of items x items is made.
+a ridge regression on K. It keeps a direction of eigenvalue 1 and shrinks a larger one,
+mu, to mu (1 + s) / (1 + s mu). Here it is approximated by a polynomial in K: so the
+result is still a sum over walks, longer ones from K^2 on, and no matrix of items x
+items is made.
 """
 
 from __future__ import annotations
@@ -21,20 +20,18 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-_N_POWER_STEPS = 30
-# What power steps may fall short of the largest eigenvalue.
+_N_POWER_ITERATIONS = 30
+# By how much power iterations may underestimate the largest eigenvalue.
 _MARGIN = 1.05
-_N_NODES = 64
+_N_CHEBYSHEV_NODES = 64
 
 
-class Damping(NamedTuple):
-    """A polynomial of a matrix, p(M), in Chebyshev's form.
+class SpectralFilter(NamedTuple):
+    """A polynomial p(M) of a matrix, in Chebyshev form.
 
-    Attributes:
-        scale: factor of the matrix at hand in M, so that M's eigenvalues lie in
-            [0, largest]
-        largest: bound of M's eigenvalues
-        coefficients: of Chebyshev's polynomials on [0, largest], from degree 0 on
+    scale: M is the given matrix times this factor
+    largest: upper bound of M's eigenvalues, which are not negative
+    coefficients: of the Chebyshev polynomials on [0, largest], from degree 0 on
     """
 
     scale: float
@@ -45,12 +42,12 @@ class Damping(NamedTuple):
         """p(M) times vectors.
 
         Args:
-            product: multiplies the matrix at hand, not yet scaled, with vectors; what
-                it returns is changed
-            vectors: what p(M) is multiplied with, a tensor or an array
+            product: multiplies vectors by the given matrix, not scaled; its result is
+                overwritten
+            vectors: a tensor or an array
 
         Returns:
-            Of the form of ``vectors``
+            Of the type and shape of ``vectors``
         """
         step = 2 * self.scale / self.largest
 
@@ -61,60 +58,60 @@ class Damping(NamedTuple):
             result -= x
             return result
 
-        before, current = vectors, shifted(vectors)
+        previous, current = vectors, shifted(vectors)
         first, second, *others = self.coefficients
-        total = first * before
+        total = first * previous
         total += second * current
         for coefficient in others:
             following = shifted(current)
             following *= 2
-            following -= before
-            before, current = current, following
+            following -= previous
+            previous, current = current, following
             total += coefficient * current
         return total
 
 
-def damping(
+def ridge_filter(
     product: Callable[[Tensor], Tensor],
     diagonal: Tensor,
-    strength: float,
+    regularisation: float,
     degree: int,
-) -> Optional[Damping]:
-    """The polynomial that comes near (1 + s) (I + s K)^-1, our choice.
+) -> Optional[SpectralFilter]:
+    """The polynomial that approximates (1 + s) (I + s K)^-1, our choice.
 
-    K is the matrix at hand divided by the mean of its diagonal, so that s has the same
-    meaning for all of them.
+    K is the given matrix divided by the mean of its diagonal, so that s means the same
+    for all matrices.
 
     Args:
-        product: multiplies the matrix, symmetric and without negative entries, with
-            vectors of shape [n, 1]
+        product: multiplies vectors, shape: [n, 1], by the matrix, which is symmetric
+            and has no negative entries
         diagonal: of the matrix, shape: [n]
-        strength: s
-        degree: of the polynomial, 1 at least
+        regularisation: s
+        degree: of the polynomial, at least 1
 
     Returns:
-        None where the matrix is zero.
+        The filter, None where the matrix is zero
     """
-    is_there = diagonal > 0
-    if not bool(is_there.any()):
+    positive = diagonal > 0
+    if not bool(positive.any()):
         return None
-    scale = 1 / float(diagonal[is_there].mean())
+    scale = 1 / float(diagonal[positive].mean())
     vector = torch.ones_like(diagonal).unsqueeze(1)
     length = vector.norm()
-    for _ in range(_N_POWER_STEPS):
+    for _ in range(_N_POWER_ITERATIONS):
         vector = product(vector / length)
         length = vector.norm()
     largest = _MARGIN * scale * float(length)
     coefficients = chebyshev_coefficients(
-        lambda x: (1 + strength) / (1 + strength * x), largest, degree
+        lambda x: (1 + regularisation) / (1 + regularisation * x), largest, degree
     )
-    return Damping(scale, largest, coefficients)
+    return SpectralFilter(scale, largest, coefficients)
 
 
 def chebyshev_coefficients(
     function: Callable[[float], float], largest: float, degree: int
 ) -> tuple[float, ...]:
-    """Coefficients of Chebyshev's polynomials that come near a function.
+    """Coefficients of the Chebyshev polynomials that approximate a function.
 
     Args:
         function: smooth on [0, largest]
@@ -122,12 +119,13 @@ def chebyshev_coefficients(
         degree: of the last polynomial
 
     Returns:
-        Shape: [degree + 1]
+        ``degree + 1`` coefficients
     """
-    angles = [math.pi * (n + 0.5) / _N_NODES for n in range(_N_NODES)]
+    n_nodes = _N_CHEBYSHEV_NODES
+    angles = [math.pi * (n + 0.5) / n_nodes for n in range(n_nodes)]
     values = [function(largest * (math.cos(angle) + 1) / 2) for angle in angles]
     sums = [
         sum(v * math.cos(k * angle) for v, angle in zip(values, angles))
         for k in range(degree + 1)
     ]
-    return tuple(total * (2 if k else 1) / _N_NODES for k, total in enumerate(sums))
+    return tuple(total * (2 if k else 1) / n_nodes for k, total in enumerate(sums))

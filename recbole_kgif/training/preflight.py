@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 import psutil
 import torch
 
-from recbole_kgif.model.cuda_graphs import can_record
+from recbole_kgif.model.cuda_graphs import can_capture
 from recbole_kgif.model.kgif import KGIF
 
 _FLOAT = 4
@@ -137,7 +137,7 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
         n_interactions=0 if walks is None else walks.shared.history.n_entries,
         n_shared=0 if walks is None else walks.shared.items.n_entries,
         n_neighbours=0 if walks is None else walks.shared.n_neighbours,
-        n_held_out=0 if walks is None else walks.held_out.n_entries,
+        n_held_out=0 if walks is None else walks.leave_one_out.n_entries,
         n_walk_negatives=0 if walks is None else model.n_walk_negatives,
         embedding_size=model.embedding_size,
         n_tables=1 if model.projection is None else 2,
@@ -314,7 +314,7 @@ def log_memory_estimate(model: Any, config: Any) -> None:
     sizes = sizes_of(
         model,
         max(1, config["train_batch_size"] // n_processes),
-        is_recorded=can_record(model, config),
+        is_recorded=can_capture(model, config),
     )
     memory = estimate(sizes)
     available = available_memory(config["device"]) // n_sharing

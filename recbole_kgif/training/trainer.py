@@ -11,7 +11,7 @@ from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
-from recbole_kgif.model.cuda_graphs import record_training
+from recbole_kgif.model.cuda_graphs import capture_training_step
 from recbole_kgif.training.batches import TrainingBatches
 from recbole_kgif.training.preflight import EpochTimeEstimator
 
@@ -55,7 +55,7 @@ class KGIFTrainer(Trainer):
         )
         if not self._has_begun:
             self._has_begun = True
-            record_training(
+            capture_training_step(
                 self.model.train(),
                 self.config,
                 train_data.general_dataloader._batch_size,
@@ -71,7 +71,7 @@ class KGIFTrainer(Trainer):
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
         """Validate, and keep the balance of embeddings and walks that does better."""
-        neighbour = self.model.neighbouring_balance()
+        neighbour = self.model.candidate_score_weights()
         if neighbour is None:
             return super()._valid_epoch(valid_data, show_progress)
         in_force, beside = self._validate_beside(neighbour, valid_data, show_progress)
@@ -79,7 +79,7 @@ class KGIFTrainer(Trainer):
             moves = beside[0] > in_force[0]
         else:
             moves = beside[0] < in_force[0]
-        self.model.settle_balance(moves)
+        self.model.update_score_weights(moves)
         return beside if moves else in_force
 
     def _validate_beside(

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
 from recbole_kgif.explain.path_graph import Graph, both_directions, make_graph
 from recbole_kgif.explain.score_decomposition import cosine_scale
-from recbole_kgif.model.spectral_filter import Damping
+from recbole_kgif.model.spectral_filter import SpectralFilter
 
 N_RELATIONS = 3
 
@@ -106,7 +106,7 @@ def with_longer_walks(score: LinearScore) -> LinearScore:
         ),
         trust=trust,
         node=node,
-        damping=Damping(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
+        damping=SpectralFilter(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
     )
     return replace(score, walks=replace(walks, longer=longer))
 

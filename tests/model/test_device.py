@@ -11,16 +11,16 @@ from recbole.data.interaction import Interaction
 from torch import Tensor
 
 from recbole_kgif.model import kernels
-from recbole_kgif.model.graph import SparsePattern
+from recbole_kgif.model.attention_kernels import quadratic_form
 from recbole_kgif.model.kernels import (
-    look_up,
-    quadratic_form,
     sampled_dense_product,
-    softmax_losses,
     sparse_dense_product,
     transposed_product,
 )
 from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.losses import softmax_losses
+from recbole_kgif.model.sparse_pattern import SparsePattern
+from recbole_kgif.model.vectors import look_up
 from tests.conftest import Loaded
 from tests.gpu import needs_gpu
 from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, graph_of
@@ -69,7 +69,7 @@ def test_the_products_are_those_of_a_cpu(name: str) -> None:
         transposed_product(pattern, weights, left),
         sampled_dense_product(pattern, left, right),
     )
-    in_blocks = kernels._dot_at_entries_in_blocks(pattern, left, right)
+    in_blocks = kernels._dots_in_blocks(pattern, left, right)
     on_cpu = pattern.cpu()
     weights, left, right = weights.cpu(), left.cpu(), right.cpu()
     expected = (

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from recbole_kgif.model.graph import (
     CollaborativeKnowledgeGraph,
     RelationTokens,
-    SharedNeighbours,
-    SparsePattern,
     Triples,
     drop_dangling_nodes,
     join_interactions_and_triples,
 )
+from recbole_kgif.model.shared_neighbours import SharedNeighbours
+from recbole_kgif.model.sparse_pattern import SparsePattern
 
 N_NODES, N_RELATIONS = 6, 3
 
@@ -100,7 +100,7 @@ def test_an_isolated_node_has_no_edges() -> None:
 
 @pytest.mark.parametrize("fact", [(6, 0, 0), (0, 0, -1), (0, 3, 0)])
 def test_ids_out_of_range_are_refused(fact: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match=r"ids must lie in 0\.\.\d"):
+    with pytest.raises(ValueError, match=r"ids must be in 0\.\.\d"):
         graph_of([fact])
 
 
@@ -310,7 +310,7 @@ def test_what_all_items_reach_is_worth_nothing() -> None:
     assert shared.value.tolist() == [0, 0, 0]
 
 
-def test_held_out_interactions_are_those_of_the_definition() -> None:
+def test_leave_one_out_walks_are_those_of_the_definition() -> None:
     shared = SharedNeighbours(linked_graph(), N_USERS, N_ITEMS)
     x = shared_by_hand()
     histories = {0: [0, 1, 2], 1: [0, 1], 2: [2]}
@@ -324,7 +324,7 @@ def test_held_out_interactions_are_those_of_the_definition() -> None:
                     key = (place, relation)
                     share = x[other][neighbour] * x[item][neighbour]
                     expected[key] = expected.get(key, 0) + share
-    pattern, values = shared.held_out_interactions(2 * N_RELATIONS)
+    pattern, values = shared.leave_one_out_walks(2 * N_RELATIONS)
     found = {
         (row, column): value
         for row, column, value in zip(

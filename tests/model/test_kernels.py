@@ -9,19 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model import kernels
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, SparsePattern
-from recbole_kgif.model.kernels import (
+from recbole_kgif.model import attention_kernels, kernels
+from recbole_kgif.model.attention_kernels import (
     by_relation,
-    dots_with_rows,
-    look_up,
     quadratic_form,
-    sampled_dense_product,
     segment_softmax,
-    softmax_losses,
+)
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.kernels import (
+    sampled_dense_product,
     sparse_dense_product,
     transposed_product,
 )
+from recbole_kgif.model.losses import dots_with_rows, softmax_losses
+from recbole_kgif.model.sparse_pattern import SparsePattern
+from recbole_kgif.model.vectors import look_up
 from tests.model.test_graph import N_NODES, edges_of
 
 D = 4
@@ -88,7 +90,7 @@ def test_the_sampled_product_in_blocks_is_the_same(
     monkeypatch.setattr(kernels, "_BLOCK_SIZE", block_size)
     left, right = values(N_NODES, D), values(N_NODES, D)
     torch.testing.assert_close(
-        kernels._dot_at_entries_in_blocks(graph.edges, left, right),
+        kernels._dots_in_blocks(graph.edges, left, right),
         sampled_dense_product(graph.edges, left, right),
     )
 
@@ -101,7 +103,7 @@ def test_the_products_of_a_cpu_are_those_of_other_devices(
     weights = values(pattern.n_entries).detach()
     right, left = torch.randn(pattern.n_columns, D), torch.randn(pattern.n_rows, D)
     torch.testing.assert_close(
-        kernels._product(pattern, weights, right),
+        kernels.product(pattern, weights, right),
         kernels._multiply(pattern.matrix(weights), right),
     )
     torch.testing.assert_close(
@@ -122,7 +124,7 @@ def test_looking_up_groups_adds_up_their_gradients(projected: bool) -> None:
     for found, group in zip(look_up(tables[0], tables[-1], *groups), groups):
         assert torch.equal(found.embeddings, tables[0][group])
         expected = (tables[0] * tables[-1]).sum(-1)[group]
-        torch.testing.assert_close(found.strength, expected)
+        torch.testing.assert_close(found.coefficients, expected)
     assert len(looked_up(*tables)) == len(groups) * len(tables)
     assert torch.autograd.gradcheck(looked_up, tuple(tables))
 
@@ -142,7 +144,7 @@ def test_the_tanh_in_place_is_the_tanh() -> None:
     for dtype, tolerance in ((torch.float64, 1e-15), (torch.float32, 2e-7)):
         x = torch.linspace(-100, 100, 4001, dtype=dtype)
         expected = x.tanh()
-        kernels._tanh_(x)
+        attention_kernels._tanh_(x)
         torch.testing.assert_close(x, expected, rtol=0, atol=tolerance)
 
 

@@ -13,7 +13,8 @@ import yaml
 from torch import Tensor
 
 from recbole_kgif.common.resources import resource
-from recbole_kgif.model.kgif import KGIF, OPTIONS
+from recbole_kgif.model.hyperparameters import OPTIONS
+from recbole_kgif.model.kgif import KGIF
 from tests.conftest import Loaded
 
 KGIF_YAML = resource("properties/model/KGIF.yaml")
@@ -419,7 +420,7 @@ def test_the_walks_are_trained_on_each_interaction_as_if_it_were_not_there(
         if loss == "softmax":
             others = [j for j in shared if (user, j) not in known]
         asked = [torch.tensor([n]) for n in (user, item)]
-        own, negative = model.walks.held_out_scores(*asked, torch.tensor(others))
+        own, negative = model.walks.leave_one_out_scores(*asked, torch.tensor(others))
         score, negative = own[0] + bias[item], negative[0] + bias[others]
         # With one negative the two losses are the same.
         losses.append(
@@ -455,8 +456,8 @@ def test_steps_of_one_weight_come_first_then_steps_of_both(
     model = build(load_tiny())
     tried = []
     for _ in range(7):
-        tried.append(model.neighbouring_balance().tolist())
-        model.settle_balance(moves=False)
+        tried.append(model.candidate_score_weights().tolist())
+        model.update_score_weights(accepted=False)
         assert model.balance.tolist() == [1, 1]
     assert sorted(tried[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
     assert sorted(tried[4:6]) == [[0.5, 0.5], [2, 2]]
@@ -468,22 +469,22 @@ def test_after_a_move_all_steps_of_one_weight_are_tried_again(
 ) -> None:
     model = build(load_tiny())
     for _ in range(3):
-        model.settle_balance(moves=False)
-    neighbour = model.neighbouring_balance()
-    model.settle_balance(moves=True)
+        model.update_score_weights(accepted=False)
+    neighbour = model.candidate_score_weights()
+    model.update_score_weights(accepted=True)
     torch.testing.assert_close(model.balance, neighbour)
     for _ in range(4):
-        step = model.neighbouring_balance() / model.balance
+        step = model.candidate_score_weights() / model.balance
         assert (step == 1).sum() == 1
-        model.settle_balance(moves=False)
+        model.update_score_weights(accepted=False)
 
 
 def test_without_walks_there_is_no_balance_to_find(
     load_tiny: Callable[..., Loaded],
 ) -> None:
     model = build(load_tiny(walks=False))
-    assert model.neighbouring_balance() is None
-    model.settle_balance(moves=True)
+    assert model.candidate_score_weights() is None
+    model.update_score_weights(accepted=True)
     assert model.balance.tolist() == [1, 1]
 
 
@@ -659,7 +660,7 @@ def test_the_score_is_a_sum_over_walks(load_tiny: Callable[..., Loaded]) -> None
         pair = interaction(user_id=[user], item_id=[item - model.n_users])
         score = model.predict(pair).item()
         assert model.walks is not None
-        walked = model.walks(torch.tensor([user]), model.walks.damping())
+        walked = model.walks(torch.tensor([user]), model.walks.spectral_filter())
         direct = walked[0, item - model.n_users].item()
     norm = (u.norm() * i.norm()).item() * model.temperature
     assert direct > 0  # from brazil, by the genre that both share

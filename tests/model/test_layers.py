@@ -11,21 +11,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recbole_kgif.model import kernels
-from recbole_kgif.model.graph import (
-    CollaborativeKnowledgeGraph,
-    RelationTokens,
-    SharedNeighbours,
-)
+from recbole_kgif.model import attention_kernels
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, RelationTokens
 from recbole_kgif.model.layers import (
     BiInteraction,
     DynamicProjection,
     EdgeAttention,
     InformationFusion,
-    NeighbourWalks,
-    ProjectionVectors,
     Propagation,
 )
+from recbole_kgif.model.neighbour_walks import NeighbourWalks
+from recbole_kgif.model.shared_neighbours import SharedNeighbours
+from recbole_kgif.model.vectors import NodeVectors, RelationVectors
 from tests.model.test_graph import (
     N_ITEMS,
     N_NODES,
@@ -47,13 +44,16 @@ def randomised(module: Any) -> Any:
 
 
 def vectors(
-    projection: Optional[DynamicProjection], nodes: Tensor
-) -> Optional[ProjectionVectors]:
+    projection: Optional[DynamicProjection], nodes: Tensor, relations: Tensor
+) -> tuple[NodeVectors, RelationVectors]:
     if projection is None:
-        return None
-    return ProjectionVectors(
-        projection.strength(torch.arange(N_NODES, device=nodes.device), nodes),
-        projection.relation_vector.weight,
+        return NodeVectors(nodes), RelationVectors(relations)
+    coefficients = projection.coefficients(
+        torch.arange(N_NODES, device=nodes.device), nodes
+    )
+    return (
+        NodeVectors(nodes, coefficients),
+        RelationVectors(relations, projection.relation_vector.weight),
     )
 
 
@@ -61,8 +61,8 @@ def test_dynamic_projection_follows_its_equation() -> None:
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     embeddings = values(N_NODES, D)
     nodes, relations = torch.tensor([4, 0, 4]), torch.tensor([1, 5, 0])
-    strength = projection.strength(nodes, embeddings[nodes])
-    projected = projection(embeddings[nodes], strength, relations)
+    coefficients = projection.coefficients(nodes, embeddings[nodes])
+    projected = projection(embeddings[nodes], coefficients, relations)
     for row, (n, r) in enumerate(zip(nodes, relations)):
         p, w = projection.node_vector.weight[n], projection.relation_vector.weight[r]
         torch.testing.assert_close(
@@ -129,8 +129,8 @@ def test_attention_logits_follow_their_equation(
     def seen(n: int, r: int) -> Tensor:
         if projection is None:
             return nodes[n]
-        strength = projection.strength(torch.tensor([n]), nodes[n : n + 1])
-        return projection(nodes[n : n + 1], strength, torch.tensor([r]))[0]
+        coefficients = projection.coefficients(torch.tensor([n]), nodes[n : n + 1])
+        return projection(nodes[n : n + 1], coefficients, torch.tensor([r]))[0]
 
     expected = []
     for h, r, t in edges_of(graph):
@@ -138,7 +138,7 @@ def test_attention_logits_follow_their_equation(
         if attention.relation_bias is not None:
             logit = logit + attention.relation_bias.weight[r, 0]
         expected.append(logit)
-    logits = attention.logits(graph, nodes, relations, vectors(projection, nodes))
+    logits = attention.logits(graph, *vectors(projection, nodes, relations))
     torch.testing.assert_close(logits, torch.stack(expected))
 
 
@@ -154,7 +154,7 @@ def test_attention_logits_have_true_gradients(
 
     # The parameters are checked as well: they are inputs that the function ignores.
     def logits(nodes: Tensor, relations: Tensor, *_parameters: Tensor) -> Tensor:
-        return attention.logits(graph, nodes, relations, vectors(projection, nodes))
+        return attention.logits(graph, *vectors(projection, nodes, relations))
 
     inputs = (values(N_NODES, D), values(2 * N_RELATIONS, D), *parameters)
     assert torch.autograd.gradcheck(logits, inputs)
@@ -165,8 +165,8 @@ def test_modulated_attention_scales_the_symmetric_normalisation(
 ) -> None:
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
-    logits = attention.logits(graph, nodes, relations, None)
-    weights = attention(graph, nodes, relations, None)
+    logits = attention.logits(graph, *vectors(None, nodes, relations))
+    weights = attention(graph, *vectors(None, nodes, relations))
     expected = 2 / (1 + torch.exp(-logits)) * graph.normalisation
     torch.testing.assert_close(weights, expected)
 
@@ -176,8 +176,8 @@ def test_softmax_attention_adds_up_to_one_a_head(
 ) -> None:
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     attention = randomised(EdgeAttention("softmax", 2 * N_RELATIONS))
-    weights = attention(graph, nodes, relations, None)
-    logits = attention.logits(graph, nodes, relations, None)
+    weights = attention(graph, *vectors(None, nodes, relations))
+    logits = attention.logits(graph, *vectors(None, nodes, relations))
     for head in range(N_NODES):
         out = [e for e, (h, _, _) in enumerate(edges_of(graph)) if h == head]
         torch.testing.assert_close(weights[out], torch.softmax(logits[out], 0))
@@ -187,17 +187,17 @@ def test_attention_takes_the_tanh_once_a_pair(
     graph: CollaborativeKnowledgeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = []
-    tanh = kernels._tanh_
+    tanh = attention_kernels._tanh_
 
     def counting_tanh(x: Tensor) -> None:
         rows.append(len(x))
         tanh(x)
 
-    monkeypatch.setattr(kernels, "_tanh_", counting_tanh)
+    monkeypatch.setattr(attention_kernels, "_tanh_", counting_tanh)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
     projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
-    attention(graph, nodes, relations, vectors(projection, nodes))
+    attention(graph, *vectors(projection, nodes, relations))
     assert rows == [graph.n_pairs]
 
 
@@ -276,8 +276,8 @@ class ChainOfLayers(nn.Module):
         self.propagation = Propagation(2, D, False)
 
     def forward(self, nodes: Tensor, relations: Tensor) -> Tensor:
-        projection = vectors(self.projection, nodes)
-        weights = self.attention(self.graph, nodes, relations, projection)
+        of_both = vectors(self.projection, nodes, relations)
+        weights = self.attention(self.graph, *of_both)
         fused = self.fusion(nodes, relations)
         propagated: Tensor = self.propagation(self.graph, weights, fused)
         return propagated
@@ -308,10 +308,10 @@ def walk_score(
     walks: NeighbourWalks, user: int, item: int, history: list[int]
 ) -> float:
     """w from its definition, for a user with these items."""
-    x, trust = shared_by_hand(), walks.trust().tolist()
+    x, weights = shared_by_hand(), walks.relation_weights().tolist()
     exponent = 0.5 + 10 * walks.exponent.item()
     total = sum(
-        trust[relation] * x[other][relation, node] * x[item][relation, node]
+        weights[relation] * x[other][relation, node] * x[item][relation, node]
         for other in history
         for relation, node in set(x[other]) & set(x[item])
         if node != user
@@ -321,7 +321,7 @@ def walk_score(
 
 def test_direct_walks_follow_their_equation() -> None:
     walks = walks_with_values()
-    scores = walks(torch.tensor([2, 0, 1, 0]), damping=None)
+    scores = walks(torch.tensor([2, 0, 1, 0]), spectral_filter=None)
     assert scores.shape == (4, N_ITEMS)
     for row, user in enumerate([2, 0, 1, 0]):
         for item in set(range(N_ITEMS)) - set(HISTORIES[user]):
@@ -333,7 +333,7 @@ def test_direct_walks_follow_their_equation() -> None:
 @pytest.mark.parametrize("n_at_once", [1, 2, 3])
 def test_users_may_be_scored_a_few_at_a_time(n_at_once: int) -> None:
     walks = walks_with_values()
-    users, found = torch.tensor([2, 0, 1, 0, 2]), walks.damping()
+    users, found = torch.tensor([2, 0, 1, 0, 2]), walks.spectral_filter()
     at_once = walks(users, found)
     assert walks.n_users_at_once >= len(users)
     walks.n_users_at_once = n_at_once
@@ -341,38 +341,38 @@ def test_users_may_be_scored_a_few_at_a_time(n_at_once: int) -> None:
     assert walks(users[:0], found).shape == (0, N_ITEMS)
 
 
-def test_what_items_have_in_common_anyway_is_damped() -> None:
+def test_what_most_items_have_in_common_is_filtered() -> None:
     walks = walks_with_values()
-    found = walks.damping()
+    found = walks.spectral_filter()
     assert found is not None
-    x, trust = shared_by_hand(), walks.trust().tolist()
+    x, weights = shared_by_hand(), walks.relation_weights().tolist()
     between = torch.zeros(N_ITEMS, N_ITEMS, dtype=torch.float64)
     for i, j in itertools.product(range(N_ITEMS), repeat=2):
         between[i, j] = sum(
-            trust[r] * x[i][r, n] * x[j][r, n] for r, n in set(x[i]) & set(x[j])
+            weights[r] * x[i][r, n] * x[j][r, n] for r, n in set(x[i]) & set(x[j])
         )
     diagonal = between.diagonal()
     assert found.scale == pytest.approx(1 / float(diagonal[diagonal > 0].mean()))
     assert float(torch.linalg.eigvalsh(between)[-1]) * found.scale <= found.largest
     polynomial = found.apply(between.matmul, torch.eye(N_ITEMS, dtype=torch.float64))
     users = torch.tensor([2, 0, 1])
-    direct, damped = walks(users, damping=None), walks(users, found)
-    torch.testing.assert_close(damped, direct @ polynomial.to(direct))
-    assert not torch.allclose(damped, direct)
+    direct, filtered = walks(users, spectral_filter=None), walks(users, found)
+    torch.testing.assert_close(filtered, direct @ polynomial.to(direct))
+    assert not torch.allclose(filtered, direct)
     # Strong similarities lose most.
     values = torch.linalg.eigvalsh(found.scale * between)
-    exact = (1 + walks.damping_strength) / (1 + walks.damping_strength * values)
+    exact = (1 + walks.regularisation) / (1 + walks.regularisation * values)
     torch.testing.assert_close(
         torch.linalg.eigvalsh(polynomial).flip(0), exact, atol=0.02, rtol=0
     )
 
 
 # Both ways to the same scores: on a GPU that replays its operations, the second.
-HELD_OUT_SCORES = ["held_out_scores", "recordable_held_out_scores"]
+LEAVE_ONE_OUT_SCORES = ["leave_one_out_scores", "fixed_size_leave_one_out_scores"]
 
 
-@pytest.mark.parametrize("way", HELD_OUT_SCORES)
-def test_a_held_out_item_is_no_evidence_of_itself(way: str) -> None:
+@pytest.mark.parametrize("way", LEAVE_ONE_OUT_SCORES)
+def test_an_item_that_is_left_out_is_no_evidence_of_itself(way: str) -> None:
     walks = walks_with_values()
     users, items = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 0, 2, 2])
     others = torch.tensor([3, 2])
@@ -389,7 +389,7 @@ def test_a_held_out_item_is_no_evidence_of_itself(way: str) -> None:
     assert own[2] == 0 and own[0] > 0
 
 
-@pytest.mark.parametrize("way", HELD_OUT_SCORES)
+@pytest.mark.parametrize("way", LEAVE_ONE_OUT_SCORES)
 def test_gradients_of_the_direct_walks(way: str) -> None:
     walks = walks_with_values()
     arguments = (torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([3, 2]))
@@ -397,7 +397,7 @@ def test_gradients_of_the_direct_walks(way: str) -> None:
     def scores(trust: Tensor, exponent: Tensor) -> Tensor:
         state = {"relation_trust.weight": trust, "exponent": exponent}
         found = torch.func.functional_call(
-            HeldOut(walks, way), prefixed(state), arguments
+            LeaveOneOut(walks, way), prefixed(state), arguments
         )
         return torch.cat([part.flatten() for part in found])
 
@@ -406,7 +406,7 @@ def test_gradients_of_the_direct_walks(way: str) -> None:
     assert torch.autograd.gradcheck(scores, (trust, exponent))
 
 
-class HeldOut(nn.Module):
+class LeaveOneOut(nn.Module):
     """What training computes, as a forward pass."""
 
     def __init__(self, walks: NeighbourWalks, way: str):

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recbole_kgif.model.spectral_filter import Damping, chebyshev_coefficients, damping
+from recbole_kgif.model.spectral_filter import (
+    SpectralFilter,
+    chebyshev_coefficients,
+    ridge_filter,
+)
 
 
 def similarities(n: int = 6, seed: int = 0) -> Tensor:
@@ -18,12 +22,14 @@ def similarities(n: int = 6, seed: int = 0) -> Tensor:
     return factor @ factor.T
 
 
-@given(strength=st.floats(0.01, 2), largest=st.floats(0.1, 100), x=st.floats(0, 1))
+@given(
+    regularisation=st.floats(0.01, 2), largest=st.floats(0.1, 100), x=st.floats(0, 1)
+)
 def test_a_high_degree_comes_as_near_as_one_likes(
-    strength: float, largest: float, x: float
+    regularisation: float, largest: float, x: float
 ) -> None:
     def function(value: float) -> float:
-        return 1 / (1 + strength * value)
+        return 1 / (1 + regularisation * value)
 
     coefficients = chebyshev_coefficients(function, largest, 60)
     angle = math.acos(2 * x - 1)
@@ -34,7 +40,7 @@ def test_a_high_degree_comes_as_near_as_one_likes(
 @pytest.mark.parametrize("degree", [1, 2, 5])
 def test_the_polynomial_is_applied_without_the_matrix(degree: int) -> None:
     matrix, vectors = similarities(), torch.eye(6, 2).double()
-    found = damping(matrix.matmul, matrix.diagonal(), 0.25, degree)
+    found = ridge_filter(matrix.matmul, matrix.diagonal(), 0.25, degree)
     assert found is not None and len(found.coefficients) == degree + 1
     values, basis = np.linalg.eigh(matrix.numpy() * found.scale)
     assert 0 < values.max() <= found.largest
@@ -52,19 +58,19 @@ def test_the_polynomial_is_applied_without_the_matrix(degree: int) -> None:
     )
 
 
-def test_strong_directions_are_damped_and_those_of_weight_one_are_not() -> None:
+def test_strong_directions_are_shrunk_and_those_of_weight_one_are_not() -> None:
     matrix = torch.diag(torch.tensor([20.0, 1, 1, 0.5])).double()
-    found = damping(matrix.matmul, torch.ones(4).double(), 0.25, 40)
+    found = ridge_filter(matrix.matmul, torch.ones(4).double(), 0.25, 40)
     assert found is not None and found.scale == 1
     weights = found.apply(matrix.matmul, torch.eye(4).double()).diagonal()
     expected = 1.25 / (1 + 0.25 * matrix.diagonal())
     torch.testing.assert_close(weights, expected, atol=1e-3, rtol=0)
 
 
-def test_the_scale_of_the_similarities_has_no_say() -> None:
+def test_the_scale_of_the_similarities_does_not_matter() -> None:
     matrix = similarities()
-    one = damping(matrix.matmul, matrix.diagonal(), 0.25, 3)
-    other = damping((8 * matrix).matmul, 8 * matrix.diagonal(), 0.25, 3)
+    one = ridge_filter(matrix.matmul, matrix.diagonal(), 0.25, 3)
+    other = ridge_filter((8 * matrix).matmul, 8 * matrix.diagonal(), 0.25, 3)
     assert one is not None and other is not None
     torch.testing.assert_close(
         one.apply(matrix.matmul, torch.eye(6).double()),
@@ -74,10 +80,10 @@ def test_the_scale_of_the_similarities_has_no_say() -> None:
 
 def test_the_diagonal_is_a_mean_over_items_that_have_neighbours() -> None:
     matrix = torch.diag(torch.tensor([0.0, 4, 2])).double()
-    found = damping(matrix.matmul, matrix.diagonal(), 0.25, 2)
-    assert isinstance(found, Damping) and found.scale == pytest.approx(1 / 3)
+    found = ridge_filter(matrix.matmul, matrix.diagonal(), 0.25, 2)
+    assert isinstance(found, SpectralFilter) and found.scale == pytest.approx(1 / 3)
 
 
-def test_without_similarities_there_is_nothing_to_damp() -> None:
+def test_without_similarities_there_is_nothing_to_filter() -> None:
     matrix = torch.zeros(3, 3)
-    assert damping(matrix.matmul, matrix.diagonal(), 0.25, 2) is None
+    assert ridge_filter(matrix.matmul, matrix.diagonal(), 0.25, 2) is None

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from recbole_kgif.cli import main
-from recbole_kgif.model.cuda_graphs import record_training
+from recbole_kgif.model.cuda_graphs import capture_training_step
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.training.preflight import estimate, sizes_of
 from tests.conftest import Loaded, Run
@@ -129,7 +129,7 @@ def test_the_estimate_of_memory_is_near_what_the_tensors_take(
 
 
 def _train_steps(model: KGIF, loaded: Loaded, data: LargerData) -> None:
-    record_training(model.train(), loaded.config, 2048, 2048)
+    capture_training_step(model.train(), loaded.config, 2048, 2048)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     batch = {name: ids.to("cuda") for name, ids in data.batch(2048).items()}
     for _ in range(2):

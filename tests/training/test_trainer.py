@@ -10,7 +10,7 @@ from recbole.utils import KGDataLoaderState, get_trainer, init_seed
 from torch import Tensor
 
 from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.spectral_filter import Damping
+from recbole_kgif.model.spectral_filter import SpectralFilter
 from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 
@@ -153,9 +153,9 @@ def test_two_balances_are_validated_in_one_pass_as_in_two(
     walked: list[int] = []
     forward = model.walks.forward
 
-    def noting(users: Tensor, damping: Optional[Damping]) -> Tensor:
+    def noting(users: Tensor, spectral_filter: Optional[SpectralFilter]) -> Tensor:
         walked.append(len(users))
-        return forward(users, damping)
+        return forward(users, spectral_filter)
 
     monkeypatch.setattr(model.walks, "forward", noting)
     model.balance.copy_(balances[0])

@@ -1,0 +1,234 @@
+r"""The part of KGIF's score that direct walks over shared neighbours give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from .kernels import sparse_dense_product, transposed
+from .shared_neighbours import SharedNeighbours
+from .spectral_filter import SpectralFilter, ridge_filter
+
+
+class NeighbourWalks(nn.Module):
+    """Score of the direct walks user - item - neighbour - item, filtered.
+
+    With N(u) the training items of a user and x the entries of `SharedNeighbours`::
+
+        v(u, i) = |N(u)|^-a  sum_{j in N(u)} sum_n g_{r(n)} x_jn x_in
+        w(u, i) = sum_l v(u, l) P_li
+
+    where n runs over all neighbours of both j and i: entities, and other users who have
+    interacted with both. P is a polynomial of the item kernel, the matrix of the same
+    sums between any two items (`spectral_filter`): longer walks from item to item
+    subtract what many items have in common.
+
+    The relation weights g_r > 0 and the exponent a are learned without P, from
+    leave-one-out scores: each interaction is scored as if it were not in the graph, as
+    an item is no evidence of itself. All this is our choice, for the paper's balance of
+    user-centric and item-centric representations: embeddings of a few dimensions cannot
+    tell apart tens of thousands of entities that link two or three items each, and
+    these walks can. Each walk has an exact share of the score.
+
+    Args:
+        shared: what the items have in common
+        n_relations: number of relations, inverse ones included
+    """
+
+    # A few numbers that every interaction depends on may learn faster than embeddings.
+    rate = 10.0
+    initial_exponent = 0.5
+    # Chosen on validation, where twice as much was no better.
+    regularisation = 0.125
+    filter_degree = 4
+    n_users_at_once = 64
+
+    leave_one_out_value: Tensor
+
+    def __init__(self, shared: SharedNeighbours, n_relations: int):
+        super().__init__()
+        self.shared = shared
+        # Named as in the checkpoints of version 0.1.0: log(g_r) / rate.
+        self.relation_trust = nn.Embedding(n_relations, 1)
+        self.exponent = nn.Parameter(torch.zeros(()))
+        self.leave_one_out, value = shared.leave_one_out_walks(n_relations)
+        self.register_buffer("leave_one_out_value", value, persistent=False)
+
+    def relation_weights(self) -> Tensor:
+        """g_r of each relation, shape: [n_relations]."""
+        return (self.rate * self.relation_trust.weight.squeeze(-1)).exp()
+
+    def user_factor(self, n_items: Tensor) -> Tensor:
+        """Factor |N(u)|^-a for numbers of items, of the same shape."""
+        exponent = self.initial_exponent + self.rate * self.exponent
+        return n_items.clamp(min=1).to(exponent.dtype).pow(-exponent)
+
+    def n_items_of(self, users: Tensor) -> Tensor:
+        """|N(u)| of the given users, of the same shape."""
+        pointer = self.shared.history.row_pointer
+        return pointer[users + 1] - pointer[users]
+
+    def forward(
+        self, users: Tensor, spectral_filter: Optional[SpectralFilter]
+    ) -> Tensor:
+        """Score all items for the given users.
+
+        Args:
+            users: shape: [n_selected]
+            spectral_filter: the result of `spectral_filter`; None leaves P out
+
+        Returns:
+            Shape: [n_selected, n_items]
+        """
+        shared = self.shared
+        scores = shared.value.new_empty(len(users), shared.items.n_rows)
+        product = self._item_kernel(self.relation_weights()[shared.relation])
+        # On a CPU a few users at a time, whose vectors stay in its cache.
+        is_cached = users.device.type == "cpu"
+        n_at_once = self.n_users_at_once if is_cached else max(len(users), 1)
+        for first in range(0, len(users), n_at_once):
+            selected = users[first : first + n_at_once]
+            user, interaction = shared.history.entries_of_rows(selected)
+            seen = shared.value.new_zeros(shared.history.n_columns, len(selected))
+            seen[shared.history.column[interaction], user] = 1
+            of_items = product(seen, without=selected)
+            if spectral_filter is not None:
+                of_items = spectral_filter.apply(product, of_items)
+            of_items = of_items * self.user_factor(self.n_items_of(selected))
+            scores[first : first + n_at_once] = of_items.t()
+        return scores
+
+    def spectral_filter(self) -> Optional[SpectralFilter]:
+        """P for the current relation weights, None where no item has a neighbour."""
+        items, value = self.shared.items, self.shared.value
+        weights = self.relation_weights().detach()[self.shared.relation]
+        of_entries = value.square() * weights.index_select(0, items.column)
+        diagonal = value.new_zeros(items.n_rows).index_add(0, items.row, of_entries)
+        return ridge_filter(
+            self._item_kernel(weights),
+            diagonal,
+            self.regularisation,
+            self.filter_degree,
+        )
+
+    def _item_kernel(self, weights: Tensor) -> Callable[..., Tensor]:
+        """The function that multiplies by the item kernel K.
+
+        Args:
+            weights: g of each neighbour, shape: [n_neighbours]
+
+        Returns:
+            Maps vectors, shape: [n_items, n], to their products of the same shape; with
+            users as ``without``, shape: [n], each product leaves out what that user
+            adds to K as a neighbour
+        """
+        items, value = self.shared.items, self.shared.value
+        to_neighbours = transposed(items, value)
+
+        def product(of_items: Tensor, without: Optional[Tensor] = None) -> Tensor:
+            reached = to_neighbours(of_items)
+            if without is not None:
+                self.shared.zero_own_neighbour_(reached, without)
+            reached *= weights.unsqueeze(-1)
+            return sparse_dense_product(items, value, reached)
+
+        return product
+
+    def leave_one_out_scores(
+        self, user: Tensor, item: Tensor, other_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores v with each of the given interactions left out of the graph.
+
+        Args:
+            user: shape: [batch_size]
+            item: an item that each user has interacted with, shape: [batch_size]
+            other_items: shape: [n_others]
+
+        Returns:
+            Scores of the interactions, shape: [batch_size], and of their users with the
+            other items, shape: [batch_size, n_others]
+        """
+        interaction = self.shared.interaction_of(user, item)
+        position, entry = self.leave_one_out.entries_of_rows(interaction)
+        weights = self.relation_weights().index_select(
+            0, self.leave_one_out.column[entry]
+        )
+        part = self.leave_one_out_value[entry] * weights
+        of_item = part.new_zeros(len(item)).index_add(0, position, part)
+        between_items = self._between_items(other_items)
+        users, user_position = user.unique(return_inverse=True)
+        history = self.shared.history.rows(users)
+        of_user = sparse_dense_product(
+            history, between_items.new_ones(history.n_entries), between_items
+        )
+        of_user = of_user.index_select(0, user_position)
+        return self._without_item(user, item, of_item, of_user, between_items)
+
+    def fixed_size_leave_one_out_scores(
+        self, user: Tensor, item: Tensor, other_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """`leave_one_out_scores` by operations of the same sizes for every batch.
+
+        CUDA graphs need that. The sums of all interactions and users are computed, and
+        those of the batch are taken from them.
+        """
+        weights, items = self.relation_weights(), self.shared.items
+        history = self.shared.history
+        of_all = sparse_dense_product(
+            self.leave_one_out, self.leave_one_out_value, weights.unsqueeze(-1)
+        )
+        interaction = self.shared.interaction_of(user, item)
+        of_item = of_all.squeeze(-1).index_select(0, interaction)
+        selected = weights.new_zeros(items.n_rows, len(other_items))
+        selected.scatter_(0, other_items.unsqueeze(0), 1)
+        product = self._item_kernel(weights.index_select(0, self.shared.relation))
+        between_items = product(selected)
+        ones = weights.new_ones(history.n_entries)
+        of_user = sparse_dense_product(history, ones, between_items)
+        of_user = of_user.index_select(0, user)
+        return self._without_item(user, item, of_item, of_user, between_items)
+
+    def _between_items(self, items: Tensor) -> Tensor:
+        """sum_n g_{r(n)} x_jn x_in of every item j and the given items i.
+
+        Args:
+            items: shape: [n_selected]
+
+        Returns:
+            Shape: [n_items, n_selected]
+        """
+        pattern, value = self.shared.items, self.shared.value
+        position, entry = pattern.entries_of_rows(items)
+        neighbour = pattern.column[entry]
+        weights = self.relation_weights().index_select(
+            0, self.shared.relation[neighbour]
+        )
+        reached = value.new_zeros(pattern.n_columns, len(items))
+        reached[neighbour, position] = value[entry] * weights
+        return sparse_dense_product(pattern, value, reached)
+
+    def _without_item(
+        self,
+        user: Tensor,
+        item: Tensor,
+        of_item: Tensor,
+        of_user: Tensor,
+        between_items: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Leave-one-out scores from sums, of which only ``of_user`` counts the item.
+
+        Args:
+            user: shape: [batch_size]
+            item: shape: [batch_size]
+            of_item: sum of each interaction, shape: [batch_size]
+            of_user: sums of the users with the other items, shape: [batch_size,
+                n_others]
+            between_items: sums of all items with the other items, shape: [n_items,
+                n_others]
+        """
+        of_others = of_user - between_items.index_select(0, item)
+        factor = self.user_factor(self.n_items_of(user) - 1)
+        return of_item * factor, of_others * factor.unsqueeze(-1)
