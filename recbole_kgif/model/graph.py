@@ -6,7 +6,6 @@ both directions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -121,32 +120,6 @@ class CollaborativeKnowledgeGraph(nn.Module):
         return torch.stack(
             [position, column.index_select(0, linked.index_select(0, entry))]
         )
-
-
-class RelationTokens(nn.Module):
-    """The distinct relations of each node, and how often each occurs.
-
-    Args:
-        graph: the graph
-        left_out: ids of relations that are no tokens
-
-    Attributes:
-        pattern: pattern nodes x relations, an entry per token
-        count: edges of the node with the relation, c_nr, shape: [n_tokens]
-    """
-
-    count: Tensor
-
-    def __init__(
-        self, graph: CollaborativeKnowledgeGraph, left_out: Sequence[int] = ()
-    ):
-        super().__init__()
-        pairs = graph.node_relations
-        kept = ~torch.isin(pairs.column, pairs.column.new_tensor(left_out))
-        self.pattern = SparsePattern(
-            pairs.row[kept], pairs.column[kept], pairs.n_rows, pairs.n_columns
-        )
-        self.register_buffer("count", graph.pair_count[kept], persistent=False)
 
 
 def join_interactions_and_triples(

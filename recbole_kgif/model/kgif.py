@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from .graph import (
     CollaborativeKnowledgeGraph,
-    RelationTokens,
     Triples,
     drop_dangling_nodes,
     join_interactions_and_triples,
@@ -165,10 +164,8 @@ class KGIF(KnowledgeRecommender):
             # Interactions are no tokens: they would tell items with training
             # interactions from those without.
             interactions = self.interaction_relation
-            tokens = RelationTokens(
-                self.graph, left_out=(interactions, interactions + self.n_relations)
-            )
-            self.fusion = InformationFusion(tokens, d)
+            left_out = (interactions, interactions + self.n_relations)
+            self.fusion = InformationFusion(self.graph, d, left_out)
         self.attention: Optional[EdgeAttention] = None
         if uses_attention:
             self.attention = EdgeAttention(

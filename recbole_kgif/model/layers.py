@@ -9,6 +9,7 @@ the equations are our reading unless a docstring says otherwise.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Optional
 
 import torch
@@ -21,7 +22,7 @@ from .attention_kernels import (
     quadratic_form,
     segment_softmax,
 )
-from .graph import CollaborativeKnowledgeGraph, RelationTokens
+from .graph import CollaborativeKnowledgeGraph
 from .kernels import linear_propagation, sampled_dense_product, sparse_dense_product
 from .sparse_pattern import SparsePattern
 from .vectors import NodeVectors, RelationVectors
@@ -82,15 +83,31 @@ class InformationFusion(nn.Module):
     choice.
 
     Args:
-        tokens: the relations of each node
+        graph: the graph
         embedding_size: d
+        left_out: ids of relations that are no tokens
+
+    Attributes:
+        tokens: pattern nodes x relations, an entry per distinct relation of a node
+        token_count: how often it occurs, c_nr, shape: [n_tokens]
     """
 
     initial_gate = 0.1
+    token_count: Tensor
 
-    def __init__(self, tokens: RelationTokens, embedding_size: int):
+    def __init__(
+        self,
+        graph: CollaborativeKnowledgeGraph,
+        embedding_size: int,
+        left_out: Sequence[int] = (),
+    ):
         super().__init__()
-        self.tokens = tokens
+        pairs = graph.node_relations
+        kept = ~torch.isin(pairs.column, pairs.column.new_tensor(left_out))
+        self.tokens = SparsePattern(
+            pairs.row[kept], pairs.column[kept], pairs.n_rows, pairs.n_columns
+        )
+        self.register_buffer("token_count", graph.pair_count[kept], persistent=False)
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
         self.key = nn.Linear(embedding_size, embedding_size, bias=False)
         self.value = nn.Linear(embedding_size, embedding_size, bias=False)
@@ -101,12 +118,12 @@ class InformationFusion(nn.Module):
 
         The remainder to one is a_nn, the weight of the node's own token.
         """
-        pattern = self.tokens.pattern
+        pattern = self.tokens
         # (W_Q e) . (W_K k) = e . (W_Q^T W_K k): the few keys take both matrices.
         key = self.key(relation_embeddings) @ self.query.weight
         scale = 1 / math.sqrt(node_embeddings.shape[-1])
         logit = sampled_dense_product(pattern, node_embeddings, key) * scale
-        logit = logit + self.tokens.count.log()
+        logit = logit + self.token_count.log()
         own_matrix = self.key.weight.t() @ self.query.weight
         own_logit = quadratic_form(node_embeddings, own_matrix) * scale
         own_segment = torch.arange(pattern.n_rows, device=own_logit.device)
@@ -131,7 +148,7 @@ class InformationFusion(nn.Module):
         # The gate is applied to the few relations rather than to all nodes.
         relation_value = self.gate * self.value(relation_embeddings)
         return node_embeddings + sparse_dense_product(
-            self.tokens.pattern, weight, relation_value
+            self.tokens, weight, relation_value
         )
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from recbole_kgif.model.graph import (
     CollaborativeKnowledgeGraph,
-    RelationTokens,
     Triples,
     drop_dangling_nodes,
     join_interactions_and_triples,
 )
+from recbole_kgif.model.layers import InformationFusion
 from recbole_kgif.model.shared_neighbours import SharedNeighbours
 from recbole_kgif.model.sparse_pattern import SparsePattern
 
@@ -87,10 +87,12 @@ def test_pairs_count_the_edges_of_a_node_by_relation() -> None:
 def test_tokens_are_the_pairs_but_for_relations_left_out(
     left_out: Sequence[int],
 ) -> None:
-    tokens = RelationTokens(graph_of(FACTS), left_out)
-    assert pair_counts(tokens.pattern, tokens.count) == pair_counts_by_hand(left_out)
-    assert tokens.pattern.n_rows == N_NODES
-    assert tokens.pattern.n_columns == 2 * N_RELATIONS
+    fusion = InformationFusion(graph_of(FACTS), 2, left_out)
+    assert pair_counts(fusion.tokens, fusion.token_count) == pair_counts_by_hand(
+        left_out
+    )
+    assert fusion.tokens.n_rows == N_NODES
+    assert fusion.tokens.n_columns == 2 * N_RELATIONS
 
 
 def test_an_isolated_node_has_no_edges() -> None:

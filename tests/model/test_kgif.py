@@ -274,7 +274,7 @@ def test_interactions_are_no_tokens_of_the_fusion(
     relations = model.graph.node_relations.column.unique().tolist()
     interactions = {model.interaction_relation, 2 * model.n_relations - 1}
     assert interactions < set(relations)
-    tokens = model.fusion.tokens.pattern.column.unique().tolist()
+    tokens = model.fusion.tokens.column.unique().tolist()
     assert set(tokens) == set(relations) - interactions
     # Users have nothing else.
     own, fused = model.node_embedding.weight, model.fused_embeddings()

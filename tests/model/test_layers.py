@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recbole_kgif.model import attention_kernels
-from recbole_kgif.model.graph import CollaborativeKnowledgeGraph, RelationTokens
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
 from recbole_kgif.model.layers import (
     BiInteraction,
     DynamicProjection,
@@ -74,7 +74,7 @@ def test_dynamic_projection_follows_its_equation() -> None:
 def test_fusion_follows_its_equation(
     graph: CollaborativeKnowledgeGraph, left_out: Sequence[int]
 ) -> None:
-    fusion = randomised(InformationFusion(RelationTokens(graph, left_out), D))
+    fusion = randomised(InformationFusion(graph, D, left_out))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     fused = fusion(nodes, relations)
     query, key, value = (
@@ -100,7 +100,7 @@ def test_nodes_without_relations_stay_as_they_are_in_the_fusion(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     everything = range(2 * N_RELATIONS)
-    fusion = randomised(InformationFusion(RelationTokens(graph, everything), D))
+    fusion = randomised(InformationFusion(graph, D, everything))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     fused = fusion(nodes, relations)
     torch.testing.assert_close(fused, nodes)
@@ -111,7 +111,7 @@ def test_nodes_without_relations_stay_as_they_are_in_the_fusion(
 def test_fusion_starts_close_to_the_embeddings(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
-    gate = InformationFusion(RelationTokens(graph), D).gate.item()
+    gate = InformationFusion(graph, D).gate.item()
     assert 0 < gate <= 0.1
 
 
@@ -270,7 +270,7 @@ class ChainOfLayers(nn.Module):
     def __init__(self, graph: CollaborativeKnowledgeGraph):
         super().__init__()
         self.graph = graph
-        self.fusion = randomised(InformationFusion(RelationTokens(graph), D))
+        self.fusion = randomised(InformationFusion(graph, D))
         self.projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
         self.attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
         self.propagation = Propagation(2, D, False)
