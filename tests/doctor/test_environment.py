@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from recbole_kgif.doctor import environment, training
+from recbole_kgif.doctor import environment, smoke_training
 from recbole_kgif.doctor.environment import (
     examine_environment,
     examine_versions,
@@ -194,7 +194,7 @@ def test_training_takes_two_steps(
         return calculate_loss(self, interaction)
 
     monkeypatch.setattr(KGIF, "calculate_loss", counting)
-    assert len(training._train()) >= 2
+    assert len(smoke_training._train()) >= 2
     assert len(steps) == 2
 
 
@@ -204,9 +204,9 @@ def test_a_training_that_fails_is_a_problem(
     def fail() -> list[float]:
         raise RuntimeError("no\nluck")
 
-    monkeypatch.setattr(training, "_train", fail)
+    monkeypatch.setattr(smoke_training, "_train", fail)
     finding = examine_training()
     assert finding.level is Level.PROBLEM
     assert finding.meaning == "RuntimeError: no luck."
-    monkeypatch.setattr(training, "_train", lambda: [1.0, float("nan")])
+    monkeypatch.setattr(smoke_training, "_train", lambda: [1.0, float("nan")])
     assert examine_training().level is Level.PROBLEM
