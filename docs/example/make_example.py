@@ -1,9 +1,9 @@
-"""Make the ratings of the tutorial's example: who cooked which recipe.
+"""Generate the ratings of the tutorial's example: who cooked which recipe.
 
-`recipes.csv` and `graph.csv` are written by hand. This script makes `ratings.csv` from
-them: forty made-up cooks, each with a liking for some ingredients and cuisines, cook
-recipes over a year and rate them. It draws with a fixed seed and gives the same file
-each time.
+`recipes.csv` and `graph.csv` were written by hand. This script generates `ratings.csv`
+from them: forty synthetic cooks, each with preferences for some ingredients and
+cuisines, cook recipes over a year and rate them. The seed is fixed, so the file is the
+same each time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST_DAY, N_DAYS = date(2024, 1, 1), 366
 
 
 def run() -> None:
-    """Write the ratings to the file that the command line names."""
+    """Write the ratings to the file given on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=HERE / "ratings.csv")
     output = parser.parse_args().output
@@ -47,13 +47,13 @@ def facts_by_recipe() -> dict[str, list[str]]:
 
 
 def make_ratings(facts: Mapping[str, Sequence[str]]) -> list[tuple[str, str, int, str]]:
-    """What the cooks cooked.
+    """Simulate what the cooks cook.
 
     Args:
         facts: the ingredients and the cuisine of each recipe.
 
     Returns:
-        Cook, recipe, stars from 1 to 5, and day of each time that somebody cooked.
+        Cook, recipe, stars from 1 to 5, and date of each rating.
     """
     random_numbers = random.Random(SEED)
     rows = []
@@ -70,14 +70,14 @@ def _ratings_of_one(
         fact: random_numbers.gauss(0, 1)
         for fact in sorted({fact for of_recipe in facts.values() for fact in of_recipe})
     }
-    likings = {
+    preferences = {
         recipe: sum(tastes[fact] for fact in of_recipe) / math.sqrt(len(of_recipe))
         for recipe, of_recipe in facts.items()
     }
-    # The largest of liking plus Gumbel noise: a draw without replacement.
+    # The largest of preference plus Gumbel noise: sampling without replacement.
     drawn = sorted(
-        likings,
-        key=lambda recipe: 2 * likings[recipe] + _gumbel(random_numbers),
+        preferences,
+        key=lambda recipe: 2 * preferences[recipe] + _gumbel(random_numbers),
         reverse=True,
     )[: random_numbers.randint(FEWEST_RECIPES, MOST_RECIPES)]
     days = sorted(random_numbers.sample(range(N_DAYS), len(drawn)))
@@ -85,7 +85,7 @@ def _ratings_of_one(
     return [
         (
             recipe,
-            _stars(likings[recipe], random_numbers),
+            _stars(preferences[recipe], random_numbers),
             (FIRST_DAY + timedelta(days=day)).isoformat(),
         )
         for recipe, day in zip(drawn, days)
@@ -96,8 +96,8 @@ def _gumbel(random_numbers: random.Random) -> float:
     return -math.log(-math.log(1 - random_numbers.random()))
 
 
-def _stars(liking: float, random_numbers: random.Random) -> int:
-    return min(5, max(1, round(3.5 + liking + random_numbers.gauss(0, 0.5))))
+def _stars(preference: float, random_numbers: random.Random) -> int:
+    return min(5, max(1, round(3.5 + preference + random_numbers.gauss(0, 0.5))))
 
 
 if __name__ == "__main__":
