@@ -1,7 +1,7 @@
-"""How time and memory of KGIF grow with the graph, from 10^4 edges on.
+"""Growth of time and memory of KGIF with the graph, from 10^4 edges on.
 
-Each graph has the degrees and relations of Amazon-book at another size (see
-`synthetic.py`), and a process of its own.
+Each graph has the degrees and relations of Amazon-book, scaled (see `synthetic.py`),
+and is measured in a separate process.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
-from device import Device, add_device_argument, chosen_device
-from matplotlib.axes import Axes
-from measuring import ProcessEnded, in_fresh_process, seconds_of
-from reporting import (
+from benchmark_report import (
     COLOURS,
     MARKERS,
     Report,
     add_largest_argument,
     add_output_argument,
+    format_bytes,
+    format_seconds,
     prepare_output,
     run_as_script,
-    shown_bytes,
-    shown_seconds,
     write_report,
 )
+from cpu_or_gpu import Device, add_gpu_argument, select_device
+from matplotlib.axes import Axes
+from measurement import ProcessKilled, min_seconds, run_in_fresh_process
 from synthetic import PUBLISHED, SyntheticData, generate, scaled
 from tqdm import tqdm
 
@@ -38,29 +38,29 @@ SIZES = [10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7]
 BATCH_SIZE = 2048
 REPETITIONS = 5
 
-# Below, what a call costs by itself hides what it costs by the edge.
+# For smaller graphs, the overhead of a call hides the cost per edge.
 _FIT_FROM = 10**5
 
 TIMES = {
-    "model_seconds": "making the model",
+    "model_seconds": "model construction",
     "propagation_seconds": "propagation",
     "attention_seconds": "attention",
     "step_seconds": "training step",
 }
-MEMORY = {"peak_bytes": "peak memory", "model_bytes": "of it the model's"}
+MEMORY = {"peak_bytes": "peak memory", "model_bytes": "memory of the model"}
 
 
 def run() -> None:
-    """Measure as the command line asks for, and write the report."""
+    """Run the benchmark of the command line, and write the report."""
     namespace = _parser().parse_args()
-    device = chosen_device(namespace)
+    device = select_device(namespace)
     output = prepare_output(namespace.output)
     sizes = [size for size in SIZES if size <= namespace.largest] or [namespace.largest]
     measured, ended = [], None
     for size in tqdm(sizes, desc="graphs", unit="graph"):
         try:
-            measured.append(in_fresh_process(measure, size, device))
-        except ProcessEnded:
+            measured.append(run_in_fresh_process(measure, size, device))
+        except ProcessKilled:
             ended = size
             break
     if not measured:
@@ -77,10 +77,10 @@ def run() -> None:
 
 
 class TensorDataset:
-    """As much of a data set of RecBole's as KGIF needs, straight from arrays.
+    """The part of RecBole's data set that KGIF needs, built from arrays.
 
     Args:
-        data: a synthetic data set; id 0 is kept free for padding.
+        data: a synthetic data set; id 0 is reserved for padding.
     """
 
     def __init__(self, data: SyntheticData) -> None:
@@ -94,7 +94,7 @@ class TensorDataset:
             "user_id": counts.users + 1,
             "item_id": counts.items + 1,
             "entity_id": counts.items + counts.entities + 1,
-            # RecBole has one more, of the interactions.
+            # RecBole adds one for the interactions.
             "relation_id": counts.relations + 2,
         }
         self.inter_feat = {"user_id": ids(data.users), "item_id": ids(data.items)}
@@ -109,19 +109,19 @@ class TensorDataset:
         return self.sizes[field]
 
     def batch(self, size: int, device: str) -> dict[str, Any]:
-        """Some interactions and triples, with negatives drawn from all."""
+        """Sample interactions and triples, with uniform negatives."""
         import torch
 
         torch.manual_seed(0)
 
-        def some(columns: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        def sample(columns: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             n = len(next(iter(columns.values())))
             chosen = torch.randint(n, (size,))
             return {name: values[chosen] for name, values in columns.items()}
 
         columns = {
-            **some(self.inter_feat),
-            **some(self.kg_feat),
+            **sample(self.inter_feat),
+            **sample(self.kg_feat),
             "neg_item_id": torch.randint(1, self.num("item_id"), (size,)),
             "neg_tail_id": torch.randint(1, self.num("entity_id"), (size,)),
         }
@@ -129,14 +129,14 @@ class TensorDataset:
 
 
 def measure(n_edges: int, device: Device) -> dict[str, Any]:
-    """Times and memory of KGIF, with its defaults, on a graph of this size.
+    """Measure KGIF with its defaults on a graph of this size.
 
     Args:
-        n_edges: edges of the graph, about.
-        device: where it is measured.
+        n_edges: approximate number of edges.
+        device: the device.
 
     Returns:
-        The figures of a row, and the environment.
+        Seconds and bytes of one row of the table, and the environment.
     """
     prepare_process()
     import torch
@@ -146,19 +146,19 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
 
     dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))
     config = make_config("KGIF", "synthetic", {**device.options, "state": "ERROR"})
-    before = device.memory_now()
+    before = device.current_memory()
     start = time.perf_counter()
     model = KGIF(config, dataset).to(device.name).train()
     model_seconds = time.perf_counter() - start
     with torch.no_grad():
         embeddings = model.fused_embeddings()
         weights = model.edge_weights()
-        propagation = seconds_of(
+        propagation = min_seconds(
             lambda: model.propagation(model.graph, weights, embeddings),
             REPETITIONS,
-            device.wait,
+            device.synchronize,
         )
-        attention = seconds_of(model.edge_weights, REPETITIONS, device.wait)
+        attention = min_seconds(model.edge_weights, REPETITIONS, device.synchronize)
     batch = dataset.batch(BATCH_SIZE, device.name)
 
     def step() -> None:
@@ -172,7 +172,7 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
         "model_seconds": model_seconds,
         "propagation_seconds": propagation,
         "attention_seconds": attention,
-        "step_seconds": seconds_of(step, REPETITIONS, device.wait),
+        "step_seconds": min_seconds(step, REPETITIONS, device.synchronize),
         "peak_bytes": device.peak_memory(),
         "model_bytes": device.peak_memory() - before,
         "environment": device.environment(),
@@ -180,14 +180,14 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
 
 
 def exponent(edges: Sequence[float], values: Sequence[float]) -> Optional[float]:
-    """Power of the edges by which something grows: the slope of the logarithms.
+    """Exponent of growth: the slope in logarithmic scale.
 
     Args:
-        edges: sizes.
-        values: what was measured at each.
+        edges: numbers of edges.
+        values: measured value of each.
 
     Returns:
-        The exponent over the sizes from 10^5 edges on; None for fewer than two.
+        The exponent, fitted from 10^5 edges on; None for fewer than two sizes.
     """
     large = [place for place, size in enumerate(edges) if size >= 0.9 * _FIT_FROM]
     if len(large) < 2:
@@ -213,8 +213,8 @@ def _report(
             f"{row['edges']:,}",
             f"{row['nodes']:,}",
             f"{row['pairs']:,}",
-            *(shown_seconds(row[name]) for name in TIMES),
-            *(shown_bytes(row[name]) for name in MEMORY),
+            *(format_seconds(row[name]) for name in TIMES),
+            *(format_bytes(row[name]) for name in MEMORY),
         ]
         for row in measured
     ]
@@ -223,25 +223,25 @@ def _report(
     notes = [
         f"Propagation: three layers, forward. Attention: the weights of all edges, "
         f"forward. Training step: losses of a batch of {BATCH_SIZE:,} and their "
-        f"gradients. Each is the least of {REPETITIONS} times. The model's memory is "
-        "what the process takes above the interpreter, the libraries and the data. The "
-        f"exponents are fitted from {_FIT_FROM:,} edges on; 1 is linear.",
+        f"gradients. Each is the minimum of {REPETITIONS} times. The memory of the "
+        "model is that of the process without the interpreter, the libraries and the "
+        f"data. The exponents are fitted from {_FIT_FROM:,} edges on; 1 is linear.",
     ]
     if ended is not None:
         notes.append(
-            f"The process with {ended:,} edges was killed, in all likelihood for want "
-            "of memory."
+            f"The process with {ended:,} edges was killed, probably because memory ran "
+            "out."
         )
     return Report(
-        name=f"growth{device.suffix}",
-        title=f"Growth of KGIF with the graph{device.place}",
-        introduction="Synthetic graphs with the counts of Amazon-book, scaled to "
-        "another number of edges, with degrees and frequencies of relations that fall "
-        "by powers. Embeddings of 64, three layers.",
+        name=f"growth{device.name_suffix}",
+        title=f"Growth of KGIF with the graph{device.title_suffix}",
+        introduction="Synthetic graphs with the counts of Amazon-book, scaled in the "
+        "number of edges, with power-law degrees and relation frequencies. Embeddings "
+        "of 64, three layers.",
         header=["edges", "nodes", "pairs", *TIMES.values(), *MEMORY.values()],
         rows=rows,
         notes=notes,
-        figures={
+        values={
             "environment": measured[0]["environment"],
             "shape": SHAPE,
             "batch_size": BATCH_SIZE,
@@ -276,7 +276,7 @@ def _draw(axes: Sequence[Axes], measured: Sequence[Mapping[str, Any]]) -> None:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(allow_abbrev=False, description=__doc__)
     add_largest_argument(parser, default=SIZES[-1])
-    add_device_argument(parser)
+    add_gpu_argument(parser)
     add_output_argument(parser)
     return parser
 

@@ -1,8 +1,8 @@
-"""KGIF on data sets as large as the paper's: time of epoch and validation, and memory.
+"""KGIF at the size of the paper's data sets: time of epoch and validation, and memory.
 
-The data are synthetic twins with the published counts (see `synthetic.py`): they say
-what KGIF takes, not how well it ranks. They are written as RecBole's files, loaded and
-trained on as a user's would be, each in a process of its own.
+The data are synthetic, with the published counts (see `synthetic.py`): they measure
+cost, not accuracy. They are written as RecBole's files, loaded and trained on like a
+user's data, each in a separate process.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
-from device import Device, add_device_argument, chosen_device
-from matplotlib.axes import Axes
-from measuring import (
-    LOADED_COLUMNS,
-    ProcessEnded,
-    in_fresh_process,
-    in_temporary_folder,
-)
-from reporting import (
+from benchmark_report import (
     COLOURS,
     Report,
     add_output_argument,
+    format_bytes,
+    format_seconds,
     prepare_output,
     run_as_script,
-    shown_bytes,
-    shown_seconds,
     write_report,
 )
+from cpu_or_gpu import Device, add_gpu_argument, select_device
+from matplotlib.axes import Axes
+from measurement import (
+    LOADED_COLUMNS,
+    ProcessKilled,
+    run_in_fresh_process,
+    temporary_working_directory,
+)
+from step_clock import StepClock
 from synthetic import PUBLISHED, Counts, SyntheticData, generate, scaled
 from tqdm import tqdm
 
@@ -42,30 +43,30 @@ from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import at_least_one, positive
 
-# KGAT's data: a fifth is for the test, and a tenth of the rest for validation.
+# As KGAT's data: a fifth is the test set, a tenth of the rest the validation set.
 PARTS = {"train": 0.72, "valid": 0.08, "test": 0.2}
 
-# The first steps make the optimiser's state, and find the memory for everything.
+# The first steps create the optimiser's state and allocate memory.
 WARM_UP_STEPS = 3
 
-# Users whose items are ranked, where not all users' are.
+# Users of a partial validation.
 RANKED_USERS = 2000
 
 
 def run() -> None:
-    """Measure as the command line asks for, and write the report."""
+    """Run the benchmark of the command line, and write the report."""
     namespace = _parser().parse_args()
-    device = chosen_device(namespace)
+    device = select_device(namespace)
     output = prepare_output(namespace.output)
     names = _names(namespace.datasets)
     measured: dict[str, Optional[dict[str, Any]]] = {}
     for name in tqdm(names, desc="data sets", unit="set"):
         counts = _counts(name, namespace.scale)
         try:
-            measured[name] = in_fresh_process(
+            measured[name] = run_in_fresh_process(
                 measure, name, counts, namespace.steps, device
             )
-        except ProcessEnded:
+        except ProcessKilled:
             measured[name] = None
     write_report(
         output,
@@ -80,7 +81,7 @@ def _names(text: str) -> list[str]:
     for name in names:
         if name not in PUBLISHED:
             raise UserError(
-                f"--datasets {name}: not known; known are {', '.join(PUBLISHED)}"
+                f"--datasets {name}: unknown; choose from {', '.join(PUBLISHED)}"
             )
     return names
 
@@ -92,8 +93,8 @@ def _counts(name: str, scale: float) -> Counts:
     smaller = scaled(counts, round(counts.edges * scale))
     if smaller.interactions > 0.5 * smaller.users * smaller.items:
         raise UserError(
-            f"--scale {scale:g}: {name} would have more interactions than pairs of "
-            "users and items to choose from; give a larger one"
+            f"--scale {scale:g}: {name} would have too many interactions for its "
+            "users and items; give a larger scale"
         )
     return replace(smaller, relations=counts.relations)
 
@@ -102,16 +103,16 @@ def _counts(name: str, scale: float) -> Counts:
 
 
 def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> None:
-    """Write a data set as RecBole's atomic files, split.
+    """Write a data set as pre-split atomic files.
 
-    The few items that by chance are in no triple are left out with their interactions:
+    The few items without a triple are left out with their interactions, because
     RecBole cannot load them.
 
     Args:
         folder: existing folder.
         name: the data set's name.
         data: the data set.
-        seed: of the split.
+        seed: seed of the split.
     """
     is_known = np.isin(data.items, np.concatenate([data.heads, data.tails]))
     users, items = data.users[is_known], data.items[is_known]
@@ -138,70 +139,22 @@ def write_files(folder: Path, name: str, data: SyntheticData, seed: int = 0) -> 
     )
 
 
-class EnoughSteps(Exception):
-    """Ends an epoch of training early."""
-
-
-class StepClock:
-    """A loss that notes when each step begins, and ends the epoch after some.
-
-    Args:
-        loss: the model's loss of a batch.
-        n_steps: steps of the epoch that are taken; None for all.
-        device: where the model is trained.
-    """
-
-    def __init__(
-        self, loss: Callable[[Any], Any], n_steps: Optional[int], device: Device
-    ) -> None:
-        self.loss = loss
-        self.n_steps = n_steps
-        self.device = device
-        self.times: list[float] = []
-
-    def __call__(self, batch: Any) -> Any:
-        """The loss of a batch.
-
-        Raises:
-            EnoughSteps: the steps before it were all that was asked for.
-        """
-        self.device.wait()
-        self.times.append(time.perf_counter())
-        if self.n_steps is not None and len(self.times) > self.n_steps:
-            raise EnoughSteps
-        return self.loss(batch)
-
-    def train(self, trainer: Any, loader: Any) -> None:
-        """Take the steps, and note when the last one has ended."""
-        try:
-            trainer._train_epoch(loader, 0, loss_func=self)
-        except EnoughSteps:
-            return
-        self.device.wait()
-        self.times.append(time.perf_counter())
-
-    def seconds_of_a_step(self, n_first: int) -> float:
-        """Mean over all steps but the first ones, the reading of batches included."""
-        n_counted = len(self.times) - 1 - n_first
-        return (self.times[-1] - self.times[n_first]) / n_counted
-
-
 def measure(
     name: str, counts: Counts, steps: Optional[int], device: Device
 ) -> dict[str, Any]:
-    """Time and memory of KGIF, with its defaults, on a synthetic twin.
+    """Measure KGIF with its defaults on a synthetic data set.
 
     Args:
         name: the data set's name.
         counts: its sizes.
-        steps: training steps that are timed; None for a whole epoch and validation.
-        device: where it is trained.
+        steps: number of timed steps; None for a whole epoch and validation.
+        device: the device.
 
     Returns:
-        The figures of a row, and the environment.
+        Seconds, bytes and counts of one row of the table, and the environment.
     """
     prepare_process()
-    with in_temporary_folder() as folder:
+    with temporary_working_directory() as folder:
         place = folder / name
         place.mkdir()
         write_files(place, name, generate(counts))
@@ -229,17 +182,17 @@ def _train(
         config, split_seed=2020, linked_items_only=False, size_evaluation_batches=True
     )
     loaded = time.perf_counter()
-    before = device.memory_now()
+    before = device.current_memory()
     model = make_model(config, data)
     made = time.perf_counter()
     trainer = get_trainer(config["MODEL_TYPE"], "KGIF")(config, model)
     data.train.set_mode(KGDataLoaderState.RSKG)
-    steps_an_epoch = len(data.train)
-    n_warm_up = min(WARM_UP_STEPS, steps_an_epoch - 1)
+    steps_per_epoch = len(data.train)
+    n_warm_up = min(WARM_UP_STEPS, steps_per_epoch - 1)
     n_taken = None if steps is None else n_warm_up + steps
     clock = StepClock(model.calculate_loss, n_taken, device)
     clock.train(trainer, data.train)
-    a_step = clock.seconds_of_a_step(n_warm_up)
+    step_seconds = clock.seconds_per_step(n_warm_up)
     n_steps = len(clock.times) - 1 - n_warm_up
     n_users = len(data.valid.uid_list)
     n_ranked = n_users if steps is None else min(RANKED_USERS, n_users)
@@ -252,9 +205,9 @@ def _train(
         "load_seconds": loaded - start,
         "model_seconds": made - loaded,
         "timed_steps": n_steps,
-        "steps_an_epoch": steps_an_epoch,
-        "step_seconds": a_step,
-        "epoch_seconds": a_step * steps_an_epoch,
+        "steps_an_epoch": steps_per_epoch,
+        "step_seconds": step_seconds,
+        "epoch_seconds": step_seconds * steps_per_epoch,
         "ranked_users": n_ranked,
         "validation_users": n_users,
         "validation_seconds": validation,
@@ -266,24 +219,26 @@ def _train(
 
 
 def _validation_seconds(trainer: Any, data: Any, n_ranked: int) -> float:
-    """Seconds of a validation, of which so many users are ranked."""
+    """Seconds of a validation, extrapolated from this number of users."""
     from recbole.data.dataloader import FullSortEvalDataLoader
 
     trainer.eval_collector.data_collect(data.train)
-    held_out, users = data.valid._dataset, data.valid.uid_list
+    validation_set, users = data.valid._dataset, data.valid.uid_list
 
     def seconds(n_users: int) -> float:
-        of_users = held_out.inter_feat[held_out.uid_field] <= users[n_users - 1]
-        few = held_out.copy(held_out.inter_feat[of_users])
+        of_users = (
+            validation_set.inter_feat[validation_set.uid_field] <= users[n_users - 1]
+        )
+        few = validation_set.copy(validation_set.inter_feat[of_users])
         loader = FullSortEvalDataLoader(trainer.config, few, data.valid._sampler)
-        # Forgets what the model keeps from user to user.
+        # Clears what the model caches between users.
         trainer.model.train()
         start = time.perf_counter()
         trainer._valid_epoch(loader)
         return time.perf_counter() - start
 
     found, n_left = seconds(n_ranked), len(users) - n_ranked
-    # What is worked out once, such as the propagation, falls to the first user.
+    # What is computed once, such as the propagation, counts for the first user.
     return found + n_left * (found - seconds(1)) / (n_ranked - 1) if n_left else found
 
 
@@ -295,69 +250,48 @@ def _report(
     measured: Mapping[str, Optional[Mapping[str, Any]]],
     device: Device,
 ) -> Report:
-    rows = []
-    for name, row in measured.items():
-        if row is None:
-            rows.append([name, *["killed"] * 10])
-            continue
-        is_whole = row["timed_steps"] + WARM_UP_STEPS >= row["steps_an_epoch"]
-        about = "" if row["ranked_users"] == row["validation_users"] else "≈ "
-        rows.append(
-            [
-                name,
-                f"{row['edges']:,}",
-                f"{row['nodes']:,}",
-                shown_seconds(row["load_seconds"]),
-                shown_seconds(row["model_seconds"]),
-                shown_seconds(row["step_seconds"]),
-                f"{'' if is_whole else '≈ '}{shown_seconds(row['epoch_seconds'])}",
-                f"{about}{shown_seconds(row['validation_seconds'])}",
-                shown_bytes(row["peak_bytes"]),
-                shown_bytes(row["peak_bytes"] - row["before_bytes"]),
-                shown_bytes(row["estimated_bytes"]),
-            ]
-        )
+    rows = [_row(name, row) for name, row in measured.items()]
     if namespace.steps is None:
         extent = (
-            "A whole epoch was trained, of which the first three steps do not count in "
-            "the means, and a whole validation made."
+            "One whole epoch and validation; the first three steps are not part of the "
+            "means."
         )
     else:
         extent = (
-            f"Only {namespace.steps} steps were timed, after three that do not count; "
-            "an epoch with ≈ is the time of a step times the steps of an epoch, a "
-            f"validation that of {RANKED_USERS:,} users carried on to all."
+            f"Only {namespace.steps} steps were timed, after three warm-up steps. An "
+            "epoch with ≈ is the time of a step times the steps of an epoch, a "
+            f"validation with ≈ is extrapolated from {RANKED_USERS:,} users."
         )
     of_size = "" if namespace.scale == 1 else f" times {namespace.scale:g}"
     whole = [row for row in measured.values() if row is not None]
     return Report(
-        name=f"paper-size{device.suffix}",
-        title=f"KGIF at the size of the paper's data{device.place}",
-        introduction="Synthetic twins with the counts of Table 1 of the KGAT paper"
-        f"{of_size}; 72 % of the interactions are trained on. KGIF with its defaults: "
-        "embeddings of 64, three layers, batches of 2,048.",
+        name=f"paper-size{device.name_suffix}",
+        title=f"KGIF at the size of the paper's data{device.title_suffix}",
+        introduction="Synthetic data with the counts of Table 1 of the KGAT paper"
+        f"{of_size}; 72 % of the interactions are the training set. KGIF with its "
+        "defaults: embeddings of 64, three layers, batches of 2,048.",
         header=[
             "data set",
             "edges",
             "nodes",
             "loading by RecBole",
-            "making the model",
+            "model construction",
             "training step",
             "training epoch",
             "validation",
             "peak memory",
-            "of it the model's",
-            "estimated for it",
+            "memory of the model",
+            "estimated",
         ],
         rows=rows,
         notes=[
-            f"{extent} Edges and nodes are those that link something, both directions "
-            "counted. The model's memory is what the process takes above the "
-            "interpreter, the libraries and the loaded data; the estimate is the one "
-            "that is logged before a training. It leaves out what making the model "
-            "takes for a moment, and what the allocator keeps.",
+            f"{extent} Edges are counted in both directions; isolated nodes are not "
+            "counted. The memory of the model is that of the process without the "
+            "interpreter, the libraries and the loaded data. The estimate is the one "
+            "logged before training. It excludes temporary memory of the model's "
+            "construction, and memory kept by the allocator.",
         ],
-        figures={
+        values={
             "environment": whole[0]["environment"] if whole else {},
             "scale": namespace.scale,
             "datasets": measured,
@@ -365,16 +299,36 @@ def _report(
     )
 
 
+def _row(name: str, row: Optional[Mapping[str, Any]]) -> list[str]:
+    if row is None:
+        return [name, *["killed"] * 10]
+    is_whole = row["timed_steps"] + WARM_UP_STEPS >= row["steps_an_epoch"]
+    has_all_users = row["ranked_users"] == row["validation_users"]
+    return [
+        name,
+        f"{row['edges']:,}",
+        f"{row['nodes']:,}",
+        format_seconds(row["load_seconds"]),
+        format_seconds(row["model_seconds"]),
+        format_seconds(row["step_seconds"]),
+        f"{'' if is_whole else '≈ '}{format_seconds(row['epoch_seconds'])}",
+        f"{'' if has_all_users else '≈ '}{format_seconds(row['validation_seconds'])}",
+        format_bytes(row["peak_bytes"]),
+        format_bytes(row["peak_bytes"] - row["before_bytes"]),
+        format_bytes(row["estimated_bytes"]),
+    ]
+
+
 def _draw(
     axes: Sequence[Axes], measured: Mapping[str, Optional[Mapping[str, Any]]]
 ) -> None:
     rows = {name: row for name, row in measured.items() if row is not None}
-    for panel, figure, label in (
-        (axes[0], "epoch_seconds", "seconds a training epoch"),
+    for panel, value, label in (
+        (axes[0], "epoch_seconds", "seconds per training epoch"),
         (axes[1], "peak_bytes", "peak memory, GiB"),
     ):
-        unit = 2**30 if figure == "peak_bytes" else 1
-        values = [row[figure] / unit for row in rows.values()]
+        unit = 2**30 if value == "peak_bytes" else 1
+        values = [row[value] / unit for row in rows.values()]
         panel.barh(range(len(rows)), values, color=COLOURS[: len(rows)])
         panel.set_yticks(range(len(rows)), list(rows))
         panel.invert_yaxis()
@@ -393,17 +347,17 @@ def _parser() -> ArgumentParser:
         "--steps",
         type=at_least_one,
         metavar="COUNT",
-        help="time so many training steps and some of a validation, and extrapolate "
-        "(default: a whole epoch and validation)",
+        help="time this number of training steps and a partial validation, and "
+        "extrapolate (default: a whole epoch and validation)",
     )
     parser.add_argument(
         "--scale",
         type=positive,
         default=1.0,
         metavar="FACTOR",
-        help="times the published counts (default: 1)",
+        help="factor of the published counts (default: 1)",
     )
-    add_device_argument(parser)
+    add_gpu_argument(parser)
     add_output_argument(parser)
     return parser
 

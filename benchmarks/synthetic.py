@@ -1,17 +1,17 @@
-"""Random graphs with the sizes and the unevenness of the data of the KGAT paper.
+"""Random graphs with the sizes and skewed degrees of the data of the KGAT paper.
 
 The counts are those of Table 1 of the paper (Wang et al., "KGAT: Knowledge Graph
-Attention Network for Recommendation", KDD 2019). Its *entities* are counted beside the
-items: the log that its authors published for Last-FM has 106,389 nodes in the knowledge
-graph, which are 58,266 and the 48,123 items. The published files of Last-FM hold fewer
-interactions (1,712,638) than the table says; the table's count is used here.
+Attention Network for Recommendation", KDD 2019). Its *entities* do not include the
+items: the log published by its authors for Last-FM has 106,389 nodes in the knowledge
+graph, which are 58,266 and the 48,123 items. The published files of Last-FM have fewer
+interactions (1,712,638) than the table; the table's count is used here.
 
-The degrees are assumed, because the paper says no more about them than that every user
-and item has at least ten interactions: they fall with the rank by a power, and so do
-the frequencies of the relations. The exponents lie among those that were measured on
-the public graphs of Last.FM, Book-Crossing and MovieLens-100K (entities 0.7 to 1.1,
-items 0.7 to 1.0, users 0.2 to 0.7, relations 1.4 to 4.5). As in these, where 1.0 to 2.0
-relations lead to an entity in the mean, one relation leads to each.
+The degrees are assumed. The paper only says that every user and item has at least ten
+interactions. Degrees and relation frequencies follow power laws of the rank. The
+exponents are within the ranges measured on the public graphs of Last.FM, Book-Crossing
+and MovieLens-100K (entities 0.7 to 1.1, items 0.7 to 1.0, users 0.2 to 0.7, relations
+1.4 to 4.5). In these, an entity is the tail of 1.0 to 2.0 relations on average; here it
+is one.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Counts:
 
     Attributes:
         users: users.
-        items: items, each an entity too.
-        entities: entities beside the items.
+        items: items, each of them also an entity.
+        entities: entities that are not items.
         relations: relations of the triples.
         triples: triples of the knowledge graph.
         interactions: interactions of users and items.
@@ -53,7 +53,7 @@ class Counts:
 
     @property
     def edges(self) -> int:
-        """Edges of the collaborative knowledge graph, both directions counted."""
+        """Edges of the collaborative knowledge graph, in both directions."""
         return 2 * (self.triples + self.interactions)
 
 
@@ -66,7 +66,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True)
 class SyntheticData:
-    """Distinct interactions and triples; every id counts from 0.
+    """Distinct interactions and triples; ids start at 0.
 
     Attributes:
         counts: the sizes.
@@ -86,11 +86,11 @@ class SyntheticData:
 
 
 def scaled(counts: Counts, n_edges: int) -> Counts:
-    """The same data set larger or smaller, with the same degrees in the mean.
+    """Scale a data set, with the same average degrees.
 
     Args:
         counts: sizes of a data set.
-        n_edges: edges that the graph is to have, about.
+        n_edges: approximate number of edges of the graph.
     """
     factor = n_edges / counts.edges
     names = ("users", "items", "entities", "triples", "interactions")
@@ -101,14 +101,14 @@ def scaled(counts: Counts, n_edges: int) -> Counts:
 
 
 def generate(counts: Counts, seed: int = 0) -> SyntheticData:
-    """A random data set of exactly these counts.
+    """Generate a random data set with exactly these counts.
 
     Args:
         counts: the sizes.
-        seed: equal seeds give equal data.
+        seed: seed of the random generator.
 
     Raises:
-        ValueError: there are not as many distinct interactions or triples.
+        ValueError: there are not enough distinct interactions or triples.
     """
     random = np.random.default_rng(seed)
     n_entities = counts.items + counts.entities
@@ -121,7 +121,7 @@ def generate(counts: Counts, seed: int = 0) -> SyntheticData:
         random,
     )
     ends = _degrees(n_entities, 2 * counts.triples, _ENTITY_EXPONENT, 1, random)
-    # Each end of a triple is its head or its tail by chance.
+    # Each end of a triple is its head or its tail at random.
     of_heads = random.binomial(ends, 0.5)
     of_tails = _with_sum(ends - of_heads, int(of_heads.sum()), random)
     heads, tails = _distinct_pairs(of_heads, of_tails, random, counts.triples)
@@ -134,14 +134,14 @@ def generate(counts: Counts, seed: int = 0) -> SyntheticData:
 def _degrees(
     n: int, total: int, exponent: float, fewest: int, random: np.random.Generator
 ) -> Ids:
-    """Degrees that fall by a power of the rank, in random order, with a given sum."""
+    """Power-law degrees in random order, with a given sum."""
     share = np.arange(1, n + 1) ** -exponent
     above = random.multinomial(total - n * fewest, share / share.sum())
     return random.permutation(fewest + above).astype(np.int64)
 
 
 def _with_sum(degrees: Ids, total: int, random: np.random.Generator) -> Ids:
-    """The degrees made larger, or smaller, by chance until they have this sum."""
+    """Change degrees at random until they have this sum."""
     ends = np.repeat(np.arange(len(degrees)), degrees)
     if len(ends) < total:
         ends = np.concatenate([ends, random.choice(ends, total - len(ends))])
@@ -155,16 +155,15 @@ def _distinct_pairs(
     random: np.random.Generator,
     n_pairs: Optional[int] = None,
 ) -> tuple[Ids, Ids]:
-    """Distinct pairs of a left and a right node, with about these degrees.
+    """Distinct pairs of a left and a right node, with approximately these degrees.
 
-    All ends are joined by chance. What this joins twice is replaced: the left end stays
-    as likely as it was, the right one is any, so that there is an end to it also where
-    nearly all pairs are taken.
+    All ends are joined at random. Repeated pairs are replaced: the left end is drawn by
+    degree, the right one uniformly, so that this ends even if nearly all pairs exist.
 
     Args:
         left: degree of each left node.
-        right: degree of each right node, of the same sum.
-        random: generator.
+        right: degree of each right node, with the same sum.
+        random: random generator.
         n_pairs: number of pairs; None for the sum of the degrees.
     """
     n_pairs = int(left.sum()) if n_pairs is None else n_pairs

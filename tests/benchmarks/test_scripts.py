@@ -13,10 +13,11 @@ import limit
 import paper_size
 import peers
 import pytest
-from device import Device
-from limit import Machine, Work, backward_work, forward_work, limits
-from measuring import ProcessEnded
+from cpu_or_gpu import Device
+from measurement import ProcessKilled
 from peers import time_to_score
+from propagation_work import Machine, Work, backward_work, forward_work, limits
+from step_clock import StepClock
 
 from recbole_kgif.errors import UserError
 from tests.conftest import TINY_FOLDER
@@ -28,20 +29,20 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def run_here(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
-    """Run a benchmark in this process, and return its figures."""
+    """Run a benchmark in this process, and return its values."""
 
     def run(module: ModuleType, *arguments: str, name: str) -> dict[str, Any]:
         monkeypatch.setattr(sys, "argv", ["script", *arguments, "--output", "out"])
-        monkeypatch.setattr(module, "in_fresh_process", lambda f, *args: f(*args))
+        monkeypatch.setattr(module, "run_in_fresh_process", lambda f, *args: f(*args))
         module.run()
         files = {path.suffix for path in (workplace / "out").glob(f"{name}.*")}
         assert files == {".md", ".json", ".png", ".svg"}
-        # RecBole would leave logs and a folder for checkpoints.
+        # No logs or checkpoints of RecBole.
         assert {path.name for path in workplace.iterdir()} <= {"out", "data", "killed"}
-        figures: dict[str, Any] = json.loads(
+        values: dict[str, Any] = json.loads(
             (workplace / "out" / f"{name}.json").read_text("utf-8")
         )
-        return figures
+        return values
 
     return run
 
@@ -60,18 +61,18 @@ def test_peers_train_in_turn_on_the_same_data(
     monkeypatch.setattr(
         peers, "dataset_options", lambda *where: {**options(*where), **tiny}
     )
-    figures = run_here(
+    values = run_here(
         peers,
         *("--dataset", "tiny", "--data-path", "data", "--rounds", "2"),
         name="peers-tiny",
     )
-    assert set(figures["models"]) == set(peers.ENTRIES)
-    for model in figures["models"].values():
+    assert set(values["models"]) == set(peers.MODELS)
+    for model in values["models"].values():
         assert len(model["epochs"]) == 2
         assert all(epoch["training_seconds"] > 0 for epoch in model["epochs"])
         assert model["memory_bytes"]["peak"] > model["memory_bytes"]["before"] > 0
     table = (workplace / "out/peers-tiny.md").read_text("utf-8")
-    assert all(f"\n| {model} | " in table for model in peers.ENTRIES)
+    assert all(f"\n| {model} | " in table for model in peers.MODELS)
 
 
 def test_the_time_to_a_score_counts_training_and_validation() -> None:
@@ -92,29 +93,29 @@ def test_growth_measures_each_size(
 ) -> None:
     monkeypatch.setattr(growth, "SIZES", [4000, 8000])
     monkeypatch.setattr(growth, "REPETITIONS", 1)
-    figures = run_here(growth, "--largest", "8000", name="growth")
-    assert [row["edges"] for row in figures["sizes"]] == pytest.approx(
+    values = run_here(growth, "--largest", "8000", name="growth")
+    assert [row["edges"] for row in values["sizes"]] == pytest.approx(
         [4000, 8000], rel=0.02
     )
-    assert all(row["step_seconds"] > 0 for row in figures["sizes"])
+    assert all(row["step_seconds"] > 0 for row in values["sizes"])
 
 
-def test_a_size_that_is_killed_ends_the_growth_and_is_told(
+def test_a_killed_size_ends_the_growth_and_is_reported(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure_or_killed(
         _function: object, size: int, _device: object
     ) -> dict[str, Any]:
         if size > 30_000:
-            raise ProcessEnded
+            raise ProcessKilled
         names = ("edges", "nodes", "pairs", *growth.TIMES, *growth.MEMORY)
         return {**dict.fromkeys(names, size), "environment": {}}
 
     monkeypatch.setattr(sys, "argv", ["script", "--output", "killed"])
-    monkeypatch.setattr(growth, "in_fresh_process", measure_or_killed)
+    monkeypatch.setattr(growth, "run_in_fresh_process", measure_or_killed)
     growth.run()
-    figures = json.loads((workplace / "killed/growth.json").read_text("utf-8"))
-    assert [row["edges"] for row in figures["sizes"]] == [10_000, 30_000]
+    values = json.loads((workplace / "killed/growth.json").read_text("utf-8"))
+    assert [row["edges"] for row in values["sizes"]] == [10_000, 30_000]
     assert "with 100,000 edges was killed" in (
         (workplace / "killed/growth.md").read_text("utf-8")
     )
@@ -142,9 +143,9 @@ def test_limit_measures_machine_and_propagation(
         ("_GATHERED_ROWS", 2**8),
     ):
         monkeypatch.setattr(limit, name, value)
-    figures = run_here(limit, "--largest", "4000", name="limit")
-    assert all(speed > 0 for speed in figures["machine"].values())
-    (row,) = figures["sizes"]
+    values = run_here(limit, "--largest", "4000", name="limit")
+    assert all(speed > 0 for speed in values["machine"].values())
+    (row,) = values["sizes"]
     assert row["backward"]["seconds"] > 0
     assert row["backward"]["work"]["operations"] == 3 * 4 * row["edges"] * 64
 
@@ -161,7 +162,7 @@ def test_the_work_is_that_counted_by_hand() -> None:
     assert backward.fetched == 2 * forward.fetched
 
 
-def test_limits_are_work_by_speed() -> None:
+def test_limits_are_work_divided_by_speed() -> None:
     found = limits(
         Work(streamed=100, fetched=60, table=20, operations=8),
         Machine(copy=5.0, triad=10.0, multiplication=2.0),
@@ -173,18 +174,18 @@ def test_limits_are_work_by_speed() -> None:
 # --- paper size ---------------------------------------------------------------------
 
 
-def test_a_twin_is_loaded_by_recbole_and_trained_on(
+def test_synthetic_data_is_loaded_by_recbole_and_trained_on(
     run_here: Callable[..., dict[str, Any]],
 ) -> None:
-    figures = run_here(
+    values = run_here(
         paper_size,
         *("--datasets", "amazon-book", "--scale", "0.02", "--steps", "1"),
         name="paper-size",
     )
-    row = figures["datasets"]["amazon-book"]
+    row = values["datasets"]["amazon-book"]
     assert row["timed_steps"] == 1
     assert row["steps_an_epoch"] == -(-round(0.72 * 16953) // 2048) == 6
-    # Every fact is an edge twice; a part of the interactions is held back.
+    # Every fact is two edges; some interactions are not in the training set.
     counts = row["counts"]
     assert row["edges"] <= 2 * (counts["triples"] + counts["interactions"])
     assert row["edges"] > 1.6 * (counts["triples"] + 0.7 * counts["interactions"])
@@ -194,7 +195,7 @@ def test_a_twin_is_loaded_by_recbole_and_trained_on(
 
 
 class ThreeBatches:
-    """Stands for a trainer whose epoch has three batches."""
+    """A fake trainer whose epoch has three batches."""
 
     def __init__(self) -> None:
         self.trained: list[str] = []
@@ -212,23 +213,23 @@ def test_a_clock_ends_an_epoch_after_some_steps(
     n_steps: Optional[int], n_taken: int
 ) -> None:
     trainer, losses = ThreeBatches(), []
-    clock = paper_size.StepClock(losses.append, n_steps, Device(is_gpu=False))
+    clock = StepClock(losses.append, n_steps, Device(is_gpu=False))
     clock.train(trainer, "abc")
     assert trainer.trained == losses == list("abc"[:n_taken])
     assert len(clock.times) == n_taken + 1
     clock.times = [0.0, 5.0, 6.0, 8.0]
-    assert clock.seconds_of_a_step(1) == 1.5
+    assert clock.seconds_per_step(1) == 1.5
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--datasets", "lastfm"), "--datasets lastfm: not known; known are last-fm"),
-        (("--scale", "0.0001"), "--scale 0.0001: last-fm would have more interactions"),
+        (("--datasets", "lastfm"), "--datasets lastfm: unknown; choose from last-fm"),
+        (("--scale", "0.0001"), "--scale 0.0001: last-fm would have too many"),
         (("--scale", "0"), "argument --scale: 0 is not a number above 0"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_done(
+def test_mistakes_are_reported_before_anything_is_done(
     workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
@@ -248,7 +249,7 @@ def test_mistakes_are_told_before_anything_is_done(
         (("--gpu",), "--gpu: PyTorch sees no GPU here; leave it out"),
     ],
 )
-def test_a_graph_or_device_that_cannot_be_is_told(
+def test_an_impossible_graph_or_device_is_reported(
     workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
     module: ModuleType,

@@ -14,7 +14,7 @@ def degrees(*ends: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_twin_has_exactly_its_counts(name: str) -> None:
+def test_synthetic_data_has_exactly_its_counts(name: str) -> None:
     # Larger ones take the same way; Last-FM's are dense when small.
     counts = scaled(PUBLISHED[name], 200_000)
     data = generate(counts)

@@ -1,4 +1,4 @@
-"""Measuring in fresh processes: time, memory, and what the machine is."""
+"""Time and memory in fresh processes, and the description of the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, Callable
 _STATUS = Path("/proc/self/status")
 _PACKAGES = ("torch", "numpy", "scipy", "recbole")
 
-# What RecBole loads, for models without a knowledge graph too.
+# Columns that RecBole loads, the same for models without a knowledge graph.
 LOADED_COLUMNS = {
     "inter": ["user_id", "item_id"],
     "kg": ["head_id", "relation_id", "tail_id"],
@@ -27,34 +27,34 @@ LOADED_COLUMNS = {
 }
 
 
-class ProcessEnded(Exception):
-    """A process was ended from outside, in all likelihood for want of memory."""
+class ProcessKilled(Exception):
+    """A process was killed, probably because memory ran out."""
 
 
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a process that has done nothing before.
+def run_in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a new process.
 
     Args:
-        function: one that a module defines.
+        function: a function of a module, which can be pickled.
         arguments: its arguments.
 
     Returns:
-        What it returns.
+        Its result.
 
     Raises:
-        ProcessEnded: the process was killed.
+        ProcessKilled: the process was killed.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(function, *arguments).result()
         except BrokenProcessPool:
-            raise ProcessEnded from None
+            raise ProcessKilled from None
 
 
 @contextlib.contextmanager
-def in_temporary_folder() -> Iterator[Path]:
-    """Work in a folder that is gone afterwards: RecBole writes into the current one.
+def temporary_working_directory() -> Iterator[Path]:
+    """Change to a temporary folder, because RecBole writes to the current one.
 
     Yields:
         The folder.
@@ -68,33 +68,36 @@ def in_temporary_folder() -> Iterator[Path]:
             os.chdir(before)
 
 
-def seconds_of(
+def min_seconds(
     function: Callable[[], Any],
     repetitions: int,
-    wait: Callable[[], None] = lambda: None,
+    synchronize: Callable[[], None] = lambda: None,
 ) -> float:
-    """Least time of a call, after one that does not count.
+    """Minimum time of a call, after one warm-up call.
 
-    The least, as in STREAM: whatever else the machine does only ever adds to it.
+    The minimum, as in STREAM: other load on the machine can only add to it.
 
     Args:
-        function: what is called.
-        repetitions: how often it is timed.
-        wait: returns once all is done that a call has begun.
+        function: the function to time.
+        repetitions: number of timed calls.
+        synchronize: waits until the work started by a call is finished.
+
+    Returns:
+        Seconds.
     """
     function()
-    taken = []
+    seconds = []
     for _ in range(repetitions):
-        wait()
+        synchronize()
         start = time.perf_counter()
         function()
-        wait()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
-def memory_now() -> int:
-    """Bytes of memory that this process holds."""
+def current_memory() -> int:
+    """Bytes of memory used by this process."""
     if _STATUS.exists():
         return _from_status("VmRSS")
     import psutil
@@ -103,9 +106,9 @@ def memory_now() -> int:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most."""
+    """Peak of the bytes of memory used by this process."""
     if _STATUS.exists():
-        # Not that of getrusage: a new process inherits it from the one before.
+        # Not from getrusage: a new process inherits that of its parent.
         return _from_status("VmHWM")
     import psutil
 
@@ -125,7 +128,7 @@ def _from_status(name: str) -> int:
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on."""
+    """Hardware, load and versions on which measurements depend."""
     import torch
 
     return {

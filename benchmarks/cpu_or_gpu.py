@@ -1,4 +1,4 @@
-"""Where it is measured: on the processor, or on the first GPU."""
+"""The device of a benchmark: the CPU or the first GPU."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from dataclasses import dataclass
 from typing import Any
 
-from measuring import environment, memory_now, peak_memory
+from measurement import current_memory, environment, peak_memory
 
 from recbole_kgif.errors import UserError
 
 
 @dataclass(frozen=True)
 class Device:
-    """The processor or the first GPU.
+    """The CPU or the first GPU.
 
     Attributes:
         is_gpu: whether it is the GPU.
@@ -23,17 +23,17 @@ class Device:
 
     @property
     def name(self) -> str:
-        """As PyTorch calls it."""
+        """Its name in PyTorch."""
         return "cuda" if self.is_gpu else "cpu"
 
     @property
-    def suffix(self) -> str:
-        """What the names of a report's files end with."""
+    def name_suffix(self) -> str:
+        """Suffix of the names of a report's files."""
         return "-gpu" if self.is_gpu else ""
 
     @property
-    def place(self) -> str:
-        """What a title ends with."""
+    def title_suffix(self) -> str:
+        """Suffix of a title."""
         return " on a GPU" if self.is_gpu else ""
 
     @property
@@ -41,31 +41,31 @@ class Device:
         """RecBole's options for it."""
         return {"use_gpu": self.is_gpu, "gpu_id": "0" if self.is_gpu else ""}
 
-    def wait(self) -> None:
-        """Let a GPU end what it was told to do; a processor has ended it."""
+    def synchronize(self) -> None:
+        """Wait for a GPU to finish its work; a CPU has finished it."""
         if self.is_gpu:
             import torch
 
             torch.cuda.synchronize()
 
-    def memory_now(self) -> int:
-        """Bytes that this process holds, on a GPU those of its tensors."""
+    def current_memory(self) -> int:
+        """Bytes used by this process, on a GPU by its tensors."""
         if not self.is_gpu:
-            return memory_now()
+            return current_memory()
         import torch
 
         return int(torch.cuda.memory_allocated())
 
     def peak_memory(self) -> int:
-        """Bytes that it has held at most."""
+        """Peak of `current_memory`."""
         if not self.is_gpu:
             return peak_memory()
         import torch
 
         return int(torch.cuda.max_memory_allocated())
 
-    def described(self) -> dict[str, Any]:
-        """The GPU, for the environment of a report."""
+    def description(self) -> dict[str, Any]:
+        """Name of the GPU, for the environment of a report."""
         if not self.is_gpu:
             return {}
         import torch
@@ -73,21 +73,21 @@ class Device:
         return {"GPU": torch.cuda.get_device_name(0)}
 
     def environment(self) -> dict[str, Any]:
-        """What figures that are measured on it depend on."""
-        return {**environment(), **self.described()}
+        """Hardware and versions on which measurements depend."""
+        return {**environment(), **self.description()}
 
 
-def add_device_argument(parser: argparse.ArgumentParser) -> None:
-    """Let the user choose."""
+def add_gpu_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--gpu`."""
     parser.add_argument(
         "--gpu",
         action="store_true",
-        help="measure on the first GPU (default: on the processor)",
+        help="measure on the first GPU (default: on the CPU)",
     )
 
 
-def chosen_device(namespace: argparse.Namespace) -> Device:
-    """The device that was chosen.
+def select_device(namespace: argparse.Namespace) -> Device:
+    """The device chosen on the command line.
 
     Raises:
         UserError: there is no GPU.

@@ -1,4 +1,4 @@
-"""What every benchmark writes: a Markdown table, the figures as JSON, and a plot."""
+"""The report of a benchmark: a Markdown table, all values as JSON, and a figure."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from recbole_kgif.options.argument_types import whole_number
 
 DEFAULT_OUTPUT = Path("runs/benchmarks")
 
-# What a graph of it takes, some hundred GiB, few machines have.
+# A graph of this size takes some hundred GiB of memory.
 _MOST_EDGES = 10**9
 
-# Of Okabe and Ito: they can be told apart with any kind of colour vision.
+# The palette of Okabe and Ito, for any kind of colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a benchmark.
+    """The results of a benchmark.
 
     Attributes:
-        name: of the files.
+        name: name of the files, without extension.
         title: headline.
         introduction: what was measured, and how.
         header: names of the columns; the first is text, the others are numbers.
         rows: the table.
-        notes: what is to be said below the table.
-        figures: everything that was measured, as JSON knows it.
+        notes: paragraphs below the table.
+        values: all measured values, JSON-serialisable.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Report:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str]
-    figures: Mapping[str, Any]
+    values: Mapping[str, Any]
 
 
 def run_as_script(run: Callable[[], None]) -> None:
-    """Run a benchmark and end the process, a mistake of the user's told in one line."""
+    """Run a benchmark; report a mistake of the user in one line."""
     try:
         run()
     except UserError as error:
@@ -63,18 +63,18 @@ def run_as_script(run: Callable[[], None]) -> None:
 
 
 def add_output_argument(parser: argparse.ArgumentParser) -> None:
-    """Let the user name the folder."""
+    """Add the option `--output`."""
     parser.add_argument(
         "--output",
         type=Path,
         default=DEFAULT_OUTPUT,
         metavar="DIR",
-        help=f"folder for table, figures and plot (default: {DEFAULT_OUTPUT})",
+        help=f"folder for table, values and figure (default: {DEFAULT_OUTPUT})",
     )
 
 
 def add_largest_argument(parser: argparse.ArgumentParser, default: int) -> None:
-    """Let the user leave out large graphs."""
+    """Add the option `--largest`."""
     parser.add_argument(
         "--largest",
         type=_number_of_edges,
@@ -92,12 +92,12 @@ def _number_of_edges(text: str) -> int:
 
 
 def prepare_output(folder: Path) -> Path:
-    """Make the folder, before hours are spent on what goes there."""
+    """Create the output folder before the measurement, which can take hours."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"--output {folder}: cannot be made ({error.strerror}); name another one"
+            f"--output {folder}: cannot be created ({error.strerror}); give another one"
         ) from None
     return folder
 
@@ -108,24 +108,24 @@ def write_report(
     draw: Callable[[Sequence[Axes]], None],
     panels: int = 1,
 ) -> None:
-    """Write all files, and print the table and their names.
+    """Write all files, and print the table and the file names.
 
     Args:
         folder: existing folder.
-        report: what came of the benchmark.
-        draw: draws into that many panels.
-        panels: panels of the plot, side by side.
+        report: the results.
+        draw: draws into the panels.
+        panels: number of panels of the figure, side by side.
     """
-    drawing = Figure(figsize=(4.6 * panels + 0.4, 3.4), layout="constrained", dpi=150)
-    axes = list(drawing.subplots(1, panels, squeeze=False).flat)
+    figure = Figure(figsize=(4.6 * panels + 0.4, 3.4), layout="constrained", dpi=150)
+    axes = list(figure.subplots(1, panels, squeeze=False).flat)
     draw(axes)
     for each in axes:
         each.grid(alpha=0.25)
         each.set_axisbelow(True)
         each.spines[["top", "right"]].set_visible(False)
     for kind in ("png", "svg"):
-        drawing.savefig(folder / f"{report.name}.{kind}")
-    text = json.dumps(report.figures, indent=2)
+        figure.savefig(folder / f"{report.name}.{kind}")
+    text = json.dumps(report.values, indent=2)
     write_atomic(folder / f"{report.name}.json", text + "\n")
     write_atomic(folder / f"{report.name}.md", _markdown(report))
     print("\n" + "\n".join(_table(report)) + "\n")
@@ -134,7 +134,7 @@ def write_report(
 
 
 def _markdown(report: Report) -> str:
-    environment = report.figures.get("environment", {})
+    environment = report.values.get("environment", {})
     parts = [
         f"# {report.title}",
         report.introduction,
@@ -153,8 +153,8 @@ def _table(report: Report) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (report.header, rule, *report.rows)]
 
 
-def shown_seconds(seconds: Optional[float]) -> str:
-    """Seconds in the unit that suits them."""
+def format_seconds(seconds: Optional[float]) -> str:
+    """Format seconds with a suitable unit."""
     if seconds is None:
         return "-"
     if seconds < 1:
@@ -162,8 +162,8 @@ def shown_seconds(seconds: Optional[float]) -> str:
     return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.3g} min"
 
 
-def shown_bytes(count: Optional[float]) -> str:
-    """Bytes in the unit that suits them."""
+def format_bytes(count: Optional[float]) -> str:
+    """Format bytes with a suitable unit."""
     if count is None:
         return "-"
     return f"{count / 2**20:,.0f} MiB" if count < 2**30 else f"{count / 2**30:.2f} GiB"

@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 import pytest
-from measuring import (
-    ProcessEnded,
-    in_fresh_process,
-    memory_now,
+from measurement import (
+    ProcessKilled,
+    current_memory,
+    min_seconds,
     peak_memory,
-    seconds_of,
+    run_in_fresh_process,
 )
 
 MIB = 2**20
@@ -20,24 +20,24 @@ def test_a_fresh_process_has_a_peak_of_its_own() -> None:
     held = np.ones(100 * MIB // 8)
     assert peak_memory() > held.nbytes
     # It loads this module and NumPy, and none of what is held here.
-    assert in_fresh_process(peak_memory) < 90 * MIB
+    assert run_in_fresh_process(peak_memory) < 90 * MIB
 
 
 def test_the_peak_outlasts_what_is_given_back() -> None:
-    before = memory_now()
+    before = current_memory()
     np.ones(200 * MIB // 8)
     assert peak_memory() >= before + 190 * MIB
-    assert memory_now() < before + 100 * MIB
+    assert current_memory() < before + 100 * MIB
 
 
-def test_a_killed_process_is_told_from_an_error() -> None:
-    with pytest.raises(ProcessEnded):
-        in_fresh_process(os._exit, 9)
+def test_a_killed_process_is_distinguished_from_an_error() -> None:
+    with pytest.raises(ProcessKilled):
+        run_in_fresh_process(os._exit, 9)
     with pytest.raises(ZeroDivisionError):
-        in_fresh_process(divmod, 1, 0)
+        run_in_fresh_process(divmod, 1, 0)
 
 
 def test_the_least_time_is_taken_and_the_first_call_not_counted() -> None:
     pauses = iter([0.0, 0.2, 0.02, 0.2])
-    seconds = seconds_of(lambda: time.sleep(next(pauses)), 3)
+    seconds = min_seconds(lambda: time.sleep(next(pauses)), 3)
     assert 0.02 <= seconds < 0.2
