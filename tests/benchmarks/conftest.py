@@ -1,4 +1,4 @@
-"""The benchmarks are scripts in a folder of their own, not a package."""
+"""The benchmarks are scripts in a folder, not a package."""
 
 from __future__ import annotations
 

@@ -81,6 +81,7 @@ PYTHON_CHANGES = {
 # Installations of other packages in the pages.
 INSTALLS_OF_OTHERS = (
     INSTALL_RECBOLE,
+    "pip install torch --index-url https://download.pytorch.org/whl/cpu",
     "pip install ray",
     "pip install --upgrade ray",
 )
