@@ -1,100 +1,130 @@
-"""Which items are ranked for a user: those of RecBole's evaluation of the test."""
+"""A trained model beside its data: ids of users and items, interactions, scores."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional, TypeVar, Union
 
-import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csr_matrix
+import torch
+from recbole.data.interaction import Interaction
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from recbole_kgif.candidates import Integers, Interactions
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.errors import UserError
+from recbole_kgif.training.checkpoint import Restored, restore
 
-TRAINING, VALIDATION = "training", "validation"
+_Model = TypeVar("_Model", bound="TrainedModel")
 
 
-class Candidates:
-    """The items that RecBole's evaluation ranks for the test.
-
-    For each user these are all items but those of the training and validation parts:
-    its loader of the test part masks exactly them, beside the padding. An item that
-    stands in the test part too stays a candidate.
+class TrainedModel:
+    """What recommendations and explanations of a checkpoint have in common.
 
     Args:
-        data: the data set, split as for the training (`loading.LoadedData`).
+        restored: the checkpoint and its data.
+
+    Attributes:
+        config: RecBole's configuration.
+        model_name: name of the model.
+        dataset: RecBole's data set.
+        dataset_name: its name.
+        users: ids of all users, in the data set's order.
+        items: ids of all items, likewise.
+        interactions: who interacted with what.
     """
 
-    def __init__(self, data: Any):
-        self._met = {
-            TRAINING: _interactions(data.dataset, data.train._dataset),
-            VALIDATION: _interactions(data.dataset, data.valid._dataset),
+    def __init__(self, restored: Restored):
+        self.config = restored.config
+        self.model_name = str(restored.config["model"])
+        self.dataset_name = str(restored.config["dataset"])
+        self.interactions = Interactions(restored.data)
+        self._model = restored.model
+        self.dataset = restored.data.dataset
+        # Number 0 is RecBole's padding.
+        self.users, self.items = (
+            [str(token) for token in self.dataset.field2id_token[field][1:]]
+            for field in (self.dataset.uid_field, self.dataset.iid_field)
+        )
+        self._numbers = {
+            "user": {user: n for n, user in enumerate(self.users, start=1)},
+            "item": {item: n for n, item in enumerate(self.items, start=1)},
         }
-        self._test = _interactions(data.dataset, data.test._dataset)
-        self._training = data.train._dataset
 
-    def history(self, user: int) -> Integers:
-        """Training items of a user."""
-        return self._met[TRAINING][user].indices.astype(np.int64)
+    @classmethod
+    def load(
+        cls: type[_Model],
+        path: Union[str, Path],
+        *,
+        data_path: Optional[Path] = None,
+        source: Optional[Path] = None,
+        trust: bool = False,
+    ) -> _Model:
+        """Read a checkpoint and the data set that it was trained on.
 
-    def users_with_history(self) -> Integers:
-        """Users with at least one training item."""
-        return np.flatnonzero(np.diff(self._met[TRAINING].indptr))
+        Args:
+            path: the ``model.pth`` of a run.
+            data_path: folder of the prepared data sets; None takes ``dataset``.
+            source: folder with the raw or prepared files of the data set.
+            trust: whether to read also a checkpoint of RecBole's own, which runs what
+                its author put in.
 
-    def times(self) -> Optional[dict[int, dict[int, float]]]:
-        """Times of the training items by user; None where the run loaded none."""
-        part = self._training
-        if part.time_field not in part.inter_feat:
-            return None
-        times: dict[int, dict[int, float]] = {}
-        fields = (part.uid_field, part.iid_field, part.time_field)
-        columns = (part.inter_feat[field].tolist() for field in fields)
-        for user, item, time in zip(*columns):
-            times.setdefault(user, {})[item] = time
-        return times
+        Raises:
+            UserError: see `checkpoint.restore`, or the model cannot do what the class
+                is for.
+        """
+        return cls(restore(Path(path), data_path=data_path, source=source, trust=trust))
 
-    def of(self, user: int) -> Flags:
-        """Whether each item is ranked for a user, shape: [n_items]."""
-        ranked = np.ones(self._test.shape[1], dtype=bool)
-        ranked[0] = False
-        for part in self._met.values():
-            ranked[part[user].indices] = False
-        ranked[self._test[user].indices] = True
-        return ranked
+    def require(self, kind: str, origins: Mapping[str, str]) -> None:
+        """Check ids of users or items.
 
-    def met_in(self, user: int, item: int) -> Optional[str]:
-        """The part for whose sake an item is no candidate; None for a candidate."""
-        if self.of(user)[item]:
-            return None
-        is_in_training = bool(self._met[TRAINING][user, item])
-        return TRAINING if is_in_training else VALIDATION
+        Args:
+            kind: "user" or "item".
+            origins: the ids, each with where it was given; messages begin with it.
+
+        Raises:
+            UserError: the data set has no such id; the nearest ids are named.
+        """
+        for token, origin in origins.items():
+            self._number(kind, token, origin)
+
+    def _number(self, kind: str, token: object, origin: str = "") -> int:
+        """Number of an id; raises the error of `require`."""
+        known = self._numbers[kind]
+        if str(token) in known:
+            return known[str(token)]
+        near = difflib.get_close_matches(str(token), known, n=3)
+        advice = f"the nearest {kind}s are {', '.join(near)}"
+        if not near:
+            advice = f"its {kind}s are such as {', '.join(list(known)[:3])}"
+        raise UserError(
+            f"{origin}{kind} {shown(str(token))} is not in {self.dataset_name}; "
+            f"{advice}"
+        )
+
+    def _scores(self, users: Integers) -> torch.Tensor:
+        """Scores of all items, shape: [n_users, n_items]."""
+        dataset, model = self.dataset, self._model
+        asked = Interaction({dataset.uid_field: torch.from_numpy(users)})
+        interaction = dataset.join(asked).to(model.device)
+        with torch.no_grad():
+            try:
+                scores = model.full_sort_predict(interaction)
+            except NotImplementedError:
+                items = dataset.get_item_feature().to(model.device)
+                batch_size = self.config["eval_batch_size"]
+                scores = _scores_by_pair(model, interaction, items, batch_size)
+        return scores.view(len(users), -1)
 
 
-def best_items(scores: Floats, ranked: Flags, count: int) -> list[int]:
-    """The ranked items of the largest scores, best first, ties by their numbers.
-
-    Args:
-        scores: shape: [n_items]
-        ranked: shape: [n_items]
-        count: how many.
-    """
-    numbers = np.flatnonzero(ranked)
-    order = np.argsort(-scores[numbers], kind="stable")
-    return [int(item) for item in numbers[order[:count]]]
-
-
-def rank(scores: Floats, ranked: Flags, item: int) -> int:
-    """Place of an item among those that are ranked, from 1 on."""
-    return 1 + int((scores[ranked] > scores[item]).sum())
-
-
-def _interactions(dataset: Any, part: Any) -> csr_matrix:
-    users, items = (
-        part.inter_feat[field].numpy()
-        for field in (dataset.uid_field, dataset.iid_field)
-    )
-    return csr_matrix(
-        (np.ones(len(users), dtype=bool), (users, items)),
-        shape=(dataset.user_num, dataset.item_num),
-    )
+def _scores_by_pair(
+    model: Any, interaction: Any, items: Any, batch_size: int
+) -> torch.Tensor:
+    """Scores of all items by a model that scores pairs alone."""
+    pairs = interaction.repeat_interleave(len(items))
+    pairs.update(items.repeat(len(interaction)))
+    parts = [
+        model.predict(pairs[slice(start, start + batch_size)]).view(-1)
+        for start in range(0, len(pairs), batch_size)
+    ]
+    return torch.cat(parts)

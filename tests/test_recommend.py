@@ -119,7 +119,7 @@ def test_nothing_is_recommended_that_a_user_has_met(load: Load) -> None:
 def test_the_size_of_the_batches_changes_nothing(cells: int, load: Load) -> None:
     recommender = load("CFKG")
     expected = recommender.recommend(k=3)
-    recommender._config["eval_batch_size"] = cells
+    recommender.config["eval_batch_size"] = cells
     pd.testing.assert_frame_equal(recommender.recommend(k=3), expected)
 
 

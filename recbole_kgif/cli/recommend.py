@@ -59,12 +59,12 @@ def run(arguments: list[str]) -> int:
             raise UserError(
                 f"--cold-items {namespace.cold_items}: names nothing; give ids of items"
             )
-        recommender.require_items(dict.fromkeys(items, "--cold-items: "))
+        recommender.require("item", dict.fromkeys(items, "--cold-items: "))
         frame = recommender.recommend_from_items(items, namespace.k)
         print("approximate: nobody with these items alone was in the training")
     else:
         if users is not None:
-            recommender.require_users(users)
+            recommender.require("user", users)
         frame = recommender.recommend(users, namespace.k)
     write_output(namespace.output, to_bytes(frame))
     print(f"{len(frame):,} recommendations: {namespace.output}")

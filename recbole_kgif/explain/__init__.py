@@ -1,9 +1,11 @@
-"""Explanations: paths of the graph with their exact share of a score.
+"""Explanations: paths of the graph with their exact contributions to a score.
 
-The data flows one way: `kgif` and `kgat` take the numbers out of a trained model,
-`graph`, `linear`, `search` and `shares` work on arrays alone, `explainer` makes frozen
-`records` of what they find, and `text`, `dot`, `picture` and `html` show such records.
-None of these four imports PyTorch.
+The data flows one way. `model_adapters` reads the arrays of a trained model,
+`linear_score` and `score_decomposition` take its score apart, `path_search`,
+`contribution_paths` and `attention_paths` find paths, `path_selection` selects them,
+`explainer` makes frozen `explanation_records`, and `renderings` show these. Neither
+records nor renderings import PyTorch. `path_evaluation` measures how faithful the paths
+are, by `perturbation_effects` and `path_quality`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ __all__ = ["Explainer"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when asked for: it takes PyTorch, and records are to be read without.
+    # Only when asked for: it imports PyTorch, and records can be read without.
     if name == "Explainer":
         from recbole_kgif.explain.explainer import Explainer
 

@@ -1,8 +1,8 @@
-"""Paths by attention alone, as they are read out of KGAT and models like it.
+"""Paths by attention alone, as they are usually read from KGAT and similar models.
 
-Attention is no share of a score: what a path of high attention carries depends on the
-embeddings at its end, and the layers mix it with others. Such paths are marked as not
-exact wherever they are shown.
+Attention is no contribution to a score: what a path of high attention carries depends
+on the embeddings at its end, and the layers mix it with other paths. Such paths are
+marked as not exact wherever they are shown.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class AttentionGraph:
 
     Attributes:
         graph: the graph.
-        weight: attention of each edge from the side of its head, not negative, shape:
+        weight: attention of each edge, as its head pays it, not negative, shape:
             [n_edges]
         longest: most edges of a path.
     """
@@ -42,18 +42,18 @@ def attention_paths(
         item: number of the item.
         count: how many paths.
         varied: whether the paths begin with different interactions, as far as these
-            have strong ones; see `search.varied_paths`.
+            have strong ones; see `path_search.varied_paths`.
     """
     graph = attended.graph
     target = graph.item_node(item)
-    behind = np.zeros(graph.n_nodes)
-    behind[target] = 1
+    largest = np.zeros(graph.n_nodes)
+    largest[target] = 1
     bounds: list[Floats] = []
     chains = []
     for length in range(1, attended.longest + 1):
         weights = [attended.weight] * length
-        chains.append([Chain("attention", 1.0, weights, list(bounds))])
-        behind = graph.largest_by_head(attended.weight * behind[graph.tail])
-        bounds.insert(0, behind)
+        chains.append([Chain(None, 1.0, weights, list(bounds))])
+        largest = graph.largest_product(attended.weight, largest)
+        bounds.insert(0, largest)
     find = varied_paths if varied else best_paths
     return find(graph, user, target, chains, count)

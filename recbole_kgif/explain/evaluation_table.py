@@ -14,7 +14,7 @@ from recbole_kgif.explain.path_evaluation import (
     Evaluation,
 )
 from recbole_kgif.explain.path_selection import ATTENTION, STRONGEST, TO_ITEM
-from recbole_kgif.explain.perturbation_effects import Effect
+from recbole_kgif.explain.perturbation_effects import PerturbationEffect
 
 # What a ratio is worth no digits above.
 _MANY_TIMES = 100
@@ -64,7 +64,7 @@ def to_markdown(evaluation: Evaluation) -> str:
 
 
 def _outcomes(evaluation: Evaluation) -> list[str]:
-    names = [field.name for field in dataclasses.fields(Effect)]
+    names = [field.name for field in dataclasses.fields(PerturbationEffect)]
     rows = dict(evaluation.outcomes)
     for choice, by_baseline in evaluation.random.items():
         for baseline, outcome in by_baseline.items():
@@ -83,7 +83,7 @@ def _ratios(evaluation: Evaluation) -> list[str]:
     shown = [
         comparison
         for comparison in evaluation.comparisons
-        if comparison.users == ALL_USERS or comparison.choice == STRONGEST
+        if comparison.users == ALL_USERS or comparison.selection == STRONGEST
     ]
     names = list(shown[0].ratios)
     titles = [
@@ -95,7 +95,7 @@ def _ratios(evaluation: Evaluation) -> list[str]:
             _row(
                 f"{comparison.n_users:,}: {comparison.users}",
                 [
-                    comparison.choice,
+                    comparison.selection,
                     comparison.measure,
                     *(_ratio(comparison.ratios[name]) for name in names),
                 ],

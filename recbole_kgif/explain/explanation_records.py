@@ -1,7 +1,6 @@
 """Explanations as frozen records that check themselves; no PyTorch, no model.
 
-`to_json` writes them in the form that ``schema.json`` describes, `from_json` reads them
-back.
+`to_json` writes them in the form of ``schema.json``, `from_json` reads them.
 """
 
 from __future__ import annotations
@@ -11,19 +10,21 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 
 from recbole_kgif.errors import UserError
 
 FORMAT = "recbole_kgif explanations"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Names of fields in version 2, which 0.1.0 wrote.
+_FORMER_NAMES = {"seen_in": "met_in", "decomposition": "shares"}
 
 USER, ITEM, ENTITY = "user", "item", "entity"
 KINDS = (USER, ITEM, ENTITY)
 INTERACTION = "interaction"
 
-# By how much the parts may miss a score, in units of it: the model computes in single
-# precision.
+# Allowed difference of the sum of the parts from a score, in units of the score: the
+# model computes in single precision.
 TOLERANCE = 1e-4
 
 
@@ -34,7 +35,7 @@ class Node:
     Attributes:
         kind: "user", "item" or "entity"; user 26 is not item 26.
         id: its id in the data set.
-        name: what it is called, where the data set says so.
+        name: its name, where the data set has one.
     """
 
     kind: str
@@ -57,14 +58,14 @@ class Hop:
     """One edge of a path, from the user towards the item.
 
     Attributes:
-        source: where it begins.
+        source: its first node.
         relation: the relation's name in the data set, or "interaction".
         inverse: whether the fact is (target, relation, source) and not
             (source, relation, target).
-        target: where it ends.
+        target: its second node.
         attention: the model's weight of the edge, from the source's side.
-        contribution: what the paths of the explanation that take this hop give
-            together; None where contributions are not known.
+        contribution: sum over the explanation's paths that take this hop; None where
+            contributions are not known.
     """
 
     source: Node
@@ -76,7 +77,7 @@ class Hop:
 
     @property
     def key(self) -> tuple[Node, str, bool, Node]:
-        """What makes it the same hop in several paths."""
+        """What identifies the same hop in several paths."""
         return self.source, self.relation, self.inverse, self.target
 
 
@@ -85,8 +86,8 @@ class Part:
     """A summand of a path's contribution.
 
     Attributes:
-        met_after: how many hops lie between the user and the place where the walks of
-            the two embeddings meet; None for the direct walk.
+        met_after: number of hops between the user and the node where the walks of the
+            two embeddings meet; None for the direct walk.
         value: the summand.
     """
 
@@ -101,7 +102,7 @@ class Path:
     Attributes:
         hops: each begins where the one before it ends.
         attention: product of the hops' attention.
-        contribution: its share of the score, of either sign; None where it is not
+        contribution: its part of the score, of either sign; None where it is not
             known.
         parts: the summands of the contribution.
     """
@@ -115,11 +116,11 @@ class Path:
         """Check that the hops are contiguous and the parts add up."""
         if not self.hops:
             raise ValueError("a path has at least one hop")
-        for before, behind in zip(self.hops, self.hops[1:]):
-            if before.target != behind.source:
+        for hop, following in zip(self.hops, self.hops[1:]):
+            if hop.target != following.source:
                 raise ValueError(
-                    f"a hop to {before.target.label} is followed by one from "
-                    f"{behind.source.label}"
+                    f"a hop to {hop.target.label} is followed by one from "
+                    f"{following.source.label}"
                 )
         if len(set(self.nodes)) != len(self.nodes):
             raise ValueError("a path visits no node twice")
@@ -132,6 +133,11 @@ class Path:
             raise ValueError("a path without a contribution has no parts")
 
     @property
+    def strength(self) -> float:
+        """What paths are ordered by: contribution, else attention."""
+        return self.attention if self.contribution is None else self.contribution
+
+    @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes from the user to the item."""
         return (self.hops[0].source, *(hop.target for hop in self.hops))
@@ -139,7 +145,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What all walks give together that begin with one of the user's items.
+    """One of the user's items, and the sum over all walks that begin with it.
 
     Attributes:
         item: the item.
@@ -151,17 +157,17 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Shares:
+class Decomposition:
     """The parts of a score.
 
     Attributes:
         bias: the item's own bias, which is the same for all users.
         direct_walks: sum of the direct walks user - item - neighbour - item.
-        longer_walks: what walks add that go on from item to item in the same way, of
-            five edges and more; below 0 where they take off what many items share.
+        longer_walks: what walks add that continue from item to item in the same way, of
+            five edges and more; below 0 where they remove what many items share.
         connected: sums of the connected walks through the embeddings, by their number
             of edges from 1 on.
-        different_endpoints: similarity of different endpoints; it belongs to no path.
+        different_endpoints: similarity of different endpoints; belongs to no path.
     """
 
     bias: float
@@ -172,7 +178,7 @@ class Shares:
 
     @property
     def walks(self) -> float:
-        """What all walks give together."""
+        """The sum over all walks."""
         return math.fsum((self.direct_walks, self.longer_walks, *self.connected))
 
     @property
@@ -183,7 +189,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model gives a user an item, at the rank that it has.
+    """Why a model gives an item its score and rank for a user.
 
     Attributes:
         model: name of the model.
@@ -191,17 +197,16 @@ class Explanation:
         user: the user.
         item: the item.
         score: the model's score.
-        rank: place of the item among the candidates, from 1 on, as RecBole's
-            evaluation ranks them for the test; None where it is no candidate.
+        rank: rank of the item among the candidates, from 1 on, as in RecBole's
+            evaluation of the test; None where it is no candidate.
         n_candidates: number of items that are ranked: all but the training and
             validation items of the user.
-        met_in: "training" or "validation" for an item that is no candidate, else None.
+        seen_in: "training" or "validation" for an item that is no candidate, else None.
         paths: the strongest paths that begin with different interactions, as far as
-            these have paths of some strength, else others; strongest first, by the
-            absolute contribution, or by the attention where contributions are not
-            known.
-        shares: the parts of the score; None where they are not known.
-        evidence: the user's items that all walks together speak for most.
+            these have paths of some strength, else others; strongest first, by absolute
+            contribution, or by attention where contributions are not known.
+        decomposition: the parts of the score; None where they are not known.
+        evidence: the user's items of the largest absolute sums of walks.
     """
 
     model: str
@@ -211,29 +216,28 @@ class Explanation:
     score: float
     rank: Optional[int]
     n_candidates: int
-    met_in: Optional[str]
+    seen_in: Optional[str]
     paths: tuple[Path, ...]
-    shares: Optional[Shares] = None
+    decomposition: Optional[Decomposition] = None
     evidence: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the paths fit the pair and the parts add up to the score."""
-        if (self.rank is None) != (self.met_in is not None):
-            raise ValueError("an item has either a rank or a part that it was met in")
+        if (self.rank is None) != (self.seen_in is not None):
+            raise ValueError("an item has either a rank or a set that it was seen in")
         for path in self.paths:
             if path.nodes[0] != self.user or path.nodes[-1] != self.item:
                 raise ValueError("a path leads from another user or to another item")
-            if (path.contribution is None) != (self.shares is None):
+            if (path.contribution is None) != (self.decomposition is None):
                 raise ValueError("contributions are known for all or for none")
-        strengths = [abs(path_strength(path)) for path in self.paths]
+        strengths = [abs(path.strength) for path in self.paths]
         if any(b > a * (1 + 1e-6) for a, b in zip(strengths, strengths[1:])):
-            raise ValueError("the strongest path stands first")
-        if self.shares is not None:
-            tolerance = TOLERANCE * max(1.0, abs(self.score))
-            if abs(self.shares.total - self.score) > tolerance:
+            raise ValueError("the strongest path is not the first")
+        if self.decomposition is not None:
+            total = self.decomposition.total
+            if abs(total - self.score) > TOLERANCE * max(1.0, abs(self.score)):
                 raise ValueError(
-                    f"the parts add up to {self.shares.total:g}, the score is "
-                    f"{self.score:g}"
+                    f"the parts add up to {total:g}, the score is {self.score:g}"
                 )
             self._check_hops()
 
@@ -250,31 +254,27 @@ class Explanation:
     @property
     def is_exact(self) -> bool:
         """Whether the contributions are known: else the paths rank by attention."""
-        return self.shares is not None
+        return self.decomposition is not None
 
     @property
     def shown(self) -> float:
-        """What the paths give together."""
+        """The sum over the paths."""
         return math.fsum(path.contribution or 0.0 for path in self.paths)
 
     @property
     def other_walks(self) -> float:
-        """What all other walks give but the longer ones from item to item.
+        """The sum over paths not listed and walks that return to a node.
 
-        These are paths not listed, and walks that come back.
+        The longer walks from item to item are not part of it.
         """
-        if self.shares is None:
+        if self.decomposition is None:
             return 0.0
-        return self.shares.walks - self.shares.longer_walks - self.shown
-
-
-def path_strength(path: Path) -> float:
-    """What paths are ordered by: contribution, or attention where it is not known."""
-    return path.attention if path.contribution is None else path.contribution
+        parts = self.decomposition
+        return parts.walks - parts.longer_walks - self.shown
 
 
 def hop_totals(paths: Sequence[Path]) -> dict[tuple[Node, str, bool, Node], float]:
-    """What the paths give together that take each hop."""
+    """Sums over the paths that take each hop, by `Hop.key`."""
     totals: dict[tuple[Node, str, bool, Node], float] = {}
     for path in paths:
         for hop in path.hops:
@@ -285,14 +285,12 @@ def hop_totals(paths: Sequence[Path]) -> dict[tuple[Node, str, bool, Node], floa
 def with_hop_totals(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The paths with the contribution of each hop filled in."""
     totals = hop_totals(paths)
+
+    def with_total(hop: Hop) -> Hop:
+        return dataclasses.replace(hop, contribution=totals[hop.key])
+
     return tuple(
-        dataclasses.replace(
-            path,
-            hops=tuple(
-                dataclasses.replace(hop, contribution=totals[hop.key])
-                for hop in path.hops
-            ),
-        )
+        dataclasses.replace(path, hops=tuple(map(with_total, path.hops)))
         for path in paths
     )
 
@@ -310,26 +308,26 @@ def to_json(explanations: Sequence[Explanation]) -> str:
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "explanations": [_plain(explanation) for explanation in explanations],
+        "explanations": [
+            {"exact": explanation.is_exact, **dataclasses.asdict(explanation)}
+            for explanation in explanations
+        ],
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
-def _plain(explanation: Explanation) -> dict[str, Any]:
-    return {"exact": explanation.is_exact, **dataclasses.asdict(explanation)}
-
-
 def from_json(text: str) -> list[Explanation]:
-    """Read back what `to_json` has written.
+    """Read what `to_json` has written, of this version or the one before.
 
     Raises:
         UserError: it is something else, or does not add up.
     """
     try:
         document = json.loads(text)
-        if document["format"] != FORMAT or document["format_version"] != FORMAT_VERSION:
+        known = (FORMAT_VERSION - 1, FORMAT_VERSION)
+        if document["format"] != FORMAT or document["format_version"] not in known:
             raise ValueError(f"its format is not {FORMAT}, version {FORMAT_VERSION}")
-        return [_explanation(entry) for entry in document["explanations"]]
+        return [_parse(Explanation, entry) for entry in document["explanations"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"no explanations ({' '.join(str(error).split())}); give the JSON that the "
@@ -337,41 +335,26 @@ def from_json(text: str) -> list[Explanation]:
         ) from error
 
 
-def _explanation(entry: Mapping[str, Any]) -> Explanation:
-    shares = entry["shares"]
-    return Explanation(
-        **{
-            name: entry[name]
-            for name in (
-                *("model", "dataset", "score", "rank", "n_candidates", "met_in"),
-            )
-        },
-        user=Node(**entry["user"]),
-        item=Node(**entry["item"]),
-        paths=tuple(map(_path, entry["paths"])),
-        shares=None
-        if shares is None
-        else Shares(**{**shares, "connected": tuple(shares["connected"])}),
-        evidence=tuple(
-            Evidence(Node(**evidence["item"]), evidence["contribution"])
-            for evidence in entry["evidence"]
-        ),
-    )
+def _parse(form: Any, value: Any) -> Any:
+    """A plain value as a record, a tuple of records, or as it is.
+
+    Args:
+        form: annotation of the field that it is for.
+        value: what the JSON has.
+    """
+    if get_origin(form) is Union:
+        return None if value is None else _parse(get_args(form)[0], value)
+    if get_origin(form) is tuple:
+        return tuple(_parse(get_args(form)[0], entry) for entry in value)
+    if not (isinstance(form, type) and dataclasses.is_dataclass(form)):
+        return value
+    fields = {
+        name: _parse(annotation, _field(value, name))
+        for name, annotation in get_type_hints(form).items()
+    }
+    return form(**fields)
 
 
-def _path(entry: Mapping[str, Any]) -> Path:
-    return Path(
-        hops=tuple(
-            Hop(
-                **{
-                    **hop,
-                    "source": Node(**hop["source"]),
-                    "target": Node(**hop["target"]),
-                }
-            )
-            for hop in entry["hops"]
-        ),
-        attention=entry["attention"],
-        contribution=entry["contribution"],
-        parts=tuple(Part(**part) for part in entry["parts"]),
-    )
+def _field(entry: Mapping[str, Any], name: str) -> Any:
+    former = _FORMER_NAMES.get(name)
+    return entry[name] if former is None or name in entry else entry[former]

@@ -1,30 +1,30 @@
-r"""A trained KGIF as what it is: a score that is linear in the walks of its graph.
+r"""A trained KGIF as a score that is linear in the walks of its graph.
 
 With A the matrix of the edge weights alpha, f the fused embeddings and L the number of
 layers, the propagated embeddings are z = 1/(L+1) sum_l A^l f, and the score is::
 
     y(u, i) = p cos(z_u, z_i) / tau  +  q w(u, i)  +  b_i
 
-**Direct walks.** w is a sum over walks already. Each u -> j -> n -> i, with n a node
-that j and i reach by the same relation r, contributes q |N(u)|^-a g_r x_jn x_in.
+**Direct walks.** w is a sum over walks. Each u -> j -> n -> i, with n a node that j and
+i reach by the same relation r, contributes q |N(u)|^-a g_r x_jn x_in.
 
 **Longer walks.** With K the matrix of the sums of g_r x_jn x_in between any two items,
-the model multiplies the direct walks to all items by a polynomial P of K (`damping`).
-What P - 1 makes of them is the sum over walks that go on from item to item, of five
-edges and more. Most of it is negative: it takes off what many items have in common.
+the model multiplies the direct walks to all items by a polynomial P of K, the spectral
+filter. What P - 1 adds is the sum over walks that continue from item to item, of five
+edges and more. Most of it is negative: it removes what many items have in common.
 
-**Embeddings.** With the lengths of z_u and z_i held at what they are, the cosine part
-is a sum over pairs of walks, l edges from u to n and m edges from i to n'::
+**Embeddings.** With the lengths of z_u and z_i fixed, the cosine part is a sum over
+pairs of walks, l edges from u to n and m edges from i to n'::
 
     p / (tau |z_u| |z_i| (L+1)^2)
         sum_{l,m <= L} sum_{n,n'} (A^l)_un (A^m)_in' f_n . f_n'
 
-The terms with n = n' join into a connected walk from u to i of l + m edges: its edges
-before n count with the attention that the user's side gives them, those behind n with
-the attention that the item's side gives to their other direction, and the place of
-meeting counts with |f_n|^2. One walk has several such places (l, m); its contribution
-is the sum of all, and of its direct walk where it is one. The terms with n != n' belong
-to no path: they are the *similarity of different endpoints*, one named part.
+The terms with n = n' form a connected walk from u to i of l + m edges. Its edges before
+n count with the attention of the user's side, those after n with the attention that the
+item's side gives to their other direction, and the meeting point with |f_n|^2. One walk
+has several meeting points (l, m); its contribution is the sum over all of them, and of
+its direct walk where it is one. The terms with n != n' belong to no path: they are the
+*similarity of different endpoints*, one named part.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class DirectWalks:
         takes: 1 for an edge from a user to an item, else 0, shape: [n_edges]
         value: x_jn of an edge from an item j to a shared neighbour n, 0 for any other,
             shape: [n_edges]
-        trust: g_r of the relation of each edge, shape: [n_edges]
+        relation_weight: g_r of the relation of each edge, shape: [n_edges]
         neighbour: number of the shared neighbour, a pair of relation and node, that
             each edge leads to; any number where the value is 0, shape: [n_edges]
-        longer: what walks of five edges and more add, or None without them.
+        longer: what walks of five edges and more add; None without them.
     """
 
     user_factor: Floats
     takes: Floats
     value: Floats
-    trust: Floats
+    relation_weight: Floats
     neighbour: Integers
     longer: Optional[LongerWalks] = None
 
@@ -72,50 +72,47 @@ class DirectWalks:
 
 @dataclass(frozen=True, eq=False)
 class LongerWalks:
-    """What walks that go on from item to item add to the direct ones.
+    """What walks that continue from item to item add to the direct ones.
 
-    It stays as it is where edges are deleted: a deletion takes away the hops to the
-    first neighbour, not those behind it.
+    Deleting edges does not change it: a deletion removes the hops to the first
+    neighbour, not those after it.
 
     Attributes:
         items: x, shape: [n_items, n_neighbours]
-        trust: g of the relation of each neighbour, shape: [n_neighbours]
+        relation_weight: g of the relation of each neighbour, shape: [n_neighbours]
         node: node of each neighbour, shape: [n_neighbours]
-        damping: P.
+        spectral_filter: P.
     """
 
     items: csr_matrix
-    trust: Floats
+    relation_weight: Floats
     node: Integers
-    damping: SpectralFilter
+    spectral_filter: SpectralFilter
 
     def to_items(self, user: int, reached: Floats) -> Floats:
-        """What they add, for all items.
+        """What they add for all items, without the user's factor, shape: [n_items].
 
         Args:
-            user: number of the user, by way of whom no walk leads.
+            user: number of the user, through whom no walk leads.
             reached: sum of x_jn over the user's items j, shape: [n_neighbours]
-
-        Returns:
-            Without the user's factor, shape: [n_items]
         """
-        return self._added(self.items @ (self._trust_without(user) * reached))
+        return self._added(self.items @ (self._weight_without(user) * reached))
 
     def from_neighbours(self, user: int, item: int) -> Floats:
         """What they add from each neighbour on, for one item, shape: [n_neighbours]."""
         at_item = np.zeros(self.items.shape[0])
         at_item[item] = 1
-        return self._trust_without(user) * (self.items.T @ self._added(at_item))
+        return self._weight_without(user) * (self.items.T @ self._added(at_item))
 
-    def _trust_without(self, user: int) -> Floats:
-        return np.where(self.node == user, 0.0, self.trust)
+    def _weight_without(self, user: int) -> Floats:
+        return np.where(self.node == user, 0.0, self.relation_weight)
 
     def _added(self, of_items: Floats) -> Floats:
         """(P - 1) times a value of each item."""
-        return self.damping.apply(self._between_items, of_items) - of_items
+        return self.spectral_filter.apply(self._between_items, of_items) - of_items
 
     def _between_items(self, of_items: Floats) -> Floats:
-        return self.items @ (self.trust * (self.items.T @ of_items))
+        return self.items @ (self.relation_weight * (self.items.T @ of_items))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,14 +170,7 @@ class LinearScore:
         return total / (self.n_layers + 1)
 
     def reach(self, nodes: Sequence[int]) -> Floats:
-        """How far nodes see: their rows of A^0 .. A^L.
-
-        Args:
-            nodes: shape: [n_asked]
-
-        Returns:
-            Shape: [n_asked, n_layers + 1, n_nodes]
-        """
+        """Rows of A^0 .. A^L of some nodes, shape: [n_asked, n_layers + 1, n_nodes]."""
         rows = np.zeros((self.graph.n_nodes, len(nodes)))
         rows[list(nodes), np.arange(len(nodes))] = 1
         layers = [rows]
@@ -195,7 +185,7 @@ class LinearScore:
             return np.zeros(graph.n_items)
         reached = self._reached_by_direct_walks(user)
         third = self._edges_to_others(user)
-        last = self.walks.trust[third] * self.walks.value[third]
+        last = self.walks.relation_weight[third] * self.walks.value[third]
         total = np.bincount(
             graph.head[third] - graph.n_users,
             last * reached[self.walks.neighbour[third]],
@@ -214,9 +204,8 @@ class LinearScore:
     def _reached_by_direct_walks(self, user: int) -> Floats:
         """Sum of x_jn over the items j of a user, shape: [n_neighbours]."""
         assert self.walks is not None
-        graph = self.graph
-        edges = np.arange(graph.first[user], graph.first[user + 1])
-        # An edge missing from the history, as after a deletion, takes nothing.
+        graph, edges = self.graph, self.graph.edges_of(user)
+        # An edge missing from the history, as after a deletion, counts as 0.
         place, second = graph.edges_from(graph.tail[edges])
         taken = self.walks.takes[edges][place] * self.walks.value[second]
         number = self.walks.neighbour[second]
@@ -230,15 +219,14 @@ class LinearScore:
         Args:
             user: number of the user.
             item: number of the item.
-            stays: whether walks may take each edge in its own direction; None for all
-                edges. What longer walks do behind their first neighbour does not ask.
+            stays: whether walks may take each edge in its own direction, but for what
+                longer walks take after their first neighbour; None for all edges.
                 Shape: [n_edges]
 
         Returns:
             Shape: [number of the user's edges]
         """
-        graph = self.graph
-        edges = np.arange(graph.first[user], graph.first[user + 1])
+        graph, edges = self.graph, self.graph.edges_of(user)
         if self.walks is None:
             return np.zeros(len(edges))
         if stays is None:
@@ -246,7 +234,7 @@ class LinearScore:
         neighbour, n_neighbours = self.walks.neighbour, self.walks.n_neighbours
         third = self._edges_to_others(user)
         third = third[graph.head[third] == graph.item_node(item)]
-        last = self.walks.trust[third] * self.walks.value[third]
+        last = self.walks.relation_weight[third] * self.walks.value[third]
         # A walk takes the last edge from the neighbour to the item.
         last = last * stays[graph.reverse[third]]
         behind = np.bincount(neighbour[third], last, n_neighbours).astype(np.float64)
@@ -279,15 +267,15 @@ class LinearScore:
         return self.cosine_weight * cosine + walks + float(self.item_bias[item])
 
     def without(self, edges: Sequence[int]) -> LinearScore:
-        """The score once edges are gone, in both directions.
+        """The score once edges are deleted, in both directions.
 
-        All other weights stay as they are: neither the attention nor the
-        normalisation nor |N(u)| is worked out anew.
+        All other weights stay the same: neither the attention nor the normalisation
+        nor |N(u)| is computed again.
         """
         return self._with_edges(~self._both(edges))
 
     def only(self, edges: Sequence[int]) -> LinearScore:
-        """The score once all edges but these, in both directions, are gone."""
+        """The score once all edges but these, in both directions, are deleted."""
         return self._with_edges(self._both(edges))
 
     def _both(self, edges: Sequence[int]) -> Flags:

@@ -1,4 +1,4 @@
-"""The numbers of a trained KGIF, taken out of the model."""
+"""Trained models as arrays: KGIF as a sum over walks, KGAT as attention."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ import torch
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.explain.attention_paths import AttentionGraph
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
-from recbole_kgif.explain.path_graph import Floats, Graph, find_edges, make_graph
+from recbole_kgif.explain.path_graph import (
+    Floats,
+    Graph,
+    both_directions,
+    find_edges,
+    make_graph,
+)
+
+# user - item - entity or user - item
+_SHORTEST_TO_NEW_ITEM = 3
 
 
 def linear_score(model: Any) -> LinearScore:
@@ -28,7 +38,7 @@ def linear_score(model: Any) -> LinearScore:
             "exact explanation; explain one trained with --propagation=linear"
         )
     with torch.no_grad():
-        graph = graph_of(model)
+        graph = _graph_of(model)
         share, walk_share = model.balance.tolist()
         return LinearScore(
             graph=graph,
@@ -41,8 +51,8 @@ def linear_score(model: Any) -> LinearScore:
         )
 
 
-def graph_of(model: Any) -> Graph:
-    """The model's graph as plain arrays, edges in the model's order."""
+def _graph_of(model: Any) -> Graph:
+    """KGIF's graph as plain arrays, edges in the model's order."""
     ckg = model.graph
     return make_graph(
         ckg.edges.row.cpu().numpy(),
@@ -78,25 +88,66 @@ def _direct_walks(
         user_factor=walk_share * _doubles(factor),
         takes=(graph.head < graph.n_users).astype(np.float64),
         value=value,
-        trust=_doubles(walks.relation_weights())[graph.relation],
+        relation_weight=_doubles(walks.relation_weights())[graph.relation],
         neighbour=number,
         longer=_longer_walks(walks),
     )
 
 
 def _longer_walks(walks: Any) -> Optional[LongerWalks]:
-    damping = walks.spectral_filter()
-    if damping is None:
+    spectral_filter = walks.spectral_filter()
+    if spectral_filter is None:
         return None
     shared = walks.shared
     place = (shared.items.row.cpu().numpy(), shared.items.column.cpu().numpy())
     shape = (shared.items.n_rows, shared.items.n_columns)
     return LongerWalks(
         items=csr_matrix((_doubles(shared.value), place), shape=shape),
-        trust=_doubles(walks.relation_weights()[shared.relation]),
+        relation_weight=_doubles(walks.relation_weights()[shared.relation]),
         node=shared.node.cpu().numpy(),
-        damping=damping,
+        spectral_filter=spectral_filter,
     )
+
+
+def attention_graph(model: Any) -> AttentionGraph:
+    """The graph of a trained KGAT of RecBole's with its attention.
+
+    RecBole's KGAT has each triple in one direction, so an entity passes nothing to its
+    heads. A hop against that direction gets the attention that its other end pays: the
+    two sides of a path meet where the directions turn. Parallel edges share one
+    attention, because RecBole's softmax adds up their logits.
+
+    A checkpoint does not contain the attention; it is computed from the parameters, as
+    RecBole's trainer does after each epoch.
+
+    Args:
+        model: the model, ready for evaluation.
+    """
+    with torch.no_grad():
+        model.update_attentive_A()
+        attention = model.A_in.coalesce().cpu()
+    n_nodes, n_relations = model.matrix_size[0], model.n_relations
+    head, relation, tail = (
+        column.cpu().numpy() for column in (model.all_hs, model.all_rs, model.all_ts)
+    )
+    # The interactions are in both directions already, by the same relation.
+    is_fact = (relation < n_relations - 1) | (head < model.n_users)
+    facts = (head[is_fact], relation[is_fact], tail[is_fact])
+    graph = make_graph(
+        *both_directions(*facts, n_relations, n_nodes),
+        n_users=model.n_users,
+        n_items=model.n_items,
+        n_nodes=n_nodes,
+        n_relations=n_relations,
+    )
+    matrix = csr_matrix(
+        (attention.values().double().numpy(), attention.indices().numpy()),
+        shape=(n_nodes, n_nodes),
+    )
+    forth = np.asarray(matrix[graph.head, graph.tail]).ravel()
+    weight = np.where(forth > 0, forth, forth[graph.reverse])
+    longest = max(_SHORTEST_TO_NEW_ITEM, len(model.aggregator_layers))
+    return AttentionGraph(graph, weight, longest)
 
 
 def _doubles(tensor: torch.Tensor) -> Floats:

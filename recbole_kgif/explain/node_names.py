@@ -1,10 +1,8 @@
-"""The nodes of a graph as people know them: kind, id and name."""
+"""Kind, id and name of the nodes of a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from recbole_kgif.data.names import read_names
 from recbole_kgif.explain.explanation_records import (
@@ -15,68 +13,56 @@ from recbole_kgif.explain.explanation_records import (
     Node,
 )
 from recbole_kgif.explain.path_graph import Graph, Integers
+from recbole_kgif.trained_model import TrainedModel
 
 
 class NodeNames:
     """Ids and names of the nodes and relations of a graph.
 
     Names are those of the data set's files ``.user``, ``.item`` and ``.entity``, where
-    they are there and have a column of names.
+    they exist and have a column of names.
 
     Args:
-        dataset: RecBole's data set.
-        name: its name.
-        folder: where its files lie.
-        separator: the character between two fields of a line.
+        trained: the model beside its data set.
+        folder: the data set's folder.
         graph: the graph.
-        former: number of each node among all users and entities, shape: [n_nodes]
+        original: number of each node among all users and entities, shape: [n_nodes]
     """
 
     def __init__(
-        self,
-        dataset: Any,
-        name: str,
-        folder: Path,
-        separator: str,
-        graph: Graph,
-        former: Integers,
+        self, trained: TrainedModel, folder: Path, graph: Graph, original: Integers
     ):
         self._graph = graph
-        self._former = former
-        self._fields = {
+        self._original = original
+        dataset = trained.dataset
+        fields = {
             USER: dataset.uid_field,
             ITEM: dataset.iid_field,
             ENTITY: dataset.entity_field,
         }
-        self._tokens = {
-            kind: dataset.field2id_token[field] for kind, field in self._fields.items()
-        }
         self._relations = dataset.field2id_token[dataset.relation_field]
-        self._names: dict[str, Mapping[str, str]] = {
-            kind: read_names(
-                folder / f"{name}.{kind}", id_field=field, separator=separator
+        self._tokens, self._names = {}, {}
+        for kind, field in fields.items():
+            self._tokens[kind] = dataset.field2id_token[field]
+            self._names[kind] = read_names(
+                folder / f"{trained.dataset_name}.{kind}",
+                id_field=field,
+                separator=trained.config["field_separator"],
             )
-            for kind, field in self._fields.items()
-        }
 
     def node(self, number: int) -> Node:
         """A node of the graph by its number."""
-        n_users = self._graph.n_users
-        original = int(self._former[number])
-        if number < n_users:
-            return self._node(USER, original)
-        if number < n_users + self._graph.n_items:
-            return self._node(ITEM, original - n_users)
-        return self._node(ENTITY, original - n_users)
-
-    def _node(self, kind: str, number: int) -> Node:
-        token = str(self._tokens[kind][number])
+        graph, original = self._graph, int(self._original[number])
+        kind = USER
+        if number >= graph.n_users:
+            original -= graph.n_users
+            kind = ITEM if number < graph.n_users + graph.n_items else ENTITY
+        token = str(self._tokens[kind][original])
         return Node(kind, token, self._names[kind].get(token) or None)
 
     def relation(self, number: int) -> tuple[str, bool]:
         """Name of a relation, and whether it is the inverse one."""
-        is_inverse = number >= self._graph.n_relations
-        own = number - self._graph.n_relations if is_inverse else number
-        if own == self._graph.interaction:
-            return INTERACTION, is_inverse
-        return str(self._relations[own]), is_inverse
+        is_inverse, fact = divmod(number, self._graph.n_relations)
+        if fact == self._graph.interaction:
+            return INTERACTION, bool(is_inverse)
+        return str(self._relations[fact]), bool(is_inverse)

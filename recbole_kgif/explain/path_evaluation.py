@@ -1,9 +1,9 @@
-"""How faithful the paths are: by how much scores fall without them.
+"""Faithfulness of the paths: how scores change once they are removed.
 
-For users drawn at random, and the best item of each, lists of paths (`choices`) are
-taken away by several meanings of that (`effects`). Beside each list stand random paths,
-as many and as long, and the paths of the largest attention. Confidence intervals come
-from resampling the users.
+For users drawn at random, and the best item of each, selections of paths
+(`path_selection`) are removed in several ways (`perturbation_effects`). Each is
+compared with random paths, as many and as long, and with the paths of the largest
+attention. Confidence intervals are from resampling the users.
 """
 
 from __future__ import annotations
@@ -14,51 +14,60 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
+from recbole_kgif.candidates import best_items
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
-from recbole_kgif.explain.contribution_paths import exact_paths, longest_path
+from recbole_kgif.explain.attention_paths import attention_paths
+from recbole_kgif.explain.contribution_paths import contribution_paths
 from recbole_kgif.explain.linear_score import LinearScore
-from recbole_kgif.explain.path_graph import Floats
+from recbole_kgif.explain.path_graph import Floats, Integers
 from recbole_kgif.explain.path_quality import Quality, QualityMeasures
 from recbole_kgif.explain.path_selection import (
     ATTENTION,
     BASELINES,
-    CHOICES,
-    EXACT_CHOICES,
+    BY_ATTENTION,
+    BY_CONTRIBUTION,
+    SELECTIONS,
     STRONGEST,
     TO_ITEM,
-    VARIED_ATTENTION,
-    PathEdges,
+    as_attention,
     best_by_each_rule,
     random_by_each_rule,
 )
-from recbole_kgif.explain.perturbation_effects import MEASURES, Effect, effect
-from recbole_kgif.explain.random_paths import numbers_of_walks, random_paths
-from recbole_kgif.explain.score_decomposition import shares
-from recbole_kgif.trained_model import best_items
+from recbole_kgif.explain.perturbation_effects import (
+    SCORE_DROPS,
+    PerturbationEffect,
+    perturbation_effect,
+)
+from recbole_kgif.explain.random_paths import (
+    PathEdges,
+    numbers_of_walks,
+    random_paths_between,
+)
+from recbole_kgif.explain.score_decomposition import decompose
 
 if TYPE_CHECKING:
     from recbole_kgif.explain.explainer import Explainer
 
 ALL_USERS = "all"
 CONFIDENCE = 0.95
-# Items of the list whose first paths the quality measures judge.
+# Number of best items whose first paths the quality measures cover.
 LIST_LENGTH = 10
 _RESAMPLES = 10_000
-# A ratio to others needs all but this part of their resampled means above 0.
-_NOTHING = 0.005
-# Fewest edges that lead to an item which the user has not met.
+# A ratio needs all but this part of the others' resampled means above 0.
+_NEAR_ZERO = 0.005
+# Fewest edges of a path to an item that is new to the user.
 _SHORT_WALK = 3
 # Random paths can differ from the strongest only where there are many more.
 _MANY = 10
+# In place of the name of a baseline, for the selection itself.
+_ITSELF = ""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure over users, with the ends of its confidence interval."""
+    """A mean or ratio over users, with the ends of its confidence interval."""
 
     value: float
     low: float
@@ -67,19 +76,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A list of paths beside others, as ratios of means over users.
+    """A selection of paths compared with others, as ratios of means over users.
 
     Attributes:
-        choice: which list, one of `choices.EXACT_CHOICES`.
-        measure: what is compared, one of `effects.MEASURES`.
+        selection: one of `path_selection.BY_CONTRIBUTION`.
+        measure: what is compared, one of `perturbation_effects.SCORE_DROPS`.
         users: which users, in words.
         n_users: how many these are.
-        ratios: to random paths, by the names in `choices.BASELINES`, and to those of
-            the largest attention; None where the others' mean can hardly be told
-            from 0.
+        ratios: to random paths, by the names in `path_selection.BASELINES`, and to
+            those of the largest attention; None where the others' mean is not clearly
+            above 0.
     """
 
-    choice: str
+    selection: str
     measure: str
     users: str
     n_users: int
@@ -93,18 +102,18 @@ class Evaluation:
     Attributes:
         model: name of the model.
         dataset: name of the data set.
-        seed: seed of all that was drawn.
+        seed: seed of all random numbers.
         n_paths: paths a user.
         n_asked: users asked for.
-        n_users: users measured: those whose best item any path reaches.
+        n_users: users measured: those with any path to their best item.
         score: mean score of the items.
-        largest_error: by how much the parts of a score miss it at most.
-        outcomes: means of what `effects.Effect` measures, by list of paths.
-        random: the same of random paths, by the list that they stand beside and by the
-            names in `choices.BASELINES`.
+        largest_error: largest difference of a score and the sum of its parts.
+        outcomes: means of the fields of `PerturbationEffect`, by selection.
+        random: the same of random paths, by the selection that they are compared with
+            and by the names in `path_selection.BASELINES`.
         comparisons: over all users, and by the number of paths to choose from.
-        quality: means of the path-quality measures by choice of paths, over each
-            user's best items; LIR is None where the run loaded no times.
+        quality: means of the path-quality measures by selection, over each user's best
+            items; LIR is None where the run loaded no times.
     """
 
     model: str
@@ -125,20 +134,19 @@ class Evaluation:
 class _User:
     """What was measured of one user.
 
-    score: of the best item; error: by how much its parts miss it; n_walks: of three
-    edges to it; effects: by list; random: by list and baseline; quality: by choice.
+    score: of the best item; error: of the sum of its parts; n_walks: of three edges to
+    it; effects: by selection and baseline; quality: by selection.
     """
 
     score: float
     error: float
     n_walks: float
-    effects: Mapping[str, Effect]
-    random: Mapping[str, Mapping[str, Effect]]
+    effects: Mapping[tuple[str, str], PerturbationEffect]
     quality: Mapping[str, Quality]
 
 
-# The measured values of all users by the names of the fields of `Effect`.
-_Columns = Mapping[str, Floats]
+# The values of all users, by selection and baseline, then by field of the effect.
+_Columns = Mapping[tuple[str, str], Mapping[str, Floats]]
 
 
 def evaluate(
@@ -149,38 +157,36 @@ def evaluate(
     Args:
         explainer: of a model with exact contributions.
         n_users: how many users, or fewer where there are no more.
-        n_paths: how many paths are taken away, or kept, a user.
-        seed: seed of all that is drawn.
+        n_paths: how many paths are removed, or kept, a user.
+        seed: seed of all random numbers.
 
     Raises:
         UserError: the model has no exact contributions, or no path was found.
     """
-    if not isinstance(explainer.method, LinearScore):
+    score = explainer.method
+    if not isinstance(score, LinearScore):
         raise UserError(
             "--evaluate: compares exact contributions with attention, and KGAT has no "
             "contributions; give a checkpoint of KGIF"
         )
     random = np.random.default_rng(seed)
-    candidates = explainer.candidates
-    numbers = random.permutation(candidates.users_with_history())[:n_users]
-    measures = QualityMeasures(explainer.method.graph, candidates.times())
+    drawn = random.permutation(explainer.interactions.users_with_history())[:n_users]
+    measures = QualityMeasures(score.graph, explainer.interactions.times())
     found = (
-        _measure(explainer, explainer.method, user, n_paths, measures, random)
-        for user in tqdm(numbers.tolist(), unit="user", disable=None)
+        _measure(explainer, score, user, n_paths, measures, random)
+        for user in tqdm(drawn.tolist(), unit="user", disable=None)
     )
     users = [user for user in found if user is not None]
     if not users:
         raise UserError("--evaluate: no path leads to the best item of any user drawn")
     samples = random.integers(0, len(users), (_RESAMPLES, len(users)))
-    columns = {
-        choice: _columns([user.effects[choice] for user in users]) for choice in CHOICES
-    }
-    of_random = {
-        choice: {
-            baseline: _columns([user.random[choice][baseline] for user in users])
-            for baseline in BASELINES
+    columns = _columns(users)
+    means = {
+        key: {
+            name: _estimate(float(values.mean()), values[samples].mean(axis=1))
+            for name, values in by_field.items()
         }
-        for choice in EXACT_CHOICES
+        for key, by_field in columns.items()
     }
     n_walks = np.array([user.n_walks for user in users])
     return Evaluation(
@@ -192,17 +198,12 @@ def evaluate(
         n_users=len(users),
         score=float(np.mean([user.score for user in users])),
         largest_error=max(user.error for user in users),
-        outcomes={
-            choice: _means(of_choice, samples) for choice, of_choice in columns.items()
-        },
+        outcomes={selection: means[selection, _ITSELF] for selection in SELECTIONS},
         random={
-            choice: {
-                baseline: _means(of_baseline, samples)
-                for baseline, of_baseline in by_baseline.items()
-            }
-            for choice, by_baseline in of_random.items()
+            selection: {baseline: means[selection, baseline] for baseline in BASELINES}
+            for selection in BY_CONTRIBUTION
         },
-        comparisons=_comparisons(columns, of_random, n_paths, n_walks, random),
+        comparisons=_comparisons(columns, n_paths, n_walks, random),
         quality=_quality_means([user.quality for user in users]),
     )
 
@@ -220,124 +221,99 @@ def _measure(
 ) -> Optional[_User]:
     """Measure a user; None where no path leads to the best item."""
     of_user = explainer.scores(user)
-    ranked = explainer.candidates.of(user)
+    ranked = explainer.interactions.candidates(user)
     items = best_items(of_user, ranked, LIST_LENGTH)
     item, target = items[0], score.graph.item_node(items[0])
     best = best_by_each_rule(score, user, item, n_paths)
     if not best[STRONGEST]:
         return None
-    beside = {
-        choice: random_by_each_rule(score.graph, user, target, best[choice], random)
-        for choice in EXACT_CHOICES
-    }
-    (parts,) = shares(score, user, [item])
+    removed = {(selection, _ITSELF): paths for selection, paths in best.items()}
+    for selection in BY_CONTRIBUTION:
+        drawn = random_by_each_rule(score.graph, user, target, best[selection], random)
+        removed.update({(selection, name): paths for name, paths in drawn.items()})
+    (parts,) = decompose(score, user, [item])
+    n_walks = numbers_of_walks(score.graph, target, _SHORT_WALK)[_SHORT_WALK][user]
     first = _first_paths(score, user, items, random)
     return _User(
         score=float(of_user[item]),
         error=abs(parts.total - float(of_user[item])),
-        n_walks=float(
-            numbers_of_walks(score.graph, target, _SHORT_WALK)[_SHORT_WALK][user]
-        ),
+        n_walks=float(n_walks),
         effects={
-            choice: effect(score, user, item, ranked, paths)
-            for choice, paths in best.items()
+            key: perturbation_effect(score, user, item, ranked, paths)
+            for key, paths in removed.items()
         },
-        random={
-            choice: {
-                baseline: effect(score, user, item, ranked, paths)
-                for baseline, paths in by_baseline.items()
-            }
-            for choice, by_baseline in beside.items()
-        },
-        quality={choice: measures.of(user, paths) for choice, paths in first.items()},
+        quality={name: measures.of(user, paths) for name, paths in first.items()},
     )
 
 
 def _first_paths(
     score: LinearScore, user: int, items: Sequence[int], random: np.random.Generator
 ) -> dict[str, list[PathEdges]]:
-    """The first path of each choice to each item that has one."""
+    """The first path of each selection to each item that has one."""
     first: dict[str, list[PathEdges]] = {STRONGEST: [], ATTENTION: [], TO_ITEM: []}
-    attended = AttentionGraph(score.graph, score.weight, longest_path(score))
+    graph, attended = score.graph, as_attention(score)
     for item in items:
-        for path in exact_paths(score, user, item, 1):
-            target, length = score.graph.item_node(item), len(path.edges)
+        for path in contribution_paths(score, user, item, 1):
             first[STRONGEST].append(path.edges)
             (by_attention,) = attention_paths(attended, user, item, 1)
             first[ATTENTION].append(by_attention.edges)
-            first[TO_ITEM] += random_paths(score.graph, user, target, [length], random)
+            first[TO_ITEM] += random_paths_between(
+                graph, user, graph.item_node(item), [len(path.edges)], random
+            )
     return first
 
 
 # --- over all users -----------------------------------------------------------------
 
 
-def _columns(effects: Sequence[Effect]) -> _Columns:
+def _columns(users: Sequence[_User]) -> _Columns:
     return {
-        field.name: np.array([getattr(effect, field.name) for effect in effects])
-        for field in dataclasses.fields(Effect)
-    }
-
-
-def _means(columns: _Columns, samples: npt.NDArray[np.int64]) -> dict[str, Estimate]:
-    return {
-        name: _estimate(float(values.mean()), values[samples].mean(axis=1))
-        for name, values in columns.items()
+        key: {
+            field.name: np.array([getattr(u.effects[key], field.name) for u in users])
+            for field in dataclasses.fields(PerturbationEffect)
+        }
+        for key in users[0].effects
     }
 
 
 def _comparisons(
-    columns: Mapping[str, _Columns],
-    of_random: Mapping[str, Mapping[str, _Columns]],
-    n_paths: int,
-    n_walks: Floats,
-    random: np.random.Generator,
+    columns: _Columns, n_paths: int, n_walks: Floats, random: np.random.Generator
 ) -> list[Comparison]:
-    attention = {choice: columns[choice] for choice in (ATTENTION, VARIED_ATTENTION)}
     many, comparisons = _MANY * n_paths, []
     groups = {
         ALL_USERS: np.arange(len(n_walks)),
         f"below {many} walks of 3 edges": np.flatnonzero(n_walks < many),
         f"{many} or more": np.flatnonzero(n_walks >= many),
     }
-    # Not the same users a second time.
-    groups = {
-        users: members
-        for users, members in groups.items()
-        if users == ALL_USERS or 0 < len(members) < len(n_walks)
-    }
+    attention = {name: columns[name, _ITSELF] for name in BY_ATTENTION}
     for users, members in groups.items():
+        # Not the same users a second time.
+        if users != ALL_USERS and len(members) in (0, len(n_walks)):
+            continue
         samples = random.integers(0, len(members), (_RESAMPLES, len(members)))
-        comparisons += [
-            Comparison(
-                choice,
-                measure,
-                users,
-                len(members),
-                {
+        for selection in BY_CONTRIBUTION:
+            itself = columns[selection, _ITSELF]
+            others = {name: columns[selection, name] for name in BASELINES}
+            for measure in SCORE_DROPS:
+                ratios = {
                     name: _ratio(
-                        columns[choice][measure][members],
-                        others[measure][members],
-                        samples,
+                        itself[measure][members], other[measure][members], samples
                     )
-                    for name, others in {**of_random[choice], **attention}.items()
-                },
-            )
-            for choice in EXACT_CHOICES
-            for measure in MEASURES
-        ]
+                    for name, other in {**others, **attention}.items()
+                }
+                comparisons.append(
+                    Comparison(selection, measure, users, len(members), ratios)
+                )
     return comparisons
 
 
-def _ratio(
-    values: Floats, others: Floats, samples: npt.NDArray[np.int64]
-) -> Optional[Estimate]:
+def _ratio(values: Floats, others: Floats, samples: Integers) -> Optional[Estimate]:
     """Ratio of the means, users resampled together."""
     below = others[samples].mean(axis=1)
-    if np.quantile(below, _NOTHING) <= 0:
+    if np.quantile(below, _NEAR_ZERO) <= 0:
         return None
     above = values[samples].mean(axis=1)
-    # The few that are left without a ratio stand for a large one.
+    # The few resamples without a ratio count as a large one.
     resampled = np.divide(above, below, np.full_like(above, np.inf), where=below > 0)
     return _estimate(float(values.mean() / others.mean()), resampled)
 
@@ -352,11 +328,11 @@ def _quality_means(
     by_user: Sequence[Mapping[str, Quality]],
 ) -> dict[str, dict[str, Optional[float]]]:
     means: dict[str, dict[str, Optional[float]]] = {}
-    for choice in by_user[0]:
-        means[choice] = {}
+    for selection in by_user[0]:
+        means[selection] = {}
         for field in dataclasses.fields(Quality):
-            values = [getattr(quality[choice], field.name) for quality in by_user]
+            values = [getattr(quality[selection], field.name) for quality in by_user]
             known = [value for value in values if value is not None]
             mean = float(np.mean(known)) if known else None
-            means[choice][field.name.upper()] = mean
+            means[selection][field.name.upper()] = mean
     return means

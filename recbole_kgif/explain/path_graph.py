@@ -1,4 +1,4 @@
-"""The graph in which paths are looked for: plain arrays, both directions of an edge."""
+"""The graph in which paths are searched: plain arrays, both directions of an edge."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from recbole_kgif.candidates import Flags, Floats, Integers
+
+__all__ = ["Flags", "Floats", "Graph", "Integers", "both_directions", "make_graph"]
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A collaborative knowledge graph: users, then items, then other entities.
 
-    Every fact is there in both directions, with relation r and with the inverse
-    relation; parallel edges stay apart. `make_graph` builds one.
+    Every fact has an edge in both directions, with relation r and with the inverse
+    relation; parallel edges are separate. `make_graph` builds one.
 
     Attributes:
         n_users: number of users, padding included; users are the first nodes.
@@ -28,9 +27,9 @@ class Graph:
             of r, and r = R - 1 is the interaction.
         head: node that an edge leaves, ascending, shape: [n_edges]
         relation: its relation, below 2 R, shape: [n_edges]
-        tail: node that it leads to, shape: [n_edges]
+        tail: node that it enters, shape: [n_edges]
         reverse: the edge of the same fact in the other direction, shape: [n_edges]
-        first: first edge of each node, and the number of all, shape: [n_nodes + 1]
+        first: first edge of each node, then the number of edges, shape: [n_nodes + 1]
     """
 
     n_users: int
@@ -58,6 +57,10 @@ class Graph:
         """Number of edges out of each node, shape: [n_nodes]."""
         return np.diff(self.first)
 
+    def edges_of(self, node: int) -> Integers:
+        """All edges out of one node."""
+        return np.arange(self.first[node], self.first[node + 1])
+
     def edges_from(self, nodes: Integers) -> tuple[Integers, Integers]:
         """All edges out of the given nodes.
 
@@ -65,39 +68,50 @@ class Graph:
             nodes: in any order, repeated ones too, shape: [n_asked]
 
         Returns:
-            For each edge found the place of its head in `nodes`, and the edge, both of
-            shape: [n_found]
+            For each edge found the position of its head in `nodes`, and the edge, both
+            of shape: [n_found]
         """
         start = self.first[nodes]
         count = self.first[nodes + 1] - start
-        place = np.repeat(np.arange(len(nodes)), count)
-        before = np.cumsum(count) - count
-        return place, np.arange(len(place)) + (start - before)[place]
+        return _ranges(start, count)
 
-    def edges_to(self, target: int) -> Integers:
-        """All edges into a node, sorted by their heads."""
-        edges = self.reverse[self.first[target] : self.first[target + 1]]
-        return edges[np.argsort(self.head[edges], kind="stable")]
+    def edges_between(self, nodes: Integers, target: int) -> tuple[Integers, Integers]:
+        """All edges from the given nodes to a target; returns as `edges_from`."""
+        edges = self.reverse[self.edges_of(target)]
+        edges = edges[np.argsort(self.head[edges], kind="stable")]
+        start = np.searchsorted(self.head[edges], nodes, side="left")
+        end = np.searchsorted(self.head[edges], nodes, side="right")
+        place, number = _ranges(start, end - start)
+        return place, edges[number]
 
     def item_node(self, item: int) -> int:
         """The node that an item is."""
         return self.n_users + item
 
-    def largest_by_head(self, values: Floats) -> Floats:
-        """The largest of the values of each node's edges, 0 where it has none.
+    def largest_product(self, weight: Floats, at_tail: Floats) -> Floats:
+        """The largest product of an edge's weight and its tail's value, by head.
 
         Args:
-            values: not negative, shape: [n_edges]
+            weight: not negative, shape: [n_edges]
+            at_tail: value of each node, not negative, shape: [n_nodes]
 
         Returns:
-            Shape: [n_nodes]
+            0 for a node without edges, shape: [n_nodes]
         """
         largest = np.zeros(self.n_nodes)
         # reduceat gives an empty group the value of the next one.
         has_edges = np.flatnonzero(self.degree)
         if len(has_edges):
+            values = weight * at_tail[self.tail]
             largest[has_edges] = np.maximum.reduceat(values, self.first[has_edges])
         return largest
+
+
+def _ranges(start: Integers, count: Integers) -> tuple[Integers, Integers]:
+    """Consecutive numbers from each start on, each with the position of its start."""
+    place = np.repeat(np.arange(len(start)), count)
+    before = np.cumsum(count) - count
+    return place, np.arange(len(place)) + (start - before)[place]
 
 
 def make_graph(
@@ -110,11 +124,10 @@ def make_graph(
     n_nodes: int,
     n_relations: int,
 ) -> Graph:
-    """Build a graph from edges that are there in both directions.
+    """Build a graph from edges in both directions, see `Graph`.
 
     Args:
-        head: heads of the edges, sorted by head, relation and tail, integers of shape:
-            [n_edges]
+        head: heads of the edges, sorted by head, relation and tail, shape: [n_edges]
         relation: their relations, likewise.
         tail: their tails, likewise.
         n_users: number of users, padding included.
@@ -123,7 +136,7 @@ def make_graph(
         n_relations: number of relations without the inverse ones.
 
     Raises:
-        ValueError: an edge is not there in the other direction, or they are not sorted.
+        ValueError: an edge has no other direction, or they are not sorted.
     """
     head, relation, tail = (
         np.asarray(column, dtype=np.int64) for column in (head, relation, tail)
@@ -174,7 +187,7 @@ def both_directions(
 def find_edges(
     graph: Graph, head: Integers, relation: Integers, tail: Integers
 ) -> Integers:
-    """The edges with these ends and relations, which must be there."""
+    """The edges with these ends and relations, which must exist."""
     known = _keys(
         graph.head, graph.relation, graph.tail, graph.n_relations, graph.n_nodes
     )

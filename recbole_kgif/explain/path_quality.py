@@ -1,18 +1,18 @@
 """Path-quality measures of the literature, by their published names.
 
-They judge the explanations of one user's list of items, one path an item, apart from
-whether the model relies on them. Linking interaction recency (LIR) and shared entity
-popularity (SEP) are those of Balloccu, Boratto, Fenu and Marras, "Post Processing
-Recommender Systems with Knowledge Graphs for Recency, Popularity, and Diversity of
-Explanations", SIGIR 2022, which also counts the types of explanations. The other four,
-linking interaction diversity (LID), shared entity diversity (SED), path type diversity
-(PTD) and path type concentration (PTC), come from the same authors' later work on the
-quality of explanation paths.
+They measure the explanations of one user's list of items, one path an item,
+independently of whether the model relies on them. Linking interaction recency (LIR) and
+shared entity popularity (SEP) are from Balloccu, Boratto, Fenu and Marras, "Post
+Processing Recommender Systems with Knowledge Graphs for Recency, Popularity, and
+Diversity of Explanations", SIGIR 2022, which also counts the types of explanations. The
+other four, linking interaction diversity (LID), shared entity diversity (SED), path
+type diversity (PTD) and path type concentration (PTC), come from the same authors'
+later work on the quality of explanation paths.
 
 The *linking interaction* of a path is its first hop, the *shared entity* the last node
 before the item, whatever its kind, and the *path type* the relation of the last hop.
-RecBole's data does not say what type an entity is of; users, items and other entities
-are told apart here.
+RecBole's data has no types of entities; users, items and other entities are the types
+here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class QualityMeasures:
         self._graph = graph
         self._times = times
         self._popularity = _popularity_by_kind(graph)
-        is_into_item = _kind(graph)[graph.tail] == _ITEM
+        item = graph.tail - graph.n_users
+        is_into_item = (item >= 0) & (item < graph.n_items)
         self._n_types = len(np.unique(graph.relation[is_into_item]))
 
     def of(self, user: int, paths: Sequence[Sequence[int]]) -> Quality:
@@ -100,22 +101,12 @@ class QualityMeasures:
         return float(np.mean([recency[node - n_users] for node in linking]))
 
 
-_USER, _ITEM, _ENTITY = range(3)
-
-
-def _kind(graph: Graph) -> Floats:
-    kind = np.full(graph.n_nodes, _ENTITY)
-    kind[: graph.n_users + graph.n_items] = _ITEM
-    kind[: graph.n_users] = _USER
-    return kind
-
-
 def _popularity_by_kind(graph: Graph) -> Floats:
     """Smoothed number of edges of each node among those of its kind."""
     popularity = np.zeros(graph.n_nodes)
-    kinds = _kind(graph)
-    for kind in (_USER, _ITEM, _ENTITY):
-        nodes = np.flatnonzero((kinds == kind) & (graph.degree > 0))
+    kinds = (graph.n_users, graph.n_users + graph.n_items)
+    for of_kind in np.split(np.arange(graph.n_nodes), kinds):
+        nodes = of_kind[graph.degree[of_kind] > 0]
         nodes = nodes[np.argsort(graph.degree[nodes], kind="stable")]
         popularity[nodes] = _smoothed(graph.degree[nodes].astype(np.float64))
     return popularity
@@ -124,8 +115,8 @@ def _popularity_by_kind(graph: Graph) -> Floats:
 def _smoothed(ascending: Floats) -> Floats:
     """Exponentially weighted moving average, scaled from 0 to 1.
 
-    The average spans as many values as there are. Values that are all the same get 1:
-    none of them is older or less popular than another.
+    The span of the average is the number of values. Equal values all get 1: none of
+    them is older or less popular than another.
     """
     if not len(ascending):
         return ascending

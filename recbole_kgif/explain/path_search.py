@@ -1,10 +1,10 @@
 """The strongest paths between two nodes, found exactly.
 
-A walk's strength is a sum of *chains*, each a factor times one weight a hop. From the
-largest product that a chain can still collect on its way to the target follows an upper
-bound on the strength of every way to go on from a partial walk. The search is a branch
-and bound on blocks of partial walks: the most promising block goes on first, and what
-cannot beat the paths found so far is left out. Its result is that of trying all paths.
+A walk's strength is a sum of *chains*, each a factor times one weight a hop. The
+largest product that a chain can still collect on its way to the target gives an upper
+bound on the strength of every continuation of a partial walk. The search is a branch
+and bound on blocks of partial walks: the most promising block is extended first, and
+what cannot beat the paths found so far is dropped. The result is that of trying all.
 
 A *path* is a walk that visits no node twice. Parallel edges make different paths.
 """
@@ -13,20 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
+from typing import Optional, Union
 
 import numpy as np
 
 from recbole_kgif.explain.path_graph import Flags, Floats, Graph, Integers
 
-# Partial walks that are extended at once: few enough to keep memory small, enough to
-# let NumPy work.
+# Partial walks that are extended at once: a balance of memory and speed.
 _BLOCK_SIZE = 4096
 # A bound and a strength that are equal may differ in their last digits.
 _SLACK = 1 + 1e-9
 
-# How strong a path has to be beside the strongest to be listed for its other beginning.
-LEAST_SHARE = 0.1
+# Weakest path, in units of the strongest, that is listed for its different beginning.
+_LEAST_STRENGTH = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +33,17 @@ class Chain:
     """One summand of the strength of every walk of a given length.
 
     Attributes:
-        name: what the summand stands for.
-        factor: what its product begins with, of either sign.
+        met_after: hops before the meeting point that the summand stands for; None where
+            it has none.
+        factor: first factor of its product, of either sign.
         weights: weight of each edge at each hop, not negative, each of shape: [n_edges]
-        bounds: for each hop but the last the most that the hops behind it can multiply
-            to, from the node that it leads to, each of shape: [n_nodes]
-        returns_by_same_relation: whether it counts only where the last two hops are an
-            edge and the inverse of its relation.
+        bounds: for each hop but the last an upper bound on the product of the hops
+            after it, by the node that it enters, each of shape: [n_nodes]
+        returns_by_same_relation: whether it counts only where the last hop's relation
+            is the inverse of the one before.
     """
 
-    name: str
+    met_after: Optional[int]
     factor: float
     weights: Sequence[Floats]
     bounds: Sequence[Floats]
@@ -56,11 +56,11 @@ class FoundPath:
 
     Attributes:
         edges: its edges from the source to the target.
-        parts: name and value of each summand that is not zero.
+        parts: `Chain.met_after` and value of each summand that is not zero.
     """
 
     edges: tuple[int, ...]
-    parts: tuple[tuple[str, float], ...]
+    parts: tuple[tuple[Optional[int], float], ...]
 
     @property
     def strength(self) -> float:
@@ -91,7 +91,7 @@ class _Block:
 
 
 class _Best:
-    """The strongest paths so far, ties in the order of length and edges."""
+    """The strongest paths so far, ties by length, then edges."""
 
     def __init__(self, count: int):
         self._count = count
@@ -99,7 +99,7 @@ class _Best:
 
     @property
     def threshold(self) -> float:
-        """What another path must reach to be among them."""
+        """The least strength of another path among them."""
         if len(self.paths) < self._count:
             return 0.0
         return abs(self.paths[-1].strength)
@@ -108,14 +108,14 @@ class _Best:
         """Whether each walk can still become one of them."""
         return (block.bound > 0) & (block.bound * _SLACK >= self.threshold)
 
-    def add(self, found: _Block, names: Sequence[str]) -> None:
-        """Take in whole paths, bounded by their strengths."""
+    def add(self, found: _Block, meetings: Sequence[Optional[int]]) -> None:
+        """Add whole paths, bounded by their strengths."""
         found = found.part(np.argsort(-found.bound, kind="stable"))
         if len(found.bound) > self._count:
-            # Also those that tie with the last one.
+            # With those that tie with the last one.
             cut = found.bound[self._count - 1]
             found = found.part(found.bound * _SLACK >= cut)
-        self._keep([*self.paths, *_found_paths(found, names)])
+        self._keep([*self.paths, *_found_paths(found, meetings)])
 
     def _keep(self, paths: Sequence[FoundPath]) -> None:
         self.paths = sorted(paths, key=_order)[: self._count]
@@ -135,27 +135,28 @@ class _BestOfEachFirstEdge(_Best):
             allowed &= block.bound * _SLACK >= self._strongest[self._place(block)]
         return allowed
 
-    def add(self, found: _Block, names: Sequence[str]) -> None:
+    def add(self, found: _Block, meetings: Sequence[Optional[int]]) -> None:
         np.maximum.at(self._strongest, self._place(found), found.bound)
         found = found.part(self.allows(found))
         best = {path.edges[0]: path for path in self.paths}
-        for path in _found_paths(found, names):
+        for path in _found_paths(found, meetings):
             other = best.setdefault(path.edges[0], path)
             best[path.edges[0]] = min(path, other, key=_order)
         self._keep(list(best.values()))
 
     def _place(self, block: _Block) -> Integers:
-        """Place of each walk's first edge among those of the source."""
+        """Position of each walk's first edge among those of the source."""
         places: Integers = block.edges[:, 0] - self._first
         return places
 
 
-def _found_paths(found: _Block, names: Sequence[str]) -> list[FoundPath]:
+def _found_paths(found: _Block, meetings: Sequence[Optional[int]]) -> list[FoundPath]:
+    rows = zip(found.edges.tolist(), found.products.tolist())
     return [
         FoundPath(
-            tuple(edges), tuple((n, v) for n, v in zip(names, products) if v != 0)
+            tuple(edges), tuple(part for part in zip(meetings, values) if part[1])
         )
-        for edges, products in zip(found.edges.tolist(), found.products.tolist())
+        for edges, values in rows
     ]
 
 
@@ -181,8 +182,8 @@ def best_paths(
         target: node that they end at.
         chains: for each length from 1 on the summands of the strength of a path.
         count: how many paths, or fewer where there are no more.
-        one_a_beginning: whether to take of all paths that begin with the same edge
-            the strongest alone.
+        one_a_beginning: whether to list only the strongest of all paths that begin
+            with the same edge.
 
     Returns:
         Paths whose strength is not zero, strongest first; ties by length, then edges.
@@ -207,25 +208,20 @@ def varied_paths(
 ) -> list[FoundPath]:
     """The strongest paths that begin with different edges.
 
-    Of all paths with the same first edge the strongest counts, so that no other choice
-    of paths with different first edges has a larger sum of absolute strengths. Where
-    those that are at least a tenth as strong as the strongest of all are fewer than
-    asked for, the strongest of the other paths join them: a first edge of which hardly
-    anything comes is not worth a path for being another one.
+    The strongest path of each first edge is a candidate, so that no other selection of
+    paths with different first edges has a larger sum of absolute strengths. Where fewer
+    than asked for are at least a tenth as strong as the strongest of all, the strongest
+    of the other paths fill the list.
 
-    Args:
-        graph: the graph.
-        source: node that the paths begin at.
-        target: node that they end at.
-        chains: for each length from 1 on the summands of the strength of a path.
-        count: how many paths, or fewer where there are no more.
-
-    Returns:
-        Paths in the order of `best_paths`.
+    Args and return value: as of `best_paths`.
     """
     asked = (graph, source, target, chains, count)
     varied = best_paths(*asked, one_a_beginning=True)
-    varied = [path for path in varied if _is_worth(path, varied[0])]
+    varied = [
+        path
+        for path in varied
+        if abs(path.strength) >= _LEAST_STRENGTH * abs(varied[0].strength)
+    ]
     if len(varied) == count:
         return varied
     listed = {path.edges for path in varied}
@@ -233,58 +229,35 @@ def varied_paths(
     return sorted([*varied, *others[: count - len(varied)]], key=_order)
 
 
-def _is_worth(path: FoundPath, strongest: FoundPath) -> bool:
-    return abs(path.strength) >= LEAST_SHARE * abs(strongest.strength)
-
-
 def _search(
     graph: Graph, source: int, target: int, chains: Sequence[Chain], best: _Best
 ) -> None:
-    """Look through all paths of one length."""
+    """Search all paths of one length."""
     n_hops = len(chains[0].weights)
-    names = [chain.name for chain in chains]
-    last_edges = graph.edges_to(target)
+    meetings = [chain.met_after for chain in chains]
+    start = np.zeros((1, 0), dtype=np.int64)
     factors = np.array([[chain.factor for chain in chains]])
-    stack = [
-        _Block(
-            np.array([[source]]),
-            np.zeros((1, 0), dtype=np.int64),
-            factors,
-            np.array([np.inf]),
-        )
-    ]
+    stack = [_Block(np.array([[source]]), start, factors, np.array([np.inf]))]
     while stack:
         block = stack.pop()
         block = block.part(best.allows(block))
         hop = block.edges.shape[1]
         is_last = hop == n_hops - 1
         if is_last:
-            place, edge = _edges_among(graph, block.nodes[:, -1], last_edges)
+            place, edge = graph.edges_between(block.nodes[:, -1], target)
         else:
             place, edge = graph.edges_from(block.nodes[:, -1])
-            goes_on = graph.tail[edge] != target
-            place, edge = place[goes_on], edge[goes_on]
+            is_inside = graph.tail[edge] != target
+            place, edge = place[is_inside], edge[is_inside]
         longer = _extend(graph, block, place, edge, chains)
         longer = longer.part(best.allows(longer))
         if is_last:
-            best.add(longer, names)
+            best.add(longer, meetings)
             continue
         longer = longer.part(np.argsort(-longer.bound, kind="stable"))
         pieces = range(0, len(longer.bound), _BLOCK_SIZE)
-        # The most promising one comes to lie on top.
+        # The most promising one on top.
         stack.extend(longer.part(slice(i, i + _BLOCK_SIZE)) for i in reversed(pieces))
-
-
-def _edges_among(
-    graph: Graph, nodes: Integers, edges: Integers
-) -> tuple[Integers, Integers]:
-    """Those of the edges, sorted by their heads, that leave each of the nodes."""
-    heads = graph.head[edges]
-    start = np.searchsorted(heads, nodes, side="left")
-    count = np.searchsorted(heads, nodes, side="right") - start
-    place = np.repeat(np.arange(len(nodes)), count)
-    before = np.cumsum(count) - count
-    return place, edges[np.arange(len(place)) + (start - before)[place]]
 
 
 def _extend(
@@ -294,7 +267,7 @@ def _extend(
     edge: Integers,
     chains: Sequence[Chain],
 ) -> _Block:
-    """The walks that go on by these edges and come back to no node."""
+    """The walks continued by these edges, but for those that return to a node."""
     tail = graph.tail[edge]
     is_new = (block.nodes[place] != tail[:, None]).all(axis=1)
     place, edge, tail = place[is_new], edge[is_new], tail[is_new]

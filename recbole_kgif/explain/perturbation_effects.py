@@ -1,25 +1,27 @@
-"""What becomes of a score once paths are taken away, by several meanings of that.
+"""How a score changes once paths are removed, by several kinds of removal.
 
-The score is a sum over walks, and a path is one of them. From the mildest to the
-harshest:
+The score is a sum over walks, and a path is one of them. From the mildest removal to
+the harshest:
 
-*Own*: the paths' own walks are taken out of the sum, and nothing else; the lengths of
-the propagated embeddings stay as they are. That is exactly what the contributions say,
-and 0 for a path that does not lead to the item.
+*Path walks*: the paths' own walks are removed from the sum, and nothing else; the
+lengths of the propagated embeddings stay the same. By definition the score falls by the
+paths' contributions, and by 0 for a path that does not lead to the item.
 
-*Directed*: all walks are taken out of the sum that take one of the paths' hops in the
-same direction.
+*Hop walks*: all walks that take one of the paths' hops in the same direction are
+removed from the sum.
 
-*Cut*, *behind*, *deleted*: facts are taken out of the graph in both directions, out of
-the propagation and out of the direct walks, and the score is computed again. All other
-weights stay as they are: neither attention nor normalisation is worked out anew. *Cut*
-takes the middle hop of each path, *behind* all hops but the user's own interaction,
-*deleted* all of them. With an interaction of the user go all walks that begin there,
-whatever the path does behind it, so that *deleted* asks most of all through how many
-interactions, and through which, a list of paths leads.
+*Middle facts*, *later facts*, *all facts*: facts are deleted from the graph in both
+directions, from the propagation and from the direct walks, and the score is computed
+again with all other weights unchanged: neither attention nor normalisation is computed
+again. They are the middle hop of each path; all hops but the user's own interaction;
+all hops. The last is *comprehensiveness* (DeYoung et al., "ERASER", ACL 2020), also
+called fidelity+. Deleting an interaction of the user deletes all walks that begin
+there, so that comprehensiveness depends most on how many interactions, and which, the
+paths begin with.
 
-*Kept* turns it round: all facts but those of the paths are gone, and it is measured how
-much remains of what the graph gives to the score.
+*Sufficiency* is the reverse: all facts but those of the paths are deleted. It is
+normalised: the part of what the graph adds to the score that is left. Fidelity- is what
+is missing of the score.
 """
 
 from __future__ import annotations
@@ -29,51 +31,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recbole_kgif.candidates import rank
 from recbole_kgif.explain.contribution_paths import path_contribution
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_graph import Flags
 from recbole_kgif.explain.score_decomposition import walks_without
-from recbole_kgif.trained_model import rank
 
-OWN, DIRECTED, CUT, BEHIND, DELETED = "own", "directed", "cut", "behind", "deleted"
-MEASURES = (OWN, DIRECTED, CUT, BEHIND, DELETED)
+# Fields of `PerturbationEffect` that say by how much the score falls.
+SCORE_DROPS = (
+    *("path_walks", "hop_walks", "middle_facts", "later_facts", "comprehensiveness"),
+)
 
 
 @dataclass(frozen=True)
-class Effect:
-    """What one list of paths does to the score of an item.
+class PerturbationEffect:
+    """How the score and the rank of an item depend on a selection of paths.
 
     Attributes:
-        own: by how much the score falls without the paths' own walks.
-        directed: by how much without all walks that take one of their hops.
-        cut: by how much once each path has lost its middle hop.
-        behind: by how much without their facts behind the user's own interactions.
-        deleted: by how much without all their facts.
-        places: how many places the item falls without all their facts.
-        kept: part of what the graph gives to the score that their facts alone keep.
-        interactions: with how many different interactions they begin.
-        facts: how many different facts they take.
+        path_walks: drop of the score without the paths' own walks.
+        hop_walks: drop without all walks that take one of their hops.
+        middle_facts: drop without the fact in the middle of each path.
+        later_facts: drop without all their facts but the user's own interactions.
+        comprehensiveness: drop without all their facts.
+        rank_drop: by how many ranks the item falls without all their facts.
+        sufficiency: part of what the graph adds to the score that is left with their
+            facts alone.
+        interactions: number of different interactions that they begin with.
+        facts: number of different facts in them.
     """
 
-    own: float
-    directed: float
-    cut: float
-    behind: float
-    deleted: float
-    places: float
-    kept: float
+    path_walks: float
+    hop_walks: float
+    middle_facts: float
+    later_facts: float
+    comprehensiveness: float
+    rank_drop: float
+    sufficiency: float
     interactions: float
     facts: float
 
 
-def effect(
+def perturbation_effect(
     score: LinearScore,
     user: int,
     item: int,
     ranked: Flags,
     paths: Sequence[Sequence[int]],
-) -> Effect:
-    """Take paths away from a score.
+) -> PerturbationEffect:
+    """Remove paths from a score.
 
     Args:
         score: the model.
@@ -82,28 +87,27 @@ def effect(
         ranked: whether each item is ranked, shape: [n_items]
         paths: edges of each path; random ones need not lead from the user to the item.
     """
-    target = score.graph.item_node(item)
+    graph, target = score.graph, score.graph.item_node(item)
     edges = sorted({edge for path in paths for edge in path})
-    behind = [edge for path in paths for edge in path[1:]]
+    later = [edge for path in paths for edge in path[1:]]
     middle = [path[len(path) // 2] for path in paths]
     whole, without = score.scores(user), score.without(edges).scores(user)
-    nothing = score.only([]).score(user, item)
-    from_graph = whole[item] - nothing
-    remains = score.only(edges).score(user, item) - nothing
+    without_graph = score.only([]).score(user, item)
+    from_graph = whole[item] - without_graph
+    from_paths = score.only(edges).score(user, item) - without_graph
     walks = walks_without(score, user, item, [])
-    return Effect(
-        own=sum(
+    return PerturbationEffect(
+        path_walks=sum(
             path_contribution(score, user, item, path)
             for path in paths
-            if score.graph.head[path[0]] == user
-            and score.graph.tail[path[-1]] == target
+            if graph.head[path[0]] == user and graph.tail[path[-1]] == target
         ),
-        directed=walks - walks_without(score, user, item, edges),
-        cut=float(whole[item] - score.without(middle).score(user, item)),
-        behind=float(whole[item] - score.without(behind).score(user, item)),
-        deleted=float(whole[item] - without[item]),
-        places=float(rank(without, ranked, item) - rank(whole, ranked, item)),
-        kept=float(remains / from_graph) if from_graph else 0.0,
+        hop_walks=walks - walks_without(score, user, item, edges),
+        middle_facts=float(whole[item] - score.without(middle).score(user, item)),
+        later_facts=float(whole[item] - score.without(later).score(user, item)),
+        comprehensiveness=float(whole[item] - without[item]),
+        rank_drop=float(rank(without, ranked, item) - rank(whole, ranked, item)),
+        sufficiency=float(from_paths / from_graph) if from_graph else 0.0,
         interactions=float(len({path[0] for path in paths})),
-        facts=float(len(np.unique(np.minimum(edges, score.graph.reverse[edges])))),
+        facts=float(len(np.unique(np.minimum(edges, graph.reverse[edges])))),
     )

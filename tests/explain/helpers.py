@@ -80,12 +80,12 @@ def _direct_walks(graph: Graph, random: Any) -> DirectWalks:
         graph.head < graph.n_users + graph.n_items
     )
     is_shared = is_item & (random.random(graph.n_edges) < 0.8)
-    trust = random.uniform(0.5, 2, 2 * graph.n_relations)
+    relation_weight = random.uniform(0.5, 2, 2 * graph.n_relations)
     return DirectWalks(
         user_factor=random.uniform(0.3, 1, graph.n_users),
         takes=(graph.head < graph.n_users).astype(float),
         value=np.where(is_shared, random.random(graph.n_edges), 0.0),
-        trust=trust[graph.relation],
+        relation_weight=relation_weight[graph.relation],
         neighbour=np.unique(
             graph.relation * graph.n_nodes + graph.tail, return_inverse=True
         )[1],
@@ -93,20 +93,21 @@ def _direct_walks(graph: Graph, random: Any) -> DirectWalks:
 
 
 def with_longer_walks(score: LinearScore) -> LinearScore:
-    """The same score, its direct walks damped."""
+    """The same score, with a spectral filter of its direct walks."""
     graph, walks = score.graph, score.walks
     assert walks is not None
     edges = np.flatnonzero(walks.value)
     place = (graph.head[edges] - graph.n_users, walks.neighbour[edges])
-    trust, node = np.zeros(walks.n_neighbours), np.zeros(walks.n_neighbours, dtype=int)
-    trust[walks.neighbour], node[walks.neighbour] = walks.trust, graph.tail
+    weight, node = np.zeros(walks.n_neighbours), np.zeros(walks.n_neighbours, int)
+    weight[walks.neighbour] = walks.relation_weight
+    node[walks.neighbour] = graph.tail
     longer = LongerWalks(
         items=csr_matrix(
             (walks.value[edges], place), shape=(graph.n_items, walks.n_neighbours)
         ),
-        trust=trust,
+        relation_weight=weight,
         node=node,
-        damping=SpectralFilter(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
+        spectral_filter=SpectralFilter(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
     )
     return replace(score, walks=replace(walks, longer=longer))
 
@@ -135,7 +136,7 @@ def is_path(graph: Graph, walk: list[int]) -> bool:
 def through_embeddings(
     score: LinearScore, user: int, item: int, walk: list[int]
 ) -> float:
-    """A walk's share of the cosine part, by the definition."""
+    """A walk's part of the cosine part, by the definition."""
     graph, total = score.graph, 0.0
     for met in range(len(walk) + 1):
         if met > score.n_layers or len(walk) - met > score.n_layers:
@@ -149,7 +150,7 @@ def through_embeddings(
 
 
 def as_direct_walk(score: LinearScore, user: int, walk: list[int]) -> float:
-    """A walk's share of the direct walks, by the definition."""
+    """A walk's part of the direct walks, by the definition."""
     graph, walks = score.graph, score.walks
     if walks is None or len(walk) != 3:
         return 0.0
@@ -162,12 +163,12 @@ def as_direct_walk(score: LinearScore, user: int, walk: list[int]) -> float:
         * walks.takes[first]
         * walks.value[second]
         * walks.value[back]
-        * walks.trust[back]
+        * walks.relation_weight[back]
     )
 
 
 def contribution(score: LinearScore, user: int, item: int, walk: list[int]) -> float:
-    """A walk's share of the score."""
+    """A walk's part of the score."""
     return through_embeddings(score, user, item, walk) + as_direct_walk(
         score, user, walk
     )

@@ -9,13 +9,13 @@ from recbole_kgif.explain.explanation_records import (
     INTERACTION,
     ITEM,
     USER,
+    Decomposition,
     Evidence,
     Explanation,
     Hop,
     Node,
     Part,
     Path,
-    Shares,
     with_hop_totals,
 )
 
@@ -64,7 +64,7 @@ LONG = path(
 
 
 def explanation() -> Explanation:
-    """Three paths, one of which speaks against the item."""
+    """Three paths, one of which lowers the score."""
     return Explanation(
         model="KGIF",
         dataset="tiny",
@@ -73,9 +73,11 @@ def explanation() -> Explanation:
         score=2.1,
         rank=3,
         n_candidates=1234,
-        met_in=None,
+        seen_in=None,
         paths=with_hop_totals([SHARED, BY_BOB, LONG]),
-        shares=Shares(0.05, 0.4, -0.1, (0.0, 0.0, 0.2, 0.0, 0.15, 0.0), 1.4),
+        decomposition=Decomposition(
+            0.05, 0.4, -0.1, (0.0, 0.0, 0.2, 0.0, 0.15, 0.0), 1.4
+        ),
         evidence=(Evidence(ALIEN, 0.5), Evidence(BRAZIL, -0.1)),
     )
 
@@ -86,7 +88,7 @@ def by_attention() -> Explanation:
     return dataclasses.replace(
         explanation(),
         model="KGAT",
-        shares=None,
+        decomposition=None,
         evidence=(),
         paths=tuple(
             Path(
@@ -104,5 +106,5 @@ def unreached() -> Explanation:
         explanation(),
         paths=(),
         evidence=(),
-        shares=Shares(0.7, 0.0, 0.0, (0.0, 0.0), 1.4),
+        decomposition=Decomposition(0.7, 0.0, 0.0, (0.0, 0.0), 1.4),
     )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from recbole_kgif.candidates import best_items
 from recbole_kgif.cli import main
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.linear_score import LinearScore
-from recbole_kgif.trained_model import best_items
 
 pytestmark = pytest.mark.slow
 
@@ -64,16 +64,17 @@ def test_the_parts_make_the_scores_of_200_users(
     explainer = Explainer.load("run/model.pth")
     score = explainer.method
     assert isinstance(score, LinearScore)
-    users = explainer.candidates.users_with_history()
+    users = explainer.interactions.users_with_history()
     random = np.random.default_rng(0)
     for user in random.choice(users, 200, replace=False).tolist():
         of_user = explainer.scores(user)
-        (item,) = best_items(of_user, explainer.candidates.of(user), 1)
+        (item,) = best_items(of_user, explainer.interactions.candidates(user), 1)
         record = explainer.explain(explainer.users[user - 1], explainer.items[item - 1])
-        assert record.shares is not None
+        parts = record.decomposition
+        assert parts is not None
         equal, different = parts_of_the_cosine(score, user, item)
-        assert sum(record.shares.connected) == pytest.approx(equal, abs=1e-9)
-        assert record.shares.different_endpoints == pytest.approx(different, abs=1e-9)
-        walks = record.shares.direct_walks + record.shares.longer_walks
-        total = equal + different + walks + record.shares.bias
+        assert sum(parts.connected) == pytest.approx(equal, abs=1e-9)
+        assert parts.different_endpoints == pytest.approx(different, abs=1e-9)
+        walks = parts.direct_walks + parts.longer_walks
+        total = equal + different + walks + parts.bias
         assert total == pytest.approx(of_user[item], rel=1e-4)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from recbole_kgif.candidates import VALIDATION
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.explanation_records import Explanation, from_json
 from recbole_kgif.explain.model_adapters import linear_score
-from recbole_kgif.trained_model import VALIDATION
 from recbole_kgif.training.checkpoint import restore
 from recbole_kgif.training.experiment import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
@@ -81,8 +81,8 @@ def test_the_numbers_taken_out_give_the_scores_of_the_model(
             atol=1e-5,
         )
     record = explainer.explain("ann", "fargo")
-    assert record.shares is not None
-    assert record.shares.total == pytest.approx(record.score, rel=1e-4)
+    assert record.decomposition is not None
+    assert record.decomposition.total == pytest.approx(record.score, rel=1e-4)
 
 
 def test_the_best_items_are_those_of_recboles_evaluation(
@@ -142,9 +142,9 @@ def test_a_path_runs_through_training_interactions_with_names_and_directions(
 
 def test_an_item_that_the_user_has_met_has_no_rank(explainer: Explainer) -> None:
     known = explainer.explain("ann", "alien")
-    assert (known.rank, known.met_in) == (None, "training")
+    assert (known.rank, known.seen_in) == (None, "training")
     assert ["alien"] in [[hop.target.id for hop in path.hops] for path in known.paths]
-    assert explainer.explain("ann", "elf").met_in == VALIDATION
+    assert explainer.explain("ann", "elf").seen_in == VALIDATION
     assert explainer.explain("bob", "alien").rank is not None, "a test item"
 
 
@@ -160,8 +160,8 @@ def test_the_paths_listed_begin_with_different_interactions(
     listed = explainer.explain("cy", "casino", paths=3)
     assert beginnings(listed) == ["elf", "alien", "dune"]
     assert listed.paths[0].contribution == every.paths[0].contribution
-    assert listed.shares is not None
-    shares = listed.shares
+    assert listed.decomposition is not None
+    shares = listed.decomposition
     rest = shares.bias + shares.different_endpoints + shares.longer_walks
     total = listed.shown + listed.other_walks + rest
     assert total == pytest.approx(listed.score, rel=1e-4)
@@ -182,11 +182,11 @@ def test_an_interaction_of_which_hardly_anything_comes_takes_no_place(
 
 def test_all_paths_and_other_walks_make_the_walks(explainer: Explainer) -> None:
     record = explainer.explain("dee", "dune", paths=10_000)
-    assert record.shares is not None
+    assert record.decomposition is not None
     # What is left are walks that come back to a node, all of them positive.
     assert record.other_walks > 0
     assert sum(e.contribution for e in record.evidence) == pytest.approx(
-        record.shares.walks
+        record.decomposition.walks
     )
 
 
@@ -234,10 +234,10 @@ def test_paths_of_kgat_are_ranked_by_its_attention(
         assert weight[edge] == pytest.approx(float(expected))
     (record, *_) = explainer.explain_top("ann", k=1)
     assert not record.is_exact
-    assert record.shares is None
+    assert record.decomposition is None
     assert record.paths
     assert all(path.contribution is None for path in record.paths)
-    ranked = explainer.candidates.of(1)
+    ranked = explainer.interactions.candidates(1)
     assert record.score == pytest.approx(explainer.scores(1)[ranked].max())
 
 
@@ -290,20 +290,20 @@ def test_the_command_evaluates(
         "attention",
         "varied attention",
     }
-    for measure in ("own", "directed", "cut", "deleted"):
+    for measure in ("path_walks", "hop_walks", "middle_facts", "comprehensiveness"):
         assert outcomes["strongest"][measure]["value"] > 0
     begun = {choice: outcomes[choice]["interactions"]["value"] for choice in outcomes}
     assert begun["varied"] >= begun["strongest"]
     assert begun["weightiest"] == 2
-    strongest = outcomes["strongest"]["own"]["value"]
-    assert strongest >= outcomes["varied"]["own"]["value"]
-    assert strongest >= outcomes["attention"]["own"]["value"]
+    strongest = outcomes["strongest"]["path_walks"]["value"]
+    assert strongest >= outcomes["varied"]["path_walks"]["value"]
+    assert strongest >= outcomes["attention"]["path_walks"]["value"]
     comparison = evaluation["comparisons"][0]
-    assert [comparison[key] for key in ("choice", "measure", "users")] == [
-        *("strongest", "own", "all")
+    assert [comparison[key] for key in ("selection", "measure", "users")] == [
+        *("strongest", "path_walks", "all")
     ]
     rule = "from the user to the item"
-    beside = evaluation["random"]["strongest"][rule]["own"]["value"]
+    beside = evaluation["random"]["strongest"][rule]["path_walks"]["value"]
     assert comparison["ratios"][rule]["value"] == pytest.approx(strongest / beside)
     assert main([*command, *arguments, "--output=e.json"]) == 0
     assert Path("e.json").read_bytes() == first

@@ -11,12 +11,12 @@ import pytest
 import recbole_kgif.explain
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.explanation_records import (
+    Decomposition,
     Explanation,
     Hop,
     Node,
     Part,
     Path,
-    Shares,
     from_json,
     to_json,
 )
@@ -39,6 +39,16 @@ SAMPLES = [explanation, by_attention, unreached]
 def test_json_gives_back_the_same_records(sample: Callable[[], Explanation]) -> None:
     record = sample()
     assert from_json(to_json([record, record])) == [record, record]
+
+
+def test_json_of_version_0_1_0_is_read() -> None:
+    records = [explanation(), by_attention()]
+    document = json.loads(to_json(records))
+    document["format_version"] = 2
+    for entry in document["explanations"]:
+        entry["met_in"] = entry.pop("seen_in")
+        entry["shares"] = entry.pop("decomposition")
+    assert from_json(json.dumps(document)) == records
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -119,13 +129,16 @@ def changed_hop(record: Explanation) -> tuple[Path, ...]:
     ("changes", "message"),
     [
         ({"rank": None}, "either a rank"),
-        ({"met_in": "training"}, "either a rank"),
+        ({"seen_in": "training"}, "either a rank"),
         ({"user": DUNE}, "from another user"),
         ({"item": ANN}, "to another item"),
-        ({"shares": None}, "for all or for none"),
+        ({"decomposition": None}, "for all or for none"),
         ({"score": 2.2}, "the parts add up to 2.1, the score is 2.2"),
-        ({"shares": Shares(0.0, 0.4, -0.1, (0.35,), 1.4)}, "the parts add up to 2.05"),
-        ({"paths": explanation().paths[::-1]}, "strongest path stands first"),
+        (
+            {"decomposition": Decomposition(0.0, 0.4, -0.1, (0.35,), 1.4)},
+            "the parts add up to 2.05",
+        ),
+        ({"paths": explanation().paths[::-1]}, "strongest path is not the first"),
         ({"paths": changed_hop(explanation())}, "contribution of a hop"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_graph import both_directions, make_graph
-from recbole_kgif.explain.score_decomposition import shares, walks_by_first_edge
+from recbole_kgif.explain.score_decomposition import decompose, walks_by_first_edge
 from tests.explain.helpers import (
     all_walks,
     as_direct_walk,
@@ -62,7 +62,7 @@ def test_all_walks_the_remainder_and_the_bias_make_the_score(seed: int) -> None:
     for user, item in PAIRS:
         walks = list(all_walks(graph, user, graph.item_node(item), 4))
         total = sum(contribution(score, user, item, walk) for walk in walks)
-        (parts,) = shares(score, user, [item])
+        (parts,) = decompose(score, user, [item])
         assert total + parts.different_endpoints + parts.bias == pytest.approx(
             score.scores(user)[item], abs=1e-9
         )
@@ -84,7 +84,7 @@ def test_the_remainder_is_the_sum_over_different_endpoints(seed: int) -> None:
         np.fill_diagonal(products, 0)
         z = score.propagated[[user, graph.item_node(item)]]
         scale = score.cosine_weight / (16 * np.linalg.norm(z, axis=1).prod())
-        (parts,) = shares(score, user, [item])
+        (parts,) = decompose(score, user, [item])
         assert parts.different_endpoints == pytest.approx(
             scale * (left @ products @ right)
         )
@@ -102,13 +102,13 @@ def test_walks_are_told_apart_by_their_first_edge(seed: int) -> None:
                 score, user, item, walk
             )
         np.testing.assert_allclose(totals, expected, atol=1e-12)
-        (parts,) = shares(score, user, [item])
+        (parts,) = decompose(score, user, [item])
         assert totals.sum() == pytest.approx(parts.walks)
 
 
 def test_an_isolated_item_has_its_own_embedding_and_no_walks() -> None:
     score = random_score(0, density=0)
-    (parts,) = shares(score, 1, [2])
+    (parts,) = decompose(score, 1, [2])
     assert parts.walks == 0
     assert parts.total == pytest.approx(score.scores(1)[2])
 
@@ -124,7 +124,7 @@ def test_deleted_edges_carry_nothing_in_either_direction() -> None:
         walks = all_walks(graph, 0, graph.item_node(item), 4)
         gone = {edge, int(graph.reverse[edge])}
         left = [walk for walk in walks if not gone & set(walk)]
-        (parts,) = shares(without, 0, [item])
+        (parts,) = decompose(without, 0, [item])
         total = sum(contribution(without, 0, item, walk) for walk in left)
         assert parts.walks == pytest.approx(total, abs=1e-12)
 
@@ -135,7 +135,7 @@ def test_only_some_edges_leaves_their_walks_alone() -> None:
     walk = next(w for w in all_walks(graph, 0, graph.item_node(1), 3) if len(w) == 3)
     kept = score.only(walk)
     assert set(np.flatnonzero(kept.weight)) <= {*walk, *graph.reverse[walk]}
-    assert not shares(score.only([]), 0, [1])[0].walks
+    assert not decompose(score.only([]), 0, [1])[0].walks
 
 
 def test_edges_must_be_there_in_both_directions() -> None:
@@ -155,14 +155,14 @@ def test_longer_walks_are_what_a_polynomial_of_the_similarities_adds(seed: int) 
     assert score.walks is not None and score.walks.longer is not None
     longer = score.walks.longer
     matrix = longer.items.toarray()
-    between = matrix * longer.trust @ matrix.T
-    polynomial = longer.damping.apply(between.__matmul__, np.eye(len(between)))
+    between = matrix * longer.relation_weight @ matrix.T
+    polynomial = longer.spectral_filter.apply(between.__matmul__, np.eye(len(between)))
     for user, item in PAIRS:
         added = without.direct_walks(user) @ polynomial - without.direct_walks(user)
         np.testing.assert_allclose(score.longer_walks(user), added, atol=1e-12)
         np.testing.assert_allclose(score.scores(user), without.scores(user) + added)
         assert score.score(user, item) == pytest.approx(score.scores(user)[item])
-        (parts,) = shares(score, user, [item])
+        (parts,) = decompose(score, user, [item])
         assert parts.longer_walks == pytest.approx(added[item])
         assert parts.total == pytest.approx(score.score(user, item))
         by_edge = walks_by_first_edge(score, user, item)

@@ -9,8 +9,8 @@ from recbole_kgif.explain.path_graph import both_directions, find_edges, make_gr
 from recbole_kgif.explain.path_quality import QualityMeasures
 from recbole_kgif.explain.random_paths import (
     numbers_of_walks,
-    random_paths,
-    wandering_paths,
+    random_paths_between,
+    random_paths_from,
 )
 from tests.explain.helpers import all_walks, is_path, random_score
 
@@ -84,7 +84,7 @@ def test_random_paths_are_different_paths_of_the_lengths_asked_for() -> None:
     graph = random_score(1, density=0.8).graph
     random = np.random.default_rng(0)
     lengths = [3, 3, 4, 2]
-    found = random_paths(graph, 0, 4, lengths, random)
+    found = random_paths_between(graph, 0, 4, lengths, random)
     assert [len(path) for path in found] == lengths
     assert len(set(found)) == len(found)
     for path in found:
@@ -93,11 +93,11 @@ def test_random_paths_are_different_paths_of_the_lengths_asked_for() -> None:
         assert graph.tail[path[-1]] == 4
 
 
-def test_wandering_paths_begin_where_asked_and_come_back_to_no_node() -> None:
+def test_random_paths_from_begin_where_asked_and_come_back_to_no_node() -> None:
     graph = random_score(1, density=0.8).graph
     random = np.random.default_rng(0)
     sources, lengths = [0, 0, 5, 4], [3, 3, 4, 1]
-    found = wandering_paths(graph, sources, lengths, random)
+    found = random_paths_from(graph, sources, lengths, random)
     assert [len(path) for path in found] == lengths
     assert [graph.head[path[0]] for path in found] == sources
     assert len(set(found)) == len(found)
@@ -106,7 +106,7 @@ def test_wandering_paths_begin_where_asked_and_come_back_to_no_node() -> None:
 
 def test_each_hop_of_a_wandering_path_is_drawn_from_all_edges_of_its_node() -> None:
     random = np.random.default_rng(0)
-    drawn = Counter(wandering_paths(GRAPH, [0], [1], random)[0] for _ in range(3000))
+    drawn = Counter(random_paths_from(GRAPH, [0], [1], random)[0] for _ in range(3000))
     assert set(drawn) == {(edge,) for edge in range(GRAPH.first[0], GRAPH.first[1])}
     assert all(abs(n - 1000) < 6 * 1000**0.5 for n in drawn.values())
 
@@ -114,15 +114,17 @@ def test_each_hop_of_a_wandering_path_is_drawn_from_all_edges_of_its_node() -> N
 def test_nothing_wanders_from_a_node_without_edges_or_further_than_paths_go() -> None:
     random = np.random.default_rng(0)
     isolated = random_score(0, density=0).graph
-    assert wandering_paths(isolated, [0], [2], random) == []
-    assert wandering_paths(GRAPH, [0], [8], random) == []
+    assert random_paths_from(isolated, [0], [2], random) == []
+    assert random_paths_from(GRAPH, [0], [8], random) == []
 
 
 def test_every_path_is_drawn_equally_often() -> None:
     graph = random_score(2, density=0.5).graph
     every = [w for w in all_walks(graph, 0, 4, 3) if len(w) == 3 and is_path(graph, w)]
     random = np.random.default_rng(0)
-    drawn = Counter(random_paths(graph, 0, 4, [3], random)[0] for _ in range(2000))
+    drawn = Counter(
+        random_paths_between(graph, 0, 4, [3], random)[0] for _ in range(2000)
+    )
     assert set(drawn) == {tuple(walk) for walk in every}
     expected = 2000 / len(every)
     assert all(abs(n - expected) < 6 * expected**0.5 for n in drawn.values())
@@ -130,5 +132,5 @@ def test_every_path_is_drawn_equally_often() -> None:
 
 def test_there_may_be_fewer_random_paths_than_asked_for() -> None:
     random = np.random.default_rng(0)
-    assert len(random_paths(GRAPH, 0, 5, [3] * 9, random)) == 3
-    assert random_paths(GRAPH, 0, 5, [1], random) == []
+    assert len(random_paths_between(GRAPH, 0, 5, [3] * 9, random)) == 3
+    assert random_paths_between(GRAPH, 0, 5, [1], random) == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recbole_kgif.explain import path_search
 from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
 from recbole_kgif.explain.contribution_paths import (
-    exact_paths,
+    contribution_paths,
     longest_path,
     paths_by_first_edge,
 )
@@ -21,7 +21,7 @@ from tests.explain.helpers import all_walks, is_path, random_score, strongest
 def check(score: LinearScore, user: int, item: int, count: int) -> None:
     """The search finds what brute force finds; where several tie, any of them."""
     expected = strongest(score, user, item, longest_path(score))
-    found = exact_paths(score, user, item, count)
+    found = contribution_paths(score, user, item, count)
     assert len(found) == min(count, len(expected))
     assert len({path.edges for path in found}) == len(found)
     by_edges = {edges: value for value, edges in expected}
@@ -95,7 +95,7 @@ def test_varied_paths_are_those_of_brute_force(
         equal_weights=equal_weights,
     )
     user, item = seed % 3, seed % 4
-    found = exact_paths(score, user, item, count, varied=True)
+    found = contribution_paths(score, user, item, count, varied=True)
     expected = varied_by_brute_force(score, user, item, count)
     assert [abs(path.strength) for path in found] == pytest.approx(expected)
     assert len({path.edges for path in found}) == len(found)
@@ -105,15 +105,15 @@ def test_varied_paths_do_not_depend_on_the_size_of_the_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scores = [random_score(5, density=0.8), random_score(3, equal_weights=True)]
-    expected = [exact_paths(score, 0, 2, 10, varied=True) for score in scores]
+    expected = [contribution_paths(score, 0, 2, 10, varied=True) for score in scores]
     monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert [exact_paths(s, 0, 2, 10, varied=True) for s in scores] == expected
+    assert [contribution_paths(s, 0, 2, 10, varied=True) for s in scores] == expected
 
 
 def test_each_first_edge_has_its_strongest_path() -> None:
     score = random_score(4, density=0.8)
     found = paths_by_first_edge(score, 0, 2)
-    every = exact_paths(score, 0, 2, 10_000)
+    every = contribution_paths(score, 0, 2, 10_000)
     assert len(found) > 1
     assert found.keys() == {path.edges[0] for path in every}
     for edge, path in found.items():
@@ -131,39 +131,33 @@ def test_the_size_of_the_blocks_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     score = random_score(5, density=0.8)
-    expected = exact_paths(score, 0, 2, 10)
+    expected = contribution_paths(score, 0, 2, 10)
     monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert exact_paths(score, 0, 2, 10) == expected
+    assert contribution_paths(score, 0, 2, 10) == expected
 
 
 def test_equally_strong_paths_come_in_the_order_of_their_edges() -> None:
     score = random_score(3, density=0.9, has_walks=False, equal_weights=True)
-    every = exact_paths(score, 0, 1, 1000)
+    every = contribution_paths(score, 0, 1, 1000)
     assert len({round(path.strength, 9) for path in every}) < len(every)
     for count in range(1, 12):
-        assert exact_paths(score, 0, 1, count) == every[:count]
+        assert contribution_paths(score, 0, 1, count) == every[:count]
 
 
-def test_negative_balance_gives_paths_that_speak_against() -> None:
+def test_negative_balance_gives_paths_that_lower_the_score() -> None:
     score = random_score(1, density=0.8, cosine_weight=-5.0)
-    found = exact_paths(score, 0, 1, 50)
+    found = contribution_paths(score, 0, 1, 50)
     signs = {np.sign(path.strength) for path in found}
     assert signs == {-1.0, 1.0}
 
 
-def test_a_path_joins_its_places_of_meeting_and_the_direct_walk() -> None:
+def test_a_path_joins_its_meeting_points_and_the_direct_walk() -> None:
     score = random_score(2, density=0.9)
-    found = exact_paths(score, 0, 1, 1000)
-    names = {tuple(name for name, _ in path.parts) for path in found}
-    met = [f"embeddings met after hop {hop}" for hop in range(3)]
-    # Two layers: at most two hops lie on either side of the place of meeting.
-    assert names == {
-        tuple(met),
-        (met[0], met[1]),
-        (met[1], met[2]),
-        (met[1], met[2], "direct walk"),
-        (met[2],),
-    }
+    found = contribution_paths(score, 0, 1, 1000)
+    meetings = {tuple(hop for hop, _ in path.parts) for path in found}
+    # Two layers: at most two hops are on either side of the meeting point. None is the
+    # direct walk.
+    assert meetings == {(0, 1, 2), (0, 1), (1, 2), (1, 2, None), (2,)}
 
 
 def test_paths_by_attention_are_those_of_the_largest_product() -> None:
@@ -200,6 +194,6 @@ def test_varied_paths_by_attention_begin_with_different_edges() -> None:
 
 def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
     score = random_score(0, density=0)
-    assert exact_paths(score, 0, 1, 5) == []
+    assert contribution_paths(score, 0, 1, 5) == []
     connected = dataclasses.replace(random_score(0), n_layers=2)
     assert path_search.best_paths(connected.graph, 0, 0, [[]], 5) == []

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.contribution_paths import exact_paths
+from recbole_kgif.explain.contribution_paths import contribution_paths
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_selection import (
     ANYWHERE,
-    CHOICES,
     FROM_USER,
+    SELECTIONS,
     STRONGEST,
     TO_ITEM,
     VARIED,
@@ -16,9 +18,12 @@ from recbole_kgif.explain.path_selection import (
     random_by_each_rule,
     weightiest_paths,
 )
-from recbole_kgif.explain.perturbation_effects import effect
+from recbole_kgif.explain.perturbation_effects import (
+    PerturbationEffect,
+    perturbation_effect,
+)
 from recbole_kgif.explain.score_decomposition import (
-    shares,
+    decompose,
     walks_by_first_edge,
     walks_without,
 )
@@ -27,8 +32,9 @@ from tests.explain.helpers import all_walks, contribution, is_path, random_score
 USER, ITEM = 0, 2
 
 
-def all_ranked(score: LinearScore) -> np.ndarray:
-    return np.ones(score.graph.n_items, dtype=bool)
+def effect(score: LinearScore, *paths: Sequence[int]) -> PerturbationEffect:
+    ranked = np.ones(score.graph.n_items, dtype=bool)
+    return perturbation_effect(score, USER, ITEM, ranked, paths)
 
 
 @pytest.mark.parametrize("has_walks", [True, False])
@@ -40,7 +46,7 @@ def test_walks_without_hops_are_those_of_brute_force(
     random = np.random.default_rng(seed)
     target = score.graph.item_node(ITEM)
     walks = [*all_walks(score.graph, USER, target, 2 * score.n_layers)]
-    (whole,) = shares(score, USER, [ITEM])
+    (whole,) = decompose(score, USER, [ITEM])
     assert walks_without(score, USER, ITEM, []) == pytest.approx(whole.walks)
     for _ in range(3):
         taken = walks[random.integers(len(walks))]
@@ -52,46 +58,53 @@ def test_walks_without_hops_are_those_of_brute_force(
         assert walks_without(score, USER, ITEM, taken) == pytest.approx(expected)
 
 
-def test_a_path_is_taken_away_by_each_meaning() -> None:
+def test_paths_are_removed_in_each_way() -> None:
     score = random_score(4, density=0.8)
-    best = next(p for p in exact_paths(score, USER, ITEM, 50) if len(p.edges) == 3)
+    best = next(
+        p for p in contribution_paths(score, USER, ITEM, 50) if len(p.edges) == 3
+    )
     first, middle, last = best.edges
-    measured = effect(score, USER, ITEM, all_ranked(score), [best.edges])
+    measured = effect(score, best.edges)
     whole = score.scores(USER)
 
     def fall(*edges: int) -> float:
         return float((whole - score.without(edges).scores(USER))[ITEM])
 
-    assert measured.own == pytest.approx(best.strength)
+    assert measured.path_walks == pytest.approx(best.strength)
     kept = walks_without(score, USER, ITEM, best.edges)
-    assert measured.directed == pytest.approx(
+    assert measured.hop_walks == pytest.approx(
         walks_without(score, USER, ITEM, []) - kept
     )
-    assert measured.cut == pytest.approx(fall(middle))
-    assert measured.behind == pytest.approx(fall(middle, last))
-    assert measured.deleted == pytest.approx(fall(first, middle, last))
+    assert measured.middle_facts == pytest.approx(fall(middle))
+    assert measured.later_facts == pytest.approx(fall(middle, last))
+    assert measured.comprehensiveness == pytest.approx(fall(first, middle, last))
     without = score.without(best.edges).scores(USER)
     places = (without > without[ITEM]).sum() - (whole > whole[ITEM]).sum()
-    assert measured.places == places
+    assert measured.rank_drop == places
     assert (measured.interactions, measured.facts) == (1, 3)
 
 
-def test_a_path_to_another_place_has_no_walk_of_its_own_to_lose() -> None:
+def test_a_path_to_another_place_has_no_walk_of_its_own() -> None:
     score = random_score(4, density=0.8)
-    elsewhere = exact_paths(score, USER, 1, 1)[0].edges
-    assert effect(score, USER, ITEM, all_ranked(score), [elsewhere]).own == 0
-    other_user = exact_paths(score, 1, ITEM, 1)[0].edges
-    assert effect(score, USER, ITEM, all_ranked(score), [other_user]).own == 0
+    elsewhere = contribution_paths(score, USER, 1, 1)[0].edges
+    assert effect(score, elsewhere).path_walks == 0
+    other_user = contribution_paths(score, 1, ITEM, 1)[0].edges
+    assert effect(score, other_user).path_walks == 0
 
 
 def test_all_facts_keep_all_and_none_keep_nothing() -> None:
     score = random_score(4, density=0.8)
     every = [(edge,) for edge in range(score.graph.n_edges)]
-    measured = effect(score, USER, ITEM, all_ranked(score), every)
-    assert measured.kept == pytest.approx(1)
+    measured = effect(score, *every)
+    assert measured.sufficiency == pytest.approx(1)
     assert measured.facts == score.graph.n_edges // 2
-    nothing = effect(score, USER, ITEM, all_ranked(score), [])
-    values = (nothing.own, nothing.cut, nothing.deleted, nothing.kept)
+    nothing = effect(score)
+    values = (
+        nothing.path_walks,
+        nothing.middle_facts,
+        nothing.comprehensiveness,
+        nothing.sufficiency,
+    )
     assert values == pytest.approx((0, 0, 0, 0))
 
 
@@ -101,7 +114,7 @@ def test_the_weightiest_paths_lead_through_what_carries_most() -> None:
     heaviest = int(totals.argmax()) + int(score.graph.first[USER])
     (path,) = weightiest_paths(score, USER, ITEM, 1)
     assert path[0] == heaviest
-    every = exact_paths(score, USER, ITEM, 1000)
+    every = contribution_paths(score, USER, ITEM, 1000)
     assert path == next(p.edges for p in every if p.edges[0] == heaviest)
     # As many as asked for, where interactions are fewer.
     assert len(weightiest_paths(score, USER, ITEM, 12)) == 12
@@ -111,11 +124,11 @@ def test_the_weightiest_paths_lead_through_what_carries_most() -> None:
 def test_each_rule_gives_as_many_paths() -> None:
     score = random_score(4, density=0.9)
     best = best_by_each_rule(score, USER, ITEM, 2)
-    assert set(best) == set(CHOICES)
+    assert set(best) == set(SELECTIONS)
     assert all(len(paths) == 2 for paths in best.values())
     assert len({path[0] for path in best[VARIED]}) == 2
     unreached = best_by_each_rule(random_score(0, density=0), USER, ITEM, 2)
-    assert unreached == {choice: [] for choice in CHOICES}
+    assert unreached == {choice: [] for choice in SELECTIONS}
 
 
 def test_random_paths_are_as_many_and_as_long_as_those_they_stand_beside() -> None:

@@ -136,7 +136,7 @@ def test_text_tells_score_rank_parts_and_paths() -> None:
     assert "for Ann: score 2.10, rank 3 of 1,234" in shown
     assert "+0.41 of 2.10" in shown
     assert "\N{MINUS SIGN}0.20 of 2.10" in shown
-    assert "speaks against" in shown
+    assert "lowers the score" in shown
     assert "+1.40  similarity of different endpoints" in shown
     assert "Alien +0.50, Brazil \N{MINUS SIGN}0.10" in shown
 
@@ -145,28 +145,28 @@ def test_text_says_what_is_not_exact_and_what_no_path_reaches() -> None:
     assert "Not exact: KGAT" in render_text.render([by_attention()])
     assert "+0" not in render_text.render([by_attention()])
     assert "No path" in render_text.render([unreached()])
-    met = dataclasses.replace(explanation(), rank=None, met_in="validation")
-    assert "not ranked: it is in the validation part" in render_text.render([met])
+    seen = dataclasses.replace(explanation(), rank=None, seen_in="validation")
+    assert "not ranked: it is in the validation set" in render_text.render([seen])
 
 
 # --- places -------------------------------------------------------------------------
 
 
 def test_every_node_and_hop_has_one_place() -> None:
-    drawing = layered(explanation())
-    nodes = {placed.node for placed in drawing.nodes}
-    assert len(nodes) == len(drawing.nodes)
+    layout = layered(explanation())
+    nodes = {placed.node for placed in layout.nodes}
+    assert len(nodes) == len(layout.nodes)
     assert nodes == {node for p in explanation().paths for node in p.nodes}
-    assert drawing.n_columns == 6
-    ends = {placed.node: placed.column for placed in drawing.nodes}
+    assert layout.n_columns == 6
+    ends = {placed.node: placed.column for placed in layout.nodes}
     assert ends[ANN] == 0
     assert ends[DUNE] == 5
     assert ends[ALIEN] == 3, "where the longest way leads"
-    places = [(placed.column, placed.row) for placed in drawing.nodes]
+    places = [(placed.column, placed.row) for placed in layout.nodes]
     assert len(set(places)) == len(places)
-    assert len(drawing.links) == 10
-    assert drawing.links[0].strength == pytest.approx(0.21)
-    assert drawing.links[0].paths == (0, 1)
+    assert len(layout.links) == 10
+    assert layout.links[0].strength == pytest.approx(0.21)
+    assert layout.links[0].paths == (0, 1)
 
 
 def test_parallel_hops_get_lanes_of_their_own() -> None:
@@ -185,7 +185,7 @@ def test_parallel_hops_get_lanes_of_their_own() -> None:
     assert sorted(link.lane for link in layered(record).links) == [0, 0, 0, 1]
 
 
-# --- pages and pictures -------------------------------------------------------------
+# --- pages and figures --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -226,10 +226,10 @@ def test_the_page_can_be_followed_by_keyboard() -> None:
 
 
 def test_a_wider_line_is_a_larger_contribution() -> None:
-    drawing = layered(explanation())
+    layout = layered(explanation())
     content = render_html.render([explanation()])
     widths = [float(w) for w in re.findall(r'stroke-width="([\d.]+)"', content)]
-    strengths = sorted(abs(link.strength) for link in drawing.links)
+    strengths = sorted(abs(link.strength) for link in layout.links)
     assert widths == sorted(widths)
     assert widths[-1] == pytest.approx(9.0)
     assert len(widths) == len(strengths)
@@ -248,7 +248,7 @@ def test_dot_quotes_every_name() -> None:
     assert outside.count("{") == outside.count("}") == 3
 
 
-def test_pictures_are_pictures() -> None:
+def test_figures_are_images() -> None:
     records = [sample() for sample in SAMPLES]
     assert render_figure.render(records, "png").startswith(b"\x89PNG")
     drawn = render_figure.render(records[:1], "svg")

@@ -1,4 +1,4 @@
-"""Where the nodes and links of some paths are drawn: columns from user to item."""
+"""Places of the nodes and links of paths in a drawing: columns from user to item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from recbole_kgif.explain.explanation_records import (
     Explanation,
     Node,
     Path,
-    path_strength,
 )
 
 _SWEEPS = 4
@@ -22,9 +21,9 @@ class PlacedNode:
 
     Attributes:
         node: the node.
-        column: from 0, the user, on; the item stands in the last one.
-        row: from 0 on, may lie between two rows: columns are centred.
-        paths: places of the paths that visit it, from 0 on.
+        column: from 0, the user, on; the item is in the last one.
+        row: from 0 on, may be between two rows: columns are centred.
+        paths: positions of the paths that visit it, from 0 on.
     """
 
     node: Node
@@ -38,16 +37,16 @@ class PlacedLink:
     """A hop between two placed nodes.
 
     Attributes:
-        source: place of the node that it begins at among the drawing's nodes.
-        target: place of the node that it ends at.
+        source: position of its first node among the layout's nodes.
+        target: position of its second node.
         relation: its relation.
-        inverse: whether the fact leads from target to source.
-        strength: what the paths that take it give together, or their largest attention
-            where contributions are not known.
-        paths: places of these paths, from 0 on.
+        inverse: whether the fact is from target to source.
+        strength: sum of the paths that take it, or their largest attention where
+            contributions are not known.
+        paths: positions of these paths, from 0 on.
         lane: 0, or 1, 2, ... for further links between the same two nodes.
-        via: column and row of the free places by which it passes the columns between
-            its ends.
+        via: column and row of the free places where it crosses the columns between its
+            nodes.
     """
 
     source: int
@@ -60,13 +59,13 @@ class PlacedLink:
     via: tuple[tuple[int, float], ...]
 
 
-# What takes a place: a node, or a link that passes a column.
+# What takes a place: a node, or a link that crosses a column.
 _Passage = tuple[Node, str, bool, Node, int]
 _Place = Union[Node, _Passage]
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PathLayout:
     """Nodes and links of an explanation's paths.
 
     Attributes:
@@ -81,18 +80,18 @@ class Drawing:
     n_columns: int
     n_rows: int
 
-    @property
-    def largest(self) -> float:
-        """The largest absolute strength of a link, for the width of the lines."""
-        return max((abs(link.strength) for link in self.links), default=0.0) or 1.0
+    def relative_strength(self, link: PlacedLink) -> float:
+        """Absolute strength of a link, in units of the largest; the line's width."""
+        largest = max((abs(other.strength) for other in self.links), default=0.0)
+        return abs(link.strength) / (largest or 1.0)
 
 
-def layered(explanation: Explanation) -> Drawing:
+def layered(explanation: Explanation) -> PathLayout:
     """Place the paths of an explanation, each node once.
 
-    A node stands in the column of the most hops that any path takes to it, so that
-    paths of different lengths share their nodes. A link that passes a column takes a
-    place there, so that no node lies on it.
+    A node is in the column of the most hops that any path takes to it, so that paths of
+    different lengths share their nodes. A link that crosses a column takes a place
+    there, so that no node covers it.
     """
     paths = explanation.paths
     last = max((len(path.hops) for path in paths), default=1)
@@ -107,22 +106,25 @@ def layered(explanation: Explanation) -> Drawing:
         for order in orders
         for row, place in enumerate(order)
     }
-    visits = _visits(paths)
     nodes = tuple(
-        PlacedNode(place, column, rows[place], visits.get(place, ()))
+        PlacedNode(
+            place,
+            column,
+            rows[place],
+            tuple(n for n, path in enumerate(paths) if place in path.nodes),
+        )
         for column, order in enumerate(orders)
         for place in order
         if isinstance(place, Node)
     )
-    return Drawing(nodes, _links(nodes, rows, paths), last + 1, n_rows)
+    return PathLayout(nodes, _links(nodes, rows, paths), last + 1, n_rows)
 
 
-def _visits(paths: Sequence[Path]) -> dict[Node, tuple[int, ...]]:
-    visits: dict[Node, tuple[int, ...]] = {}
-    for number, path in enumerate(paths):
-        for node in path.nodes:
-            visits[node] = (*visits.get(node, ()), number)
-    return visits
+def shortened(label: str, n_characters: int) -> str:
+    """A label of at most so many characters."""
+    if len(label) <= n_characters:
+        return label
+    return label[: n_characters - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _ordered(columns: Mapping[Node, int], paths: Sequence[Path]) -> list[list[_Place]]:
@@ -141,9 +143,9 @@ def _ordered(columns: Mapping[Node, int], paths: Sequence[Path]) -> list[list[_P
             orders[passage[-1]].append(passage)
             neighbours[passage] = set()
         way: list[_Place] = [source, *passages, target]
-        for before, behind in zip(way, way[1:]):
-            neighbours[before].add(behind)
-            neighbours[behind].add(before)
+        for left, right in zip(way, way[1:]):
+            neighbours[left].add(right)
+            neighbours[right].add(left)
     height = {place: 0.0 for place in neighbours}
     for order in orders:
         _spread(order, height)
@@ -180,7 +182,7 @@ def _links(
         ends = place[source], place[target]
         lane = lanes.get(ends, 0)
         lanes[ends] = lane + 1
-        strengths = [path_strength(paths[number]) for number in numbers]
+        strengths = [paths[number].strength for number in numbers]
         passed = range(nodes[ends[0]].column + 1, nodes[ends[1]].column)
         links.append(
             PlacedLink(

@@ -1,4 +1,4 @@
-"""Plain sentences about explanations, in words that fit any kind of items."""
+"""Phrases about explanations, in words that fit any kind of items."""
 
 from __future__ import annotations
 
@@ -10,25 +10,21 @@ from recbole_kgif.explain.explanation_records import (
     Explanation,
     Hop,
     Path,
-    path_strength,
 )
 
 
 def sentence(path: Path) -> str:
-    """A path in one sentence, without its strength.
-
-    It begins with "because" and has no full stop.
-    """
+    """A path as a clause that begins with "because", without its strength."""
     hops = path.hops
     if len(hops) == 1:
         return "because you chose it yourself"
     beginning = f"because you chose {hops[0].target.label}"
-    if len(hops) == 3 and _turns_round(hops[1], hops[2]):
+    if len(hops) == 3 and _is_shared(hops[1], hops[2]):
         return beginning + _shared(hops[1], path.nodes[-1].label)
     return beginning + "".join(f", {_clause(hop)}" for hop in hops[1:])
 
 
-def _turns_round(first: Hop, second: Hop) -> bool:
+def _is_shared(first: Hop, second: Hop) -> bool:
     """Whether both ends reach the middle by the same relation in the same direction."""
     return first.relation == second.relation and first.inverse != second.inverse
 
@@ -62,7 +58,7 @@ def readable(relation: str) -> str:
 
 
 def link_label(relation: str, inverse: bool) -> str:
-    """A relation on a line that leads to the right."""
+    """A relation on a line drawn to the right."""
     if relation == INTERACTION:
         return "chosen by" if inverse else "chose"
     if inverse:
@@ -85,17 +81,23 @@ def measured(value: float, is_exact: bool) -> str:
     return signed(value) if is_exact else f"{value:.2g}"
 
 
-def strength(path: Path, explanation: Explanation) -> str:
-    """What a path gives, in words."""
-    if path.contribution is None:
-        return f"attention {path.attention:.2g}"
-    return f"{signed(path.contribution)} of {explanation.score:.2f}"
+def headline(explanation: Explanation, item: str = "") -> str:
+    """Item, user, score and rank in one line.
+
+    Args:
+        explanation: the explanation.
+        item: in place of the item's label.
+    """
+    return (
+        f"{item or explanation.item.label} for {explanation.user.label}: score "
+        f"{explanation.score:.2f}, {rank_in_words(explanation)}"
+    )
 
 
-def standing(explanation: Explanation) -> str:
-    """The item's place among the ranked ones, in words."""
-    if explanation.met_in is not None:
-        return f"not ranked: it is in the {explanation.met_in} part of this user"
+def rank_in_words(explanation: Explanation) -> str:
+    """The item's rank among the candidates."""
+    if explanation.seen_in is not None:
+        return f"not ranked: it is in the {explanation.seen_in} set of this user"
     return f"rank {explanation.rank:,} of {explanation.n_candidates:,}"
 
 
@@ -104,57 +106,62 @@ def notes(explanation: Explanation) -> list[str]:
     remarks = []
     if not explanation.is_exact:
         remarks.append(
-            f"Not exact: {explanation.model} has no shares of a score to show. These "
-            "are the paths of the largest attention, which need not be what the score "
-            "rests on."
+            f"Not exact: {explanation.model} has no contributions to a score to show. "
+            "These are the paths of the largest attention, which need not be what the "
+            "score depends on."
         )
     if not explanation.paths:
-        rests = "; the score rests on the other parts" if explanation.is_exact else ""
+        rest = "; the score is made of the other parts" if explanation.is_exact else ""
         remarks.append(
             "No path through training interactions and the knowledge graph that is "
             f"short enough for the model leads from {explanation.user.label} to "
-            f"{explanation.item.label}{rests}."
+            f"{explanation.item.label}{rest}."
         )
-    elif any(path_strength(path) < 0 for path in explanation.paths):
-        remarks.append("A path with a minus sign speaks against the item.")
+    elif any(path.strength < 0 for path in explanation.paths):
+        remarks.append("A path with a minus sign lowers the score.")
     return remarks
 
 
 _LONGER_WALKS = "walks of 5 edges and more, from item to item"
 
 
-def share_rows(explanation: Explanation) -> list[tuple[str, float]]:
+def decomposition_rows(explanation: Explanation) -> list[tuple[str, float]]:
     """The parts of the score with their names, in the order of display."""
-    shares = explanation.shares
-    if shares is None:
+    parts = explanation.decomposition
+    if parts is None:
         return []
     n_paths = len(explanation.paths)
     shown = "the path shown" if n_paths == 1 else f"the {n_paths} paths shown"
     rows = [(shown, explanation.shown)] if n_paths else []
     rows.append(("all other walks of the graph", explanation.other_walks))
-    if shares.longer_walks:
-        rows.append((_LONGER_WALKS, shares.longer_walks))
+    if parts.longer_walks:
+        rows.append((_LONGER_WALKS, parts.longer_walks))
     return [
         *rows,
-        ("similarity of different endpoints", shares.different_endpoints),
-        ("the item's own bias", shares.bias),
+        ("similarity of different endpoints", parts.different_endpoints),
+        ("the item's own bias", parts.bias),
     ]
 
 
 def length_rows(explanation: Explanation) -> list[tuple[str, float]]:
-    """What all walks give, by kind and number of edges, but for empty entries."""
-    shares = explanation.shares
-    if shares is None:
+    """Sums over all walks by kind and number of edges, without those that are 0."""
+    parts = explanation.decomposition
+    if parts is None:
         return []
     rows = [
-        ("direct walks of 3 edges", shares.direct_walks),
-        (_LONGER_WALKS, shares.longer_walks),
+        ("direct walks of 3 edges", parts.direct_walks),
+        (_LONGER_WALKS, parts.longer_walks),
     ]
     rows += [
         (f"walks of {length} edge{'s' if length > 1 else ''}, by embeddings", value)
-        for length, value in enumerate(shares.connected, start=1)
+        for length, value in enumerate(parts.connected, start=1)
     ]
     return [(name, value) for name, value in rows if value != 0]
+
+
+def evidence_rows(explanation: Explanation) -> list[tuple[str, float]]:
+    """The user's items with the sums of the walks that begin with them."""
+    return [(entry.item.label, entry.contribution) for entry in explanation.evidence]
 
 
 def kind_name(kind: str) -> str:

@@ -1,16 +1,14 @@
-"""Explanations as a Graphviz drawing."""
+"""Explanations as a Graphviz graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recbole_kgif.explain.explanation_records import ENTITY, ITEM, USER, Explanation
-from recbole_kgif.explain.renderings.path_layout import Drawing, PlacedLink, layered
-from recbole_kgif.explain.renderings.phrases import link_label, measured, standing
+from recbole_kgif.explain.explanation_records import Explanation
+from recbole_kgif.explain.renderings.path_layout import PathLayout, PlacedLink, layered
+from recbole_kgif.explain.renderings.phrases import headline, link_label, measured
+from recbole_kgif.explain.renderings.static_colours import fill_of, line_of, not_exact
 
-_FILL = {USER: "#e8e4f5", ITEM: "#dceefa", ENTITY: "#e2f2e6"}
-_GOAL_FILL = "#fbeccb"
-_FOR, _AGAINST = "#0072b2", "#c04a00"
 _THINNEST, _WIDEST = 1.0, 6.0
 
 
@@ -28,36 +26,28 @@ def render(explanations: Sequence[Explanation]) -> str:
 
 
 def _cluster(number: int, explanation: Explanation) -> list[str]:
-    drawing = layered(explanation)
-    title = (
-        f"{explanation.item.label}: score {explanation.score:.2f}, "
-        f"{standing(explanation)}"
-    )
-    if not explanation.is_exact:
-        title += " (paths by attention, not exact)"
-    lines = [f"subgraph cluster_{number} {{", f"  label={_quoted(title)};"]
-    for place, placed in enumerate(drawing.nodes):
-        is_goal = placed.node == explanation.item
-        fill = _GOAL_FILL if is_goal else _FILL[placed.node.kind]
-        lines.append(
-            f"  n{number}_{place} [label={_quoted(placed.node.label)}, "
-            f'fillcolor="{fill}"];'
-        )
-    lines += [
-        f"  {_link(number, drawing, link, explanation.is_exact)}"
-        for link in drawing.links
+    layout = layered(explanation)
+    nodes = [
+        f"  n{number}_{place} [label={_quoted(placed.node.label)}, "
+        f'fillcolor="{fill_of(placed.node, explanation)}"];'
+        for place, placed in enumerate(layout.nodes)
     ]
-    return [*lines, "}"]
+    links = [
+        f"  {_link(number, layout, link, explanation.is_exact)}"
+        for link in layout.links
+    ]
+    title = headline(explanation) + not_exact(explanation)
+    heading = [f"subgraph cluster_{number} {{", f"  label={_quoted(title)};"]
+    return [*heading, *nodes, *links, "}"]
 
 
-def _link(number: int, drawing: Drawing, link: PlacedLink, is_exact: bool) -> str:
-    share = abs(link.strength) / drawing.largest
+def _link(number: int, layout: PathLayout, link: PlacedLink, is_exact: bool) -> str:
     value = measured(link.strength, is_exact)
-    label = f"{link_label(link.relation, link.inverse)} {value}"
+    width = _THINNEST + (_WIDEST - _THINNEST) * layout.relative_strength(link)
     attributes = {
-        "label": _quoted(label),
-        "color": f'"{_AGAINST if link.strength < 0 else _FOR}"',
-        "penwidth": f"{_THINNEST + (_WIDEST - _THINNEST) * share:.2f}",
+        "label": _quoted(f"{link_label(link.relation, link.inverse)} {value}"),
+        "color": f'"{line_of(link)}"',
+        "penwidth": f"{width:.2f}",
     }
     if link.strength < 0:
         attributes["style"] = "dashed"

@@ -1,5 +1,5 @@
 "use strict";
-// Paths are followed by adding classes; all that is shown stands in the page already.
+// Paths are followed by adding classes; all that is shown is in the page already.
 for (const section of document.querySelectorAll("section")) {
   const buttons = [...section.querySelectorAll("button[data-path]")];
   const drawn = [...section.querySelectorAll("[data-paths]")];
@@ -8,8 +8,8 @@ for (const section of document.querySelectorAll("section")) {
   const show = (paths) => {
     section.classList.toggle("following", paths.length > 0);
     for (const element of drawn) {
-      const own = element.dataset.paths.split(" ");
-      element.classList.toggle("on", own.some((path) => paths.includes(path)));
+      const taken = element.dataset.paths.split(" ");
+      element.classList.toggle("on", taken.some((path) => paths.includes(path)));
     }
   };
   const keep = (paths) => {
