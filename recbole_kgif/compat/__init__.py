@@ -1,13 +1,11 @@
 """Shims that let stock RecBole 1.2.1 run on today's Python, PyTorch, NumPy and SciPy.
 
-RecBole 1.2.1 is older than what ``pip`` installs beside it. Each of its defects that
-matters here has a module with a :class:`~recbole_kgif.compat.shim.Shim`, which says
-what breaks, checks whether it is broken *in this environment*, and says when the shim
-can be deleted. :func:`apply_shims` applies those that are needed and leaves a healthy
-RecBole alone. The change that RecBole itself would need is in ``docs/upstream``.
-
-What cannot be worked around from here (pandas 3, setuptools without ``pkg_resources``
-for ray) is excluded by the dependency ranges of this package.
+RecBole 1.2.1 is older than the packages that ``pip`` installs with it. Each defect that
+matters here has a module with a :class:`~recbole_kgif.compat.shim.Shim`: what breaks,
+a check whether it breaks *in this environment*, a workaround, and when the shim can be
+deleted. The changes that RecBole itself needs are in ``docs/upstream``. What cannot be
+worked around (pandas 3, setuptools without ``pkg_resources`` for ray) is excluded by
+the dependency ranges of this package.
 
 Importing this package imports neither PyTorch, RecBole, NumPy nor SciPy.
 """
@@ -37,8 +35,8 @@ __all__ = [
     "silence_known_warnings",
 ]
 
-# In the order in which they are applied: the checks of the later ones import what the
-# first one makes importable.
+# In the order of application: the later checks import what the first shim makes
+# importable.
 SHIMS: tuple[Shim, ...] = (
     without_ray.SHIM,
     checkpoints.SHIM,
@@ -55,17 +53,15 @@ _active: list[str] = []
 
 
 def apply_shims() -> tuple[str, ...]:
-    """Apply every shim that is needed.
+    """Apply every shim that is needed and not active yet.
 
-    Idempotent: a shim that is active already is neither checked nor applied again.
-    A process started by ``spawn`` begins without them and has to call this itself.
+    A process started by ``spawn`` begins without shims and has to call this itself.
 
     Returns:
         The names of the active shims, as :func:`active_shims` gives them.
     """
-    # First of all, because importing RecBole may itself lead here (the package
-    # registers its model then). That inner call does the work, and this one finds
-    # it done instead of half done.
+    # First, because importing RecBole registers the model, which calls this function:
+    # the inner call then does all the work.
     importlib.import_module("recbole")
     for shim in SHIMS:
         if shim.name not in _active and shim.is_needed():
@@ -75,5 +71,5 @@ def apply_shims() -> tuple[str, ...]:
 
 
 def active_shims() -> tuple[str, ...]:
-    """The names of the shims active in this process, in the order applied."""
+    """The names of the shims active in this process, in the order of application."""
     return tuple(_active)

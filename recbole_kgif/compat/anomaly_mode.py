@@ -1,4 +1,4 @@
-"""PyTorch's anomaly mode, which an import of RecBole's turns on."""
+"""PyTorch's anomaly mode, which importing RecBole's ``sine`` turns on."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ _SINE = "model.sequential_recommender.sine"
 
 
 def _sine_turns_on_anomaly_mode() -> bool:
-    """Check: the source of RecBole's module ``sine`` turns the anomaly mode on."""
-    # Importing it is what has the effect.
+    """Check: RecBole's module ``sine``, which must not be imported, turns it on."""
     return "set_detect_anomaly(True)" in recbole_source(_SINE)
 
 
 def _leave_anomaly_mode_off() -> None:
-    """Import RecBole's module ``sine``, and turn the anomaly mode off again.
+    """Import RecBole's module ``sine``, then turn the anomaly mode off.
 
-    Problem: nothing breaks, but it is slow. RecBole imports all models when it looks
-    for one, and ``sine`` turns on ``torch.autograd.set_detect_anomaly``, for the whole
-    process: each backward operation of any model is then searched for NaN, which took
-    about a third of KGIF's step. RecBole itself refuses a loss that is NaN.
+    Problem: RecBole imports all models when it looks for one, and ``sine`` turns on
+    ``torch.autograd.set_detect_anomaly`` for the whole process. Every backward
+    operation of any model is then searched for NaN, which took about a third of KGIF's
+    step. Results are the same, and RecBole refuses a loss that is NaN anyway.
 
-    Workaround: the import is done here, once, and the mode is off afterwards. Whoever
-    turns it on later has it on. What is computed stays the same.
-
-    Removable when: importing ``sine`` leaves the mode as it was.
+    Workaround: the module is imported here, once, and the mode turned off; it can still
+    be turned on later.
     """
     import torch
 

@@ -14,12 +14,12 @@ from recbole_kgif.compat.substitution import with_module
 class _CheckpointTorch(types.ModuleType):
     """The ``torch`` module as RecBole's checkpoint readers see it.
 
-    Everything is PyTorch's own, looked up at the moment of use, but for
-    :meth:`load`, whose ``weights_only`` is False unless the caller says otherwise.
+    It looks up everything in PyTorch, except :meth:`load`, whose ``weights_only`` is
+    False by default.
     """
 
     def __init__(self) -> None:
-        super().__init__("torch", "PyTorch, with torch.load reading whole pickles.")
+        super().__init__("torch", "PyTorch, where torch.load reads any pickle.")
 
     def __getattr__(self, name: str) -> Any:
         import torch
@@ -44,7 +44,7 @@ def _names(code: types.CodeType, keyword: str) -> bool:
 
 
 def _checkpoint_readers() -> tuple[Callable[..., Any], ...]:
-    """RecBole's functions that read back a checkpoint RecBole has written."""
+    """RecBole's functions that read its checkpoints."""
     from recbole.quick_start.quick_start import load_data_and_model
     from recbole.trainer.trainer import Trainer
 
@@ -64,26 +64,23 @@ def _checkpoints_are_refused() -> bool:
 
 
 def _read_whole_checkpoints() -> None:
-    """Let RecBole read back its own checkpoints, and nothing else.
+    """Let RecBole read its own checkpoints, and nothing else.
 
-    Problem: since PyTorch 2.6 ``torch.load`` reads bare weights unless told
-    otherwise, and RecBole's checkpoints also pickle the run's ``Config`` (RecBole
-    issue 2212). So ``Trainer.evaluate`` fails in the final test after training,
-    ``Trainer.resume_checkpoint`` and ``load_data_and_model`` at once. Allow-listing
-    the classes (``torch.serialization.add_safe_globals``) is no way out: RecBole
-    writes pickle protocol 4, which the weights-only reader does not understand.
+    Problem: since PyTorch 2.6 ``torch.load`` reads only weights by default, and
+    RecBole's checkpoints also pickle the run's ``Config`` (RecBole issue 2212). So
+    ``Trainer.evaluate`` fails in the final test after training, and so do
+    ``Trainer.resume_checkpoint`` and ``load_data_and_model``. Allow-listing the classes
+    (``torch.serialization.add_safe_globals``) does not help: RecBole writes pickle
+    protocol 4, which the weights-only reader does not support.
 
-    Workaround: the name ``torch`` of the module ``recbole.trainer.trainer`` and the one
-    that ``load_data_and_model`` imports in its body stand for a view of PyTorch
-    that differs in ``load`` alone. Trainers derived from RecBole's are covered,
-    because the methods they inherit look the name up in RecBole's module.
-    ``torch.load`` as every other caller sees it keeps its safe default.
+    Workaround: in the module ``recbole.trainer.trainer`` and in
+    ``load_data_and_model``, ``torch`` is a view of PyTorch that differs in ``load``
+    only. Derived trainers are covered, as the methods they inherit look the name up in
+    RecBole's module. For all other callers ``torch.load`` keeps its safe default.
 
-    Security: a RecBole checkpoint is a pickle, and reading a pickle runs whatever
-    code its author put in. That was so with every PyTorch before 2.6, and is so
-    again through these three functions. **Read only checkpoints you trust.**
-
-    Removable when: RecBole passes ``weights_only`` itself, or stores plain data.
+    Security: a RecBole checkpoint is a pickle, and reading a pickle runs whatever code
+    its author put in, as with every PyTorch before 2.6. **Read only checkpoints you
+    trust.**
     """
     from recbole import quick_start
     from recbole.quick_start import quick_start as quick_start_module

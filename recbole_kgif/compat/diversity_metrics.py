@@ -1,4 +1,4 @@
-"""RecBole's metrics that need statistics of the training data."""
+"""Metrics of RecBole that need statistics of the training data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recbole_kgif.compat.shim import Shim
 
 
 def _statistics_are_refused() -> bool:
-    """Check: a collector that holds a number cannot tell what it has collected."""
+    """Check: a collector that holds a number cannot return what it has collected."""
     from recbole.evaluator.collector import Collector, DataStruct
 
     collector = object.__new__(Collector)
@@ -24,18 +24,15 @@ def _statistics_are_refused() -> bool:
 
 
 def _collect_statistics() -> None:
-    """Let RecBole compute the metrics that look at the training data.
+    """Let RecBole compute the metrics that need the training data.
 
     Problem: ItemCoverage, AveragePopularity, ShannonEntropy, GiniIndex and
     TailPercentage need the number of items or how often each occurs. RecBole's
-    collector asks the training loader for them by a name that a loader of triples
-    does not have, and then moves all that it holds to the CPU, as if numbers were
-    tensors.
+    collector reads them from an attribute that the loader of triples lacks, and then
+    calls ``.cpu()`` on all it holds, numbers included.
 
-    Workaround: the collector is handed the loader's data set, and what is no tensor
-    stays where it is. The statistics and the metrics are RecBole's own.
-
-    Removable when: a training with ``--metrics="['ItemCoverage']"`` runs without it.
+    Workaround: the collector gets the loader's data set, and only tensors are moved.
+    The statistics and the metrics are RecBole's own.
     """
     from recbole.evaluator.collector import Collector
 

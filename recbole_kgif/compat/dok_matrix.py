@@ -28,9 +28,7 @@ def _dok_update_is_gone() -> bool:
 
 
 def _dok_update(matrix: Any, data: Mapping[tuple[int, int], float]) -> None:
-    """Store the entries of ``data`` in a ``dok_matrix``, replacing equal indices.
-
-    Like the method that SciPy had, it checks neither the indices nor the values.
+    """Store entries in a ``dok_matrix``, unchecked, as SciPy's method did.
 
     Args:
         matrix: A ``scipy.sparse.dok_matrix``.
@@ -46,9 +44,7 @@ def _restore_dok_update() -> None:
     MCCLK fill their adjacency matrix with it and fail when constructed (RecBole
     issues 2034 and 2090).
 
-    Workaround: a method of that name, only where there is none.
-
-    Removable when: RecBole builds these matrices another way.
+    Workaround: a method of that name, if there is none.
     """
     from scipy.sparse import dok_matrix
 

@@ -1,4 +1,4 @@
-"""Warnings of RecBole and its dependencies that say nothing to the user."""
+"""Warnings of RecBole and its dependencies that no user can act on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class QuietedWarning:
-    """One warning that a user of this package can do nothing about.
+    """A warning that a user of this package cannot act on.
 
     Attributes:
         category: Class of the warning.
-        message: Regular expression that the beginning of the message matches.
-        module: Regular expression that the name of the module blamed matches.
+        message: Regular expression for the beginning of the message.
+        module: Regular expression for the name of the module that it is blamed on.
         reason: Why hiding it hides no defect.
     """
 
@@ -43,39 +43,37 @@ QUIETED: tuple[QuietedWarning, ...] = (
         FutureWarning,
         r"`torch\.cuda\.amp\.(GradScaler|autocast)\(args\.\.\.\)` is deprecated",
         r"recbole\.trainer\.trainer$",
-        "RecBole uses the older of two names for one thing, once an epoch.",
+        "RecBole uses the older of two names of the same function, once per epoch.",
     ),
     QuietedWarning(
         UserWarning,
         r"torch\.sparse\.SparseTensor\(indices, values, shape, \*, device=\) is "
         r"deprecated",
         r"recbole\.model\.",
-        "RecBole's graph models use the older of two constructors for one thing.",
+        "RecBole's graph models use the older of two equivalent constructors.",
     ),
     QuietedWarning(
         RuntimeWarning,
         r"divide by zero encountered in power",
         r"recbole\.model\.",
-        "RecBole's KGIN and MCCLK divide by the number of a node's interactions, and "
-        "put a zero for the infinity of a node without any in the next line.",
+        "RecBole's KGIN and MCCLK divide by the number of a node's interactions and "
+        "replace the infinity of a node without any by zero in the next line.",
     ),
     QuietedWarning(
         UserWarning,
         r"Sparse CSR tensor support is in beta state",
         r"recbole(_kgif)?\.model\.",
-        "PyTorch says so at the first use of the format, whatever is done with it; "
-        "what KGIF does with it is compared with dense matrices by the tests, and "
-        "MCCLK leads PyTorch to it by a product of two sparse matrices.",
+        "PyTorch warns at the first use of the format; the tests compare KGIF's uses "
+        "with dense matrices, and MCCLK uses it in a product of sparse matrices.",
     ),
 )
 
 
 def silence_known_warnings() -> None:
-    """Hide the warnings of :data:`QUIETED`, and no other.
+    """Hide the warnings of :data:`QUIETED`, and no others.
 
-    Each filter names a category, a message and the module that is blamed, so the
-    same warning about the caller's own code is still shown. Call it before RecBole
-    is imported: the first of them comes then. Calling it again changes nothing.
+    The same warning about the caller's own code is still shown. To be called before
+    RecBole is imported, which raises the first of them.
     """
     for quieted in QUIETED:
         warnings.filterwarnings(

@@ -42,10 +42,7 @@ def _make_aliases_from_present_names() -> None:
     ``np.float_``, ``np.complex_`` and ``np.unicode_``, which NumPy 2 removed as well.
     So no ``Config`` can be made.
 
-    Workaround: the method restores the same aliases from names that NumPy 2 has, those
-    that are missing. What NumPy itself has is left as it is.
-
-    Removable when: RecBole uses none of the removed names.
+    Workaround: the method restores missing aliases from names that NumPy 2 has.
     """
     from recbole.config import Config
 
@@ -67,16 +64,13 @@ def _read_config_lacks_aliases() -> bool:
 
 
 def _restore_aliases_with_config() -> None:
-    """Let a ``Config`` read from a checkpoint prepare NumPy as a new one does.
+    """Restore the aliases when a ``Config`` is read from a checkpoint, too.
 
     Problem: RecBole restores the aliases in the constructor of ``Config``, which
     unpickling does not call. So in a process that begins with
     ``load_data_and_model``, the reloaded model cannot be tested.
 
-    Workaround: unpickling a ``Config`` calls the same method. What it does to NumPy is
-    what RecBole does in every process that makes a ``Config``.
-
-    Removable when: RecBole uses none of the removed names.
+    Workaround: unpickling a ``Config`` calls the same method.
     """
     from recbole.config import Config
 
@@ -103,8 +97,8 @@ ON_LOAD = Shim(
     name="numpy-aliases-on-load",
     reason=(
         "numpy >= 1.24 lacks np.float and others; RecBole restores them when it makes "
-        "a Config, not when it reads one, so a model reloaded in a new process cannot "
-        "be tested"
+        "a Config but not when it reads one, so a model reloaded in a new process "
+        "cannot be tested"
     ),
     removable_when="RecBole uses none of the removed names",
     patch="numpy-aliases",

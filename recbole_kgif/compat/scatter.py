@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import types
 from typing import TYPE_CHECKING
 
-from recbole_kgif.compat.shim import Shim, recbole_source
+from recbole_kgif.compat.shim import Shim, can_import, recbole_source
 from recbole_kgif.compat.substitution import with_module
 
 if TYPE_CHECKING:
@@ -20,22 +19,15 @@ _CALLERS = (
 
 
 def _torch_scatter_is_missing() -> bool:
-    """Check: KGIN or MCCLK imports ``torch_scatter``, which does not import."""
-    if not any("torch_scatter" in recbole_source(model) for model in _CALLERS):
-        return False
-    try:
-        importlib.import_module("torch_scatter")
-    except (ImportError, OSError, RuntimeError):
-        # The last two: it was built for another PyTorch or CUDA. Whether the import
-        # works is the very question, so the failure is the answer.
-        return True
-    return False
+    """Check: KGIN or MCCLK imports ``torch_scatter``, which is missing or broken."""
+    is_used = any("torch_scatter" in recbole_source(model) for model in _CALLERS)
+    return is_used and not can_import("torch_scatter")
 
 
 def _zeros_for_groups(
     src: Tensor, index: Tensor, dim: int, dim_size: int | None
 ) -> Tensor:
-    """Zeros, of the shape of ``src`` but for one place a group along ``dim``."""
+    """Zeros of the shape of ``src``, but with one place per group along ``dim``."""
     if dim_size is None:
         dim_size = int(index.max()) + 1 if index.numel() else 0
     shape = list(src.shape)
@@ -55,23 +47,23 @@ def scatter_mean(
 ) -> Tensor:
     """Average the elements of each group along a dimension.
 
-    What the function of that name in ``torch_scatter`` documents, for floating-point
-    numbers and an index of one dimension.
+    As the function of that name in ``torch_scatter``, for floating-point numbers and a
+    one-dimensional index.
 
     Args:
         src: What to average, of any shape.
         index: The group of each place along ``dim``.
         dim: The dimension to group along.
-        dim_size: Number of groups; the largest of ``index`` and one where None.
+        dim_size: Number of groups; None means the largest index plus one.
 
     Returns:
-        The shape of ``src`` with ``dim_size`` places along ``dim``. A group without
-        elements has zeros.
+        The shape of ``src`` with ``dim_size`` places along ``dim``. Empty groups have
+        zeros.
     """
     import torch
 
     zeros = _zeros_for_groups(src, index, dim, dim_size)
-    # With the gradient, index_add takes a fifth of the time of scatter_reduce.
+    # Including its gradient, index_add takes a fifth of the time of scatter_reduce.
     total = zeros.index_add(dim, index, src)
     count = torch.bincount(index, minlength=zeros.shape[dim]).clamp(min=1)
     return total / _along(count, src, dim)
@@ -82,21 +74,15 @@ def scatter_softmax(
 ) -> Tensor:
     """Take the softmax over the elements of each group along a dimension.
 
-    What the function of that name in ``torch_scatter`` documents, for an index of one
-    dimension.
-
-    Args:
-        src: The logits, floating-point numbers of any shape.
-        index: The group of each place along ``dim``.
-        dim: The dimension to group along.
-        dim_size: Number of groups; the largest of ``index`` and one where None.
+    As the function of that name in ``torch_scatter``, for a one-dimensional index. The
+    arguments are those of `scatter_mean`, with logits as ``src``.
 
     Returns:
-        The shape of ``src``. The elements of a group add up to one.
+        The shape of ``src``. The elements of a group sum to one.
     """
     zeros = _zeros_for_groups(src, index, dim, dim_size)
-    # Any constant of a group's leaves its softmax and the gradient as they are; with
-    # the largest logit for it no exponential overflows, and not all underflow.
+    # A constant per group cancels out; with the largest logit no exponential
+    # overflows, and not all underflow.
     largest = zeros.scatter_reduce(
         dim,
         _along(index, src, dim).expand_as(src),
@@ -112,17 +98,15 @@ def scatter_softmax(
 def _aggregate_without_torch_scatter() -> None:
     """Let KGIN and MCCLK aggregate over the knowledge graph with PyTorch alone.
 
-    Problem: the method ``Aggregator.forward`` of both imports ``torch_scatter``, a
-    compiled extension that has to be built for the very PyTorch beside it and that
-    RecBole does not ask for. So the first batch fails.
+    Problem: ``Aggregator.forward`` of both imports ``torch_scatter``, a compiled
+    extension that has to be built for the installed PyTorch and that RecBole does not
+    require. So the first batch fails.
 
-    Workaround: in these two methods alone, ``torch_scatter`` stands for a module with
-    :func:`scatter_mean` and :func:`scatter_softmax`, the two functions that they
-    use. No other code can import that module. The rest of both models stays
-    RecBole's, its weak points included: both drop edges at random while evaluating,
-    too, and test their last epoch where the best one is asked for.
-
-    Removable when: RecBole's KGIN and MCCLK no longer import ``torch_scatter``.
+    Workaround: in these two methods, ``torch_scatter`` is a module with
+    :func:`scatter_mean` and :func:`scatter_softmax`, the two functions that they use;
+    no other code sees it. The rest of both models stays RecBole's, including their
+    defects: both drop edges at random during evaluation, too, and test their last
+    epoch instead of the best one.
     """
     from recbole.model.knowledge_aware_recommender import kgin, mcclk
 
@@ -136,8 +120,8 @@ def _aggregate_without_torch_scatter() -> None:
 SHIM = Shim(
     name="aggregate-without-torch-scatter",
     reason=(
-        "KGIN and MCCLK import torch_scatter, which RecBole does not ask for and "
-        "which has to be built for the very torch beside it"
+        "KGIN and MCCLK import torch_scatter, which RecBole does not require and "
+        "which has to be built for the installed torch"
     ),
     removable_when="RecBole's KGIN and MCCLK no longer import torch_scatter",
     patch="aggregate-without-torch-scatter",

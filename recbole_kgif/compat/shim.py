@@ -1,4 +1,4 @@
-"""What a shim is, and what its checks look at."""
+"""The form of a shim, and what the checks of shims use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ class Shim:
         name: Short identifier, used in records and reports.
         reason: What breaks, and where.
         removable_when: The condition under which the shim can be deleted.
-        patch: Name of the patch of RecBole that makes the shim unnecessary, without
-            ending; the patches are in ``docs/upstream``.
+        patch: Stem of the patch in ``docs/upstream`` that makes the shim unnecessary.
         is_needed: Whether the installed RecBole has the defect in this environment.
-        apply: Applies the workaround. Called at most once a process.
+        apply: Applies the workaround. Called at most once per process.
     """
 
     name: str
@@ -52,14 +51,27 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
+def can_import(module: str) -> bool:
+    """Whether a module can be imported: it may be missing, or not fit its dependencies.
+
+    Any exception counts: a compiled extension that does not fit raises OSError or
+    RuntimeError, an old package AttributeError.
+    """
+    try:
+        importlib.import_module(module)
+    except Exception:
+        return False
+    return True
+
+
 def recbole_source(module: str) -> str:
-    """The source of a module of RecBole, which is not imported for it.
+    """The source of a module of RecBole, without importing it.
 
     Args:
         module: Name below ``recbole``, such as ``"trainer.trainer"``.
 
     Returns:
-        The text, empty where RecBole has no such module.
+        The text, empty if RecBole has no such module.
     """
     package = Path(str(importlib.import_module("recbole").__file__)).parent
     path = package.joinpath(*module.split(".")).with_suffix(".py")

@@ -1,4 +1,4 @@
-"""A function of another package with one module that it imports replaced."""
+"""Replacing a module that a function imports in its body."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from typing import Any
 def with_module(
     function: Callable[..., Any], name: str, module: types.ModuleType
 ) -> Callable[..., Any]:
-    """A function that runs ``function`` with the module ``name`` being ``module``.
+    """``function``, except that importing ``name`` in its body gives ``module``.
 
-    Some of RecBole's functions import a module in their body, so no name outside
-    them can be replaced. An import statement calls the ``__import__`` of the
-    namespace that its function was made in: the same code in a namespace of its own
-    is reached without touching the module, ``sys.modules`` or any other function.
+    An import statement calls the ``__import__`` of the namespace of its function. So
+    the same code runs in a namespace of its own, and neither ``sys.modules`` nor any
+    other function changes.
     """
     original = inspect.unwrap(function)
 
@@ -29,8 +28,7 @@ def with_module(
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        # Built anew for each call, so that whatever has been replaced in RecBole's
-        # module in the meantime is seen as it would be by the original.
+        # Made for each call, so that later changes of RecBole's module are seen.
         namespace = {
             **original.__globals__,
             name: module,

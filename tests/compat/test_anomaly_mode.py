@@ -28,7 +28,7 @@ def test_the_anomaly_mode_is_off_after_a_model_was_found_and_can_be_turned_on() 
 def test_gate_of_the_anomaly_shim(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    # True of RecBole 1.2.1; a package without that file has nothing to repair.
+    # True of RecBole 1.2.1; a package without that file needs no workaround.
     assert anomaly_mode._sine_turns_on_anomaly_mode()
     monkeypatch.setattr("recbole.__file__", str(tmp_path / "__init__.py"))
     assert not anomaly_mode._sine_turns_on_anomaly_mode()
