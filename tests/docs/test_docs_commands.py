@@ -190,7 +190,7 @@ def test_every_change_and_exception_is_of_a_command_that_is_there() -> None:
     assert all(before in python for before in PYTHON_CHANGES)
 
 
-def test_a_change_takes_the_place_of_an_option_or_is_added() -> None:
+def test_a_change_replaces_an_option_or_adds_it() -> None:
     command = Command(
         "here", 'recbole-kgif tune --models KGAT --trials=20 "--topk=[5, 10]" --x_y=1'
     )
