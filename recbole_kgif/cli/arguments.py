@@ -81,6 +81,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
     """How a checkpoint and the data that it was trained on are found and read."""
     parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the model.pth of a run",
+    )
+    parser.add_argument(
         "--dataset-path",
         type=Path,
         metavar="DIR",
@@ -183,7 +190,7 @@ def tell_nothing_finished(error: NoFinishedRun) -> int:
 
 
 def check_restoring(namespace: argparse.Namespace) -> None:
-    """Check what `add_restoring_arguments` and ``--checkpoint`` name.
+    """Check what the arguments of `add_restoring_arguments` name.
 
     Raises:
         UserError: there is no such file or folder.
@@ -202,6 +209,16 @@ def check_restoring(namespace: argparse.Namespace) -> None:
             f"--dataset-path {data_path}: is not a folder; give the one that the data "
             "set's folder lies in, or leave it out"
         )
+
+
+def loading_options(namespace: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `add_restoring_arguments` for `TrainedModel.load`."""
+    return {
+        "path": namespace.checkpoint,
+        "data_path": namespace.dataset_path,
+        "source": namespace.source,
+        "trust": namespace.trust,
+    }
 
 
 def check_output(path: Path, checkpoint: Path) -> None:

@@ -1,4 +1,4 @@
-"""Why a model gives a user its items: paths with their share of the score."""
+"""Why a model gives items their scores: paths with their contributions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from recbole_kgif.cli.arguments import (
     add_restoring_arguments,
     check_output,
     check_restoring,
+    loading_options,
     write_output,
 )
 from recbole_kgif.common.process import prepare_process
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from recbole_kgif.explain.explanation_records import Explanation
 
 FORMATS = ("text", "json", "dot", "html", "png", "svg")
-# These are no text for a terminal.
-_PICTURES = ("png", "svg")
-_OF_AN_EXPLANATION = ("user", "item", "top_k", "paths", "format")
+# Not for a terminal.
+_FIGURES = ("png", "svg")
+_OF_AN_EXPLANATION = ("user", "item", "top_k", "format")
 _OF_AN_EVALUATION = ("users", "seed")
-# More than a reader takes in, and still found in seconds.
+# More than anybody reads, and still found in seconds.
 _MOST_PATHS = 1000
 
 _DEFAULTS = {"top_k": 10, "paths": 5, "users": 200, "seed": 2020}
@@ -52,16 +53,11 @@ def run(arguments: list[str]) -> int:
     if namespace.output is not None:
         check_output(namespace.output, namespace.checkpoint)
 
-    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    # Only now: loading PyTorch takes seconds, and mistakes are reported before.
     prepare_process()
     from recbole_kgif.explain.explainer import Explainer
 
-    explainer = Explainer.load(
-        namespace.checkpoint,
-        data_path=namespace.dataset_path,
-        source=namespace.source,
-        trust=namespace.trust,
-    )
+    explainer = Explainer.load(**loading_options(namespace))
     if namespace.evaluate:
         return _evaluate(explainer, namespace)
     content = _renderer(form)(_explanations(explainer, namespace))
@@ -75,29 +71,27 @@ def run(arguments: list[str]) -> int:
 
 def _check_explanation(namespace: argparse.Namespace) -> str:
     """Check the options of an explanation, and return the form of its output."""
-    _refuse_given(namespace, _OF_AN_EVALUATION, "belongs to --evaluate")
+    _refuse_given(namespace, _OF_AN_EVALUATION, "needs --evaluate")
     if namespace.user is None:
         raise UserError("--user is missing; name the user whose items to explain")
     if _value(namespace, "paths") > _MOST_PATHS:
         raise UserError(f"--paths {namespace.paths}: {_MOST_PATHS:,} is the most")
     if namespace.item is not None and namespace.top_k is not None:
-        raise UserError("--top-k: belongs to no --item; leave one of them out")
+        raise UserError("--top-k: not allowed with --item; leave one of them out")
     form = namespace.format
     if form is None:
         ending = "" if namespace.output is None else namespace.output.suffix.lower()
         form = ending[1:] if ending[1:] in FORMATS else "text"
-    if form in _PICTURES and namespace.output is None:
-        raise UserError(f"--format {form}: a picture needs a file; give --output FILE")
+    if form in _FIGURES and namespace.output is None:
+        raise UserError(f"--format {form}: a figure needs a file; give --output FILE")
     return str(form)
 
 
 def _check_evaluation(namespace: argparse.Namespace) -> None:
-    of_others = [name for name in _OF_AN_EXPLANATION if name != "paths"]
-    _refuse_given(namespace, of_others, "does not go with --evaluate")
+    _refuse_given(namespace, _OF_AN_EXPLANATION, "not allowed with --evaluate")
     if namespace.output is None or namespace.output.suffix.lower() != ".json":
         raise UserError(
-            "--evaluate: give --output FILE.json; the table is written beside it as "
-            "FILE.md"
+            "--evaluate: give --output FILE.json; the table is written to FILE.md"
         )
 
 
@@ -124,8 +118,8 @@ def _explanations(
 
 
 def _renderer(form: str) -> Callable[[Sequence[Explanation]], Union[str, bytes]]:
-    """What turns explanations into a file of a form; loads no more than it needs."""
-    if form in _PICTURES:
+    """The function that turns explanations into a format; loads only what it needs."""
+    if form in _FIGURES:
         from recbole_kgif.explain.renderings import render_figure
 
         return lambda explanations: render_figure.render(explanations, form)
@@ -164,22 +158,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="recbole-kgif explain",
         allow_abbrev=False,
         description="Show the paths from a user to recommended items, each with its "
-        "exact share of the score (KGIF; of KGAT the paths of the largest attention, "
-        "marked as not exact). Items are ranked as in the test: the user's training "
-        "and validation items are left out.",
+        "exact contribution to the score (KGIF; for KGAT the paths of the largest "
+        "attention, marked as not exact). Items are ranked as in the test: the user's "
+        "training and validation items are left out.",
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the model.pth of a run",
-    )
+    add_restoring_arguments(parser)
     parser.add_argument("--user", metavar="ID", help="the user whose items to explain")
     parser.add_argument(
         "--item",
         metavar="ID",
-        help="explain this item, however low it ranks, in place of the best ones",
+        help="explain this item, however low it ranks, instead of the best ones",
     )
     parser.add_argument(
         "--top-k",
@@ -198,8 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format",
         choices=FORMATS,
-        help="form of the output (default: what the name of --output ends with, else "
-        "text)",
+        help="format of the output (default: by the name of --output, else text)",
     )
     parser.add_argument(
         "--output",
@@ -210,22 +197,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--evaluate",
         action="store_true",
-        help="measure instead how faithful the paths are: what their deletion does to "
-        "the scores, beside random paths and those of the largest attention",
+        help="measure instead how faithful the paths are: how scores change without "
+        "them, compared with random paths and those of the largest attention",
     )
     parser.add_argument(
         "--users",
         type=at_least_one,
         metavar="COUNT",
-        help=f"with --evaluate, how many users, drawn at random "
+        help="with --evaluate, how many users, drawn at random "
         f"(default: {_DEFAULTS['users']})",
     )
     parser.add_argument(
         "--seed",
         type=seed_number,
         metavar="NUMBER",
-        help=f"with --evaluate, seed of all that is drawn "
+        help="with --evaluate, seed of all random numbers "
         f"(default: {_DEFAULTS['seed']})",
     )
-    add_restoring_arguments(parser)
     return parser

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from recbole_kgif.cli.arguments import (
     add_restoring_arguments,
     check_output,
     check_restoring,
+    loading_options,
     write_output,
 )
 from recbole_kgif.common.process import prepare_process
@@ -43,16 +43,11 @@ def run(arguments: list[str]) -> int:
     check_output(namespace.output, namespace.checkpoint)
     users = None if namespace.users is None else read_users(namespace.users)
 
-    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    # Only now: loading PyTorch takes seconds, and mistakes are reported before.
     prepare_process()
     from recbole_kgif.recommend import Recommender
 
-    recommender = Recommender.load(
-        namespace.checkpoint,
-        data_path=namespace.dataset_path,
-        source=namespace.source,
-        trust=namespace.trust,
-    )
+    recommender = Recommender.load(**loading_options(namespace))
     if namespace.cold_items is not None:
         items = _listed(namespace.cold_items)
         if not items:
@@ -61,7 +56,7 @@ def run(arguments: list[str]) -> int:
             )
         recommender.require("item", dict.fromkeys(items, "--cold-items: "))
         frame = recommender.recommend_from_items(items, namespace.k)
-        print("approximate: nobody with these items alone was in the training")
+        print("approximate: nobody with these items alone was in the training set")
     else:
         if users is not None:
             recommender.require("user", users)
@@ -72,13 +67,13 @@ def run(arguments: list[str]) -> int:
 
 
 def read_users(text: str) -> Optional[dict[str, str]]:
-    """Ids of users, each with where it stands.
+    """Ids of users, each with where it was given.
 
     Args:
         text: ``all``, a file with an id a line, or ids separated by commas.
 
     Returns:
-        The beginning of a message for each id; None for all users.
+        The beginning of a message by id; None for all users.
 
     Raises:
         UserError: the file cannot be read, or there is no id.
@@ -86,7 +81,7 @@ def read_users(text: str) -> Optional[dict[str, str]]:
     if text == ALL_USERS:
         return None
     path = Path(text)
-    # Not by the path's own method, which fails on a list longer than a file's name.
+    # Not `path.is_dir()`, which fails on a list longer than a file's name.
     if os.path.isdir(path) and os.sep in text:
         raise UserError(f"--users {text}: is a folder; give all, a file or ids")
     if os.path.isfile(path):
@@ -95,9 +90,8 @@ def read_users(text: str) -> Optional[dict[str, str]]:
     else:
         ids = _listed(text)
         # A single one may be meant as the name of a file.
-        is_alone = len(ids) == 1
-        origin = "--users: there is no such file, and " if is_alone else "--users: "
-        users = dict.fromkeys(ids, origin)
+        no_file = "there is no such file, and " if len(ids) == 1 else ""
+        users = dict.fromkeys(ids, f"--users: {no_file}")
     if not users:
         raise UserError(f"--users {text}: names nobody; give all, a file or ids")
     return users
@@ -108,26 +102,22 @@ def _listed(text: str) -> list[str]:
 
 
 def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
-    """What turns a table into a file of the form that its name ends with."""
+    """The function that turns a table into the form that a file's name ends with."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
         raise UserError(
             f"--output {path}: the name must end with {', '.join(_WRITERS)}"
         )
     if writer is _parquet:
-        _require_pyarrow(path)
+        try:
+            # Imported, because one made for another NumPy is found and does not work.
+            importlib.import_module("pyarrow")
+        except ImportError as error:
+            raise UserError(
+                f"--output {path}: Parquet needs pyarrow ({error}); run "
+                'pip install "recbole-kgif[parquet]", or name a .csv or .json file'
+            ) from None
     return writer
-
-
-def _require_pyarrow(path: Path) -> None:
-    try:
-        # By its import: one made for another NumPy is there and does not work.
-        importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise UserError(
-            f"--output {path}: Parquet needs pyarrow ({error}); run "
-            'pip install "recbole-kgif[parquet]", or name a .csv or .json file'
-        ) from None
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
@@ -140,16 +130,10 @@ def _json(frame: pd.DataFrame) -> bytes:
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, engine="pyarrow", index=False)
-    return buffer.getvalue()
+    return frame.to_parquet(engine="pyarrow", index=False)
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {
-    ".csv": _csv,
-    ".json": _json,
-    ".parquet": _parquet,
-}
+_WRITERS = {".csv": _csv, ".json": _json, ".parquet": _parquet}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -157,17 +141,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="recbole-kgif recommend",
         allow_abbrev=False,
         description="Write the best new items for users, by a run's checkpoint. What a "
-        "user has met in any part of the data set is left out. Names are written as "
+        "user has seen in any part of the data set is left out. Names are written as "
         "they are: a spreadsheet may take one that begins with =, +, - or @ for a "
         "formula.",
     )
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the model.pth of a run",
-    )
+    add_restoring_arguments(parser)
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument(
         "--users",
@@ -194,5 +172,4 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="name ending with .csv, .json or .parquet; an existing file is replaced",
     )
-    add_restoring_arguments(parser)
     return parser

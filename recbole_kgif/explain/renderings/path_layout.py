@@ -7,12 +7,19 @@ from dataclasses import dataclass
 from typing import Union
 
 from recbole_kgif.explain.explanation_records import (
+    ENTITY,
+    ITEM,
+    USER,
     Explanation,
     Node,
     Path,
 )
 
 _SWEEPS = 4
+# As in templates/explanations.css.
+_FILL = {USER: "#e8e4f5", ITEM: "#dceefa", ENTITY: "#e2f2e6"}
+_EXPLAINED_ITEM = "#fbeccb"
+_RAISES, _LOWERS = "#0072b2", "#c04a00"
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,11 @@ class PlacedLink:
     lane: int
     via: tuple[tuple[int, float], ...]
 
+    @property
+    def magnitude(self) -> float:
+        """Absolute strength, for the width of the line."""
+        return abs(self.strength)
+
 
 # What takes a place: a node, or a link that crosses a column.
 _Passage = tuple[Node, str, bool, Node, int]
@@ -81,9 +93,9 @@ class PathLayout:
     n_rows: int
 
     def relative_strength(self, link: PlacedLink) -> float:
-        """Absolute strength of a link, in units of the largest; the line's width."""
-        largest = max((abs(other.strength) for other in self.links), default=0.0)
-        return abs(link.strength) / (largest or 1.0)
+        """Magnitude of a link, in units of the largest."""
+        largest = max((other.magnitude for other in self.links), default=0.0)
+        return link.magnitude / (largest or 1.0)
 
 
 def layered(explanation: Explanation) -> PathLayout:
@@ -118,13 +130,6 @@ def layered(explanation: Explanation) -> PathLayout:
         if isinstance(place, Node)
     )
     return PathLayout(nodes, _links(nodes, rows, paths), last + 1, n_rows)
-
-
-def shortened(label: str, n_characters: int) -> str:
-    """A label of at most so many characters."""
-    if len(label) <= n_characters:
-        return label
-    return label[: n_characters - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _ordered(columns: Mapping[Node, int], paths: Sequence[Path]) -> list[list[_Place]]:
@@ -198,3 +203,23 @@ def _links(
             )
         )
     return tuple(links)
+
+
+# --- for drawings without a style sheet ---------------------------------------------
+
+
+def fill_of(node: Node, explanation: Explanation) -> str:
+    """Colour of a node."""
+    return _EXPLAINED_ITEM if node == explanation.item else _FILL[node.kind]
+
+
+def line_of(link: PlacedLink) -> str:
+    """Colour of a link, by its sign."""
+    return _LOWERS if link.strength < 0 else _RAISES
+
+
+def shortened(label: str, n_characters: int) -> str:
+    """A label of at most so many characters."""
+    if len(label) <= n_characters:
+        return label
+    return label[: n_characters - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"

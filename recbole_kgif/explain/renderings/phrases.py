@@ -82,15 +82,11 @@ def measured(value: float, is_exact: bool) -> str:
 
 
 def headline(explanation: Explanation, item: str = "") -> str:
-    """Item, user, score and rank in one line.
-
-    Args:
-        explanation: the explanation.
-        item: in place of the item's label.
-    """
+    """Item, or its label, user, score, rank, and where so that it is not exact."""
+    note = "" if explanation.is_exact else " (paths by attention, not exact)"
     return (
         f"{item or explanation.item.label} for {explanation.user.label}: score "
-        f"{explanation.score:.2f}, {rank_in_words(explanation)}"
+        f"{explanation.score:.2f}, {rank_in_words(explanation)}{note}"
     )
 
 

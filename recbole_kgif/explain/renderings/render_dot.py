@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recbole_kgif.explain.explanation_records import Explanation
-from recbole_kgif.explain.renderings.path_layout import PathLayout, PlacedLink, layered
+from recbole_kgif.explain.renderings.path_layout import (
+    PathLayout,
+    PlacedLink,
+    fill_of,
+    layered,
+    line_of,
+)
 from recbole_kgif.explain.renderings.phrases import headline, link_label, measured
-from recbole_kgif.explain.renderings.static_colours import fill_of, line_of, not_exact
 
 _THINNEST, _WIDEST = 1.0, 6.0
 
@@ -36,8 +41,10 @@ def _cluster(number: int, explanation: Explanation) -> list[str]:
         f"  {_link(number, layout, link, explanation.is_exact)}"
         for link in layout.links
     ]
-    title = headline(explanation) + not_exact(explanation)
-    heading = [f"subgraph cluster_{number} {{", f"  label={_quoted(title)};"]
+    heading = [
+        f"subgraph cluster_{number} {{",
+        f"  label={_quoted(headline(explanation))};",
+    ]
     return [*heading, *nodes, *links, "}"]
 
 

@@ -15,11 +15,12 @@ from recbole_kgif.explain.explanation_records import Explanation
 from recbole_kgif.explain.renderings.path_layout import (
     PathLayout,
     PlacedLink,
+    fill_of,
     layered,
+    line_of,
     shortened,
 )
 from recbole_kgif.explain.renderings.phrases import headline, link_label, measured
-from recbole_kgif.explain.renderings.static_colours import fill_of, line_of, not_exact
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -57,8 +58,7 @@ def render(explanations: Sequence[Explanation], form: str) -> bytes:
 
 
 def _draw(panel: Axes, layout: PathLayout, explanation: Explanation) -> None:
-    title = headline(explanation) + not_exact(explanation)
-    panel.set_title(title, loc="left", fontsize=9)
+    panel.set_title(headline(explanation), loc="left", fontsize=9)
     panel.set_axis_off()
     panel.set_xlim(-0.5, layout.n_columns - 0.5)
     panel.set_ylim(layout.n_rows - 0.5, -0.5)
