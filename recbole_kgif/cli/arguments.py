@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn, Optional, Union
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
+from recbole_kgif.data.reader import CheckedDataset, read_dataset
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.options.argument_types import at_least_one, positive
 from recbole_kgif.options.settings import check_loaded_columns
@@ -149,18 +149,19 @@ def locate(namespace: argparse.Namespace, options: dict[str, Any]) -> DatasetLoc
 
 def check_files(
     location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
-) -> DatasetFiles:
-    """Check the data set's files, print what was found, and return the files."""
+) -> CheckedDataset:
+    """Read the data set's files, checked, and print what was found."""
     check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
     files = DatasetFiles.from_options(location.folder, location.name, options)
-    counts = check_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
+    checked = read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
+    counts = checked.counts
     print(f"{location.name}: {location.how_found} ({location.folder})")
     if counts.unlinked_interactions:
         print(
             f"{location.name}: {counts.unlinked_interactions:,} interactions of "
             f"{counts.unlinked_items:,} items that no .link line names are left out"
         )
-    return files
+    return checked
 
 
 def output_folder(asked_for: Optional[Path], name: str) -> Path:

@@ -18,7 +18,6 @@ from recbole_kgif.cli.report import write_reports
 from recbole_kgif.compare.plan import (
     ALL_MODELS,
     FIRST_SEED,
-    fingerprints,
     options_by_model,
     options_for_all,
     parse_models,
@@ -56,7 +55,7 @@ def run(arguments: list[str]) -> int:
     )
     common = {**of_dataset, **common}
     # For general models too: they get the interactions of linked items alone.
-    files = check_files(location, common, needs_knowledge_graph=True)
+    checked = check_files(location, common, needs_knowledge_graph=True)
     requests = plan_runs(
         models,
         namespace.seeds,
@@ -64,7 +63,7 @@ def run(arguments: list[str]) -> int:
         options_below={**of_dataset, **in_files},
         options_of_models=own_options,
         options_above=in_arguments,
-        files=fingerprints(files),
+        files=checked.sha256,
     )
     for request in requests:
         validation_metric({**request.defaults, **request.options})

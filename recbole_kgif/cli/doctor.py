@@ -68,7 +68,7 @@ def _examine(
     """Examine, and print each part as it is done."""
     # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
     prepare_process()
-    from recbole_kgif.doctor.data import examine_dataset
+    from recbole_kgif.doctor.dataset_findings import examine_dataset
     from recbole_kgif.doctor.environment import examine_environment
     from recbole_kgif.doctor.report import Examination, in_text, summary
     from recbole_kgif.doctor.smoke_training import examine_training
@@ -92,7 +92,7 @@ def _write(examination: Examination, output: Path) -> None:
     contents: dict[str, Any] = {}
     drawn = [dataset for dataset in examination.datasets if dataset.degrees]
     if drawn:
-        from recbole_kgif.doctor.picture import draw_degrees
+        from recbole_kgif.doctor.degree_figure import draw_degrees
 
         contents = {f"{PICTURE}.{kind}": c for kind, c in draw_degrees(drawn).items()}
     contents["doctor.md"] = in_markdown(examination, has_picture=bool(drawn))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_kgif.cli.arguments import ArgumentParser
-from recbole_kgif.data.provenance import SourceFile, source_file
+from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
 from recbole_kgif.data.recipes.columns import WantedColumn
 from recbole_kgif.data.recipes.delimited import SEPARATORS, Layout, find_layout
 from recbole_kgif.data.recipes.kgat_files import (
@@ -26,7 +27,7 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import whole_number
 
 if TYPE_CHECKING:
-    from recbole_kgif.data.numbered import Content
+    from recbole_kgif.data.numbered import NumberedDataset
 
 # The columns of each plain file: what it holds, and whether the file must have it.
 _COLUMNS = {
@@ -53,12 +54,12 @@ def run(arguments: list[str]) -> int:
     _refuse_foreign_options(namespace)
     layouts = {} if namespace.kgat is not None else _layouts(namespace)
     _check_columns(namespace, method, layouts)
-    with new_dataset(namespace.output, name) as workplace:
+    with new_dataset(namespace.output, name) as staging:
         if namespace.kgat is not None:
-            content, sources = _read_kgat(namespace, workplace)
+            data, sources = _read_kgat(namespace, staging)
         else:
-            content, sources = _read_plain(layouts)
-        _build(namespace, name, method, content, sources, workplace)
+            data, sources = _read_plain(layouts)
+        _build(namespace, method, data, sources, staging.prepared)
     folder = namespace.output / name
     print(f"\n{folder} is ready; train on it with\n  {_next_command(namespace, name)}")
     return 0
@@ -162,8 +163,8 @@ def _check_columns(
 
 
 def _read_kgat(
-    namespace: argparse.Namespace, workplace: StagingFolder
-) -> tuple[Content, list[SourceFile]]:
+    namespace: argparse.Namespace, staging: StagingFolder
+) -> tuple[NumberedDataset, list[SourceFile]]:
     # Only now: loading NumPy takes a while, and a mistake should be told at once.
     from recbole_kgif.data.recipes.kgat import read_kgat
 
@@ -173,7 +174,7 @@ def _read_kgat(
     elif value in PUBLISHED and not Path(value).is_dir():
         is_online = True
         print(f"{value}: {TERMS}")
-        files = download_published(value, workplace.downloads)
+        files = download_published(value, staging.downloads)
     else:
         files = find_files(local_folder(value))
     sources = [
@@ -183,16 +184,16 @@ def _read_kgat(
     for source in sources:
         print(f"{source.name}: {source.size:,} bytes, SHA-256 {source.sha256}")
     try:
-        files["kg_final.txt"] = unpack_triples(files, workplace.scratch)
+        files["kg_final.txt"] = unpack_triples(files, staging.scratch)
         return read_kgat(files), sources
     except UserError:
         # Else a server's page of an error, say, would be read again the next time.
-        for path in workplace.downloads.iterdir():
+        for path in staging.downloads.iterdir():
             path.unlink()
         raise
 
 
-def _read_plain(layouts: dict[str, Layout]) -> tuple[Content, list[SourceFile]]:
+def _read_plain(layouts: dict[str, Layout]) -> tuple[NumberedDataset, list[SourceFile]]:
     from recbole_kgif.data.recipes.plain import read_plain
 
     sources = [source_file(layout.path) for layout in layouts.values()]
@@ -201,24 +202,22 @@ def _read_plain(layouts: dict[str, Layout]) -> tuple[Content, list[SourceFile]]:
 
 def _build(
     namespace: argparse.Namespace,
-    name: str,
     method: str,
-    content: Content,
+    data: NumberedDataset,
     sources: list[SourceFile],
-    workplace: StagingFolder,
+    folder: Path,
 ) -> None:
-    """Filter, split and write, and tell what came of it."""
+    """Filter, split and write a data set, and print what was done."""
     from recbole_kgif.data.cleaning import LOST_TEST, clean, table
-    from recbole_kgif.data.splitting import hash_split, split, without_given_split
-    from recbole_kgif.data.writer import Split, counts_of, write_dataset
+    from recbole_kgif.data.splitting import hash_parts, split, without_given_split
+    from recbole_kgif.data.writer import counts_of, write_dataset, write_options
 
+    name, seed = _name(namespace), namespace.seed
     if method != "as-given":
-        content = without_given_split(content)
-    content, steps = clean(content, namespace.minimum_rating)
-    parts = split(content.interactions, method, namespace.seed)
-    made = Split(
-        method, namespace.seed, parts, hash_split(parts, content.users, content.items)
-    )
+        data = without_given_split(data)
+    data, steps = clean(data, namespace.minimum_rating)
+    data = dataclasses.replace(data, parts=split(data.interactions, method, seed))
+    counts, split_hash = counts_of(data), hash_parts(data)
     print("\n" + table(steps))
     lost = sum(step.before - step.after for step in steps if step.what == LOST_TEST)
     if lost:
@@ -226,15 +225,20 @@ def _build(
             f"\n  {lost:,} test interactions are of items without a triple, so the "
             "test is not quite the published one"
         )
-    counts = counts_of(content, made)
-    print(
-        "\n  "
-        + ", ".join(
-            f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items()
-        )
-    )
-    print(f"  split {method}, seed {namespace.seed}, hash {made.sha256}")
-    write_dataset(workplace.prepared, name, content, made, steps, sources)
+    counted = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items()]
+    print(f"\n  {', '.join(counted)}")
+    print(f"  split {method}, seed {seed}, hash {split_hash}")
+    write_dataset(folder, name, data)
+    write_options(folder, name, method, seed)
+    record = {
+        "sources": [dataclasses.asdict(source) for source in sources],
+        "steps": [dataclasses.asdict(step) for step in steps],
+        "counts": counts,
+        "split": method,
+        "seed": seed,
+        "split_hash": split_hash,
+    }
+    write_provenance(folder, {"dataset": name}, record)
 
 
 def _next_command(namespace: argparse.Namespace, name: str) -> str:

@@ -18,7 +18,6 @@ from recbole_kgif.cli.arguments import (
 )
 from recbole_kgif.compare.plan import (
     FIRST_SEED,
-    fingerprints,
     options_by_model,
     options_for_all,
 )
@@ -151,8 +150,8 @@ def _find(
     )
     both = {**options, **given}
     # For general models too: they get the interactions of linked items alone.
-    files = check_files(location, both, needs_knowledge_graph=True)
-    return StudiedDataset(location, options, fingerprints(files))
+    checked = check_files(location, both, needs_knowledge_graph=True)
+    return StudiedDataset(location, options, checked.sha256)
 
 
 def run_study(

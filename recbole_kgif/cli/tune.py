@@ -17,7 +17,6 @@ from recbole_kgif.cli.arguments import (
 )
 from recbole_kgif.compare.plan import (
     FIRST_SEED,
-    fingerprints,
     options_for_all,
     parse_models,
 )
@@ -58,7 +57,7 @@ def run(arguments: list[str]) -> int:
     of_dataset = dataset_options(location.name, location.folder)
     common = {**of_dataset, **asked_for}
     # For general models too: they get the interactions of linked items alone.
-    files = check_files(location, common, needs_knowledge_graph=True)
+    checked = check_files(location, common, needs_knowledge_graph=True)
     plans = plan_models(
         models,
         location.name,
@@ -67,7 +66,7 @@ def run(arguments: list[str]) -> int:
         options_below={**of_dataset, **in_files},
         options_above=in_arguments,
         given=asked_for,
-        files=fingerprints(files),
+        files=checked.sha256,
     )
     output = namespace.output or Path("runs/tune") / location.name
 

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
-from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.settings import (
     KNOWLEDGE_FAMILY,
@@ -254,7 +252,7 @@ def plan_runs(
         options_below: options of the data set and of configuration files.
         options_of_models: options of each model, which override those.
         options_above: options of the command line, which override both.
-        files: fingerprints, as `fingerprints` gives them.
+        files: SHA-256 of each of the data set's files, by its name.
     """
     base = default_options("")
     requests = []
@@ -275,8 +273,3 @@ def plan_runs(
                 )
             )
     return requests
-
-
-def fingerprints(files: DatasetFiles) -> dict[str, str]:
-    """SHA-256 of the files of a data set that a run reads, by file name."""
-    return {path.name: file_sha256(path) for path in files.paths}

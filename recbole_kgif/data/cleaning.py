@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from recbole_kgif.data.numbered import (
     BoolArray,
-    Content,
     IntArray,
     Interactions,
     Links,
+    NumberedDataset,
     Triples,
 )
 from recbole_kgif.errors import UserError
@@ -40,15 +40,15 @@ class Step:
 
 
 def clean(
-    content: Content, minimum_rating: Optional[float]
-) -> tuple[Content, list[Step]]:
-    """Leave out repetitions, low ratings, and what hangs together with nothing.
+    data: NumberedDataset, minimum_rating: Optional[float]
+) -> tuple[NumberedDataset, list[Step]]:
+    """Leave out repetitions, low ratings, and what is linked to nothing.
 
     RecBole loads a split data set only if every item is linked to an entity of some
     triple, and every link is that of an item with interactions.
 
     Args:
-        content: what was read.
+        data: what was read.
         minimum_rating: smallest rating kept; None keeps all.
 
     Returns:
@@ -58,34 +58,28 @@ def clean(
     Raises:
         UserError: no interaction remains.
     """
-    content = _in_canonical_order(content)
+    data = _in_canonical_order(data)
     steps: list[Step] = []
-    triples = _without_repeated_triples(content.triples)
-    steps.append(Step("triples: repeated", len(content.triples), len(triples)))
+    triples = _without_repeated_triples(data.triples)
+    steps.append(Step("triples: repeated", len(data.triples), len(triples)))
+    data = dataclasses.replace(data, triples=triples)
 
-    interactions = _filtered_interactions(content.interactions, minimum_rating, steps)
+    interactions = _filtered_interactions(data.interactions, minimum_rating, steps)
     if minimum_rating is not None and len(interactions) == 0:
         raise UserError(
             f"--minimum-rating {minimum_rating:g}: none of the "
-            f"{len(content.interactions):,} interactions is rated so high; give a "
+            f"{len(data.interactions):,} interactions is rated so high; give a "
             "lower one"
         )
-    of_triples = _mask(len(content.entities), triples.heads, triples.tails)
-    linked = _mask(
-        len(content.items), content.links.items[of_triples[content.links.entities]]
-    )
-    kept = interactions.at(linked[interactions.items])
+    kept = interactions.at(data.is_linked[interactions.items])
     steps.extend(_steps_of_unlinked(interactions, kept))
     if len(kept) == 0:
         raise UserError(
             f"none of the {len(interactions):,} interactions is of an item that is "
             "linked to an entity of a triple; check that all files use the same ids"
         )
-    links = _useful_links(content.links, of_triples, len(content.items), kept, steps)
-    return (
-        dataclasses.replace(content, interactions=kept, triples=triples, links=links),
-        steps,
-    )
+    data = data.with_interactions(kept)
+    return dataclasses.replace(data, links=_useful_links(data, steps)), steps
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -115,30 +109,30 @@ def table(steps: Sequence[Step]) -> str:
     )
 
 
-def _in_canonical_order(content: Content) -> Content:
+def _in_canonical_order(data: NumberedDataset) -> NumberedDataset:
     """Number all ids in the order of the ids themselves."""
-    users, of_user = _ordered(content.users)
-    items, of_item = _ordered(content.items)
-    entities, of_entity = _ordered(content.entities)
-    relations, of_relation = _ordered(content.relations)
-    interactions, triples = content.interactions, content.triples
+    users, of_user = _ordered(data.users)
+    items, of_item = _ordered(data.items)
+    entities, of_entity = _ordered(data.entities)
+    relations, of_relation = _ordered(data.relations)
+    interactions, triples, links = data.interactions, data.triples, data.links
+    interactions = dataclasses.replace(
+        interactions,
+        users=of_user[interactions.users],
+        items=of_item[interactions.items],
+    )
     return dataclasses.replace(
-        content,
+        data.with_interactions(interactions),
         users=users,
         items=items,
         entities=entities,
         relations=relations,
-        interactions=dataclasses.replace(
-            interactions,
-            users=of_user[interactions.users],
-            items=of_item[interactions.items],
-        ),
         triples=Triples(
             of_entity[triples.heads],
             of_relation[triples.relations],
             of_entity[triples.tails],
         ),
-        links=Links(of_item[content.links.items], of_entity[content.links.entities]),
+        links=Links(of_item[links.items], of_entity[links.entities]),
     )
 
 
@@ -204,25 +198,23 @@ def _without_repeated_interactions(interactions: Interactions) -> Interactions:
         for column in (interactions.ratings, interactions.times)
         if column is not None
     ]
+    order = np.lexsort((*keys, *reversed(_pair(interactions))))
+    interactions = interactions.at(order)
+    return interactions.at(_is_new(*_pair(interactions)))
+
+
+def _pair(interactions: Interactions) -> list[IntArray]:
+    """The columns by which interactions are told apart."""
     pair = [interactions.users, interactions.items]
     if interactions.in_test is not None:
         pair.append(interactions.in_test.astype(np.int64))
-    interactions = interactions.at(np.lexsort((*keys, *reversed(pair))))
-    pair = [interactions.users, interactions.items]
-    if interactions.in_test is not None:
-        pair.append(interactions.in_test.astype(np.int64))
-    return interactions.at(_is_new(*pair))
+    return pair
 
 
-def _useful_links(
-    links: Links,
-    of_triples: BoolArray,
-    item_count: int,
-    interactions: Interactions,
-    steps: list[Step],
-) -> Links:
-    in_graph = links.at(of_triples[links.entities])
-    used = in_graph.at(_mask(item_count, interactions.items)[in_graph.items])
+def _useful_links(data: NumberedDataset, steps: list[Step]) -> Links:
+    links = data.links
+    in_graph = links.at(data.in_graph[links.entities])
+    used = in_graph.at(data.is_used[in_graph.items])
     steps.append(Step("links: entity without a triple", len(links), len(in_graph)))
     steps.append(Step("links: item without an interaction", len(in_graph), len(used)))
     return used.at(np.argsort(used.items))
@@ -235,11 +227,3 @@ def _is_new(*columns: IntArray) -> BoolArray:
     for column in columns:
         new[1:] |= column[1:] != column[:-1]
     return new
-
-
-def _mask(length: int, *numbers: IntArray) -> BoolArray:
-    """Which numbers below a length occur."""
-    mask = np.zeros(length, dtype=np.bool_)
-    for column in numbers:
-        mask[column] = True
-    return mask

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from recbole_kgif.data.recipes import lastfm
-from recbole_kgif.data.recipes.lastfm_sources import (
-    describe_sources,
-    find_raw_files,
-    require_all,
-)
+from recbole_kgif.data.recipes import lastfm_sources
+from recbole_kgif.data.recipes.lastfm_sources import NAME as LASTFM
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 
@@ -27,7 +23,7 @@ SPLIT_ORIGINS = {
         "github.com/CCIIPLab/MCCLK, folder data/book (triples)"
     ),
 }
-BUILT_IN_NAMES = (INSIDE_RECBOLE, lastfm.NAME, *SPLIT_ORIGINS)
+BUILT_IN_NAMES = (INSIDE_RECBOLE, LASTFM, *SPLIT_ORIGINS)
 
 
 # Of a folder, with room for the endings of its files.
@@ -94,7 +90,7 @@ def locate_dataset(
         found = _search(_shared_folder(), name, data_path, "beside the checkout")
     if found is not None:
         return found
-    if name == lastfm.NAME:
+    if name == LASTFM:
         return _download_lastfm(data_path)
     raise UserError(_not_found(name, data_path))
 
@@ -147,13 +143,13 @@ def _search(
             return DatasetLocation(
                 name, candidate.parent, candidate, f"in {candidate} ({named_by})"
             )
-    if name != lastfm.NAME:
+    if name != LASTFM:
         return None
     for candidate in (folder, folder / "raw"):
-        raw_files = find_raw_files(candidate)
+        raw_files = lastfm_sources.find_raw_files(candidate)
         if raw_files:
-            require_all(candidate, raw_files)
-            prepared = lastfm.prepare_lastfm(data_path, candidate)
+            lastfm_sources.require_all(candidate, raw_files)
+            prepared = _prepare_lastfm(data_path, candidate)
             reason = f"prepared from the raw files in {candidate} ({named_by})"
             return DatasetLocation(name, data_path, prepared, reason)
     return None
@@ -161,15 +157,23 @@ def _search(
 
 def _download_lastfm(data_path: Path) -> DatasetLocation:
     try:
-        prepared = lastfm.prepare_lastfm(data_path, None)
+        prepared = _prepare_lastfm(data_path, None)
     except UserError as error:
         raise UserError(
-            f"{lastfm.NAME} is neither in {data_path} nor can it be prepared: {error}; "
-            f"or put {describe_sources()} into a folder DIR and give --source DIR"
+            f"{LASTFM} is neither in {data_path} nor can it be prepared: {error}; "
+            f"or put {lastfm_sources.describe_sources()} into a folder DIR and give "
+            "--source DIR"
         ) from error
     return DatasetLocation(
-        lastfm.NAME, data_path, prepared, "downloaded from its public sources"
+        LASTFM, data_path, prepared, "downloaded from its public sources"
     )
+
+
+def _prepare_lastfm(data_path: Path, raw_folder: Optional[Path]) -> Path:
+    # Only now: it loads NumPy, and the command line answers without.
+    from recbole_kgif.data.recipes.lastfm import prepare_lastfm
+
+    return prepare_lastfm(data_path, raw_folder)
 
 
 def _not_in_source(source: Path, name: str, data_path: Path) -> str:
@@ -179,8 +183,8 @@ def _not_in_source(source: Path, name: str, data_path: Path) -> str:
             f"to be called {name}; rename the folder"
         )
     wanted = f"{name}/{name}.inter, {name}.kg, {name}.link"
-    if name == lastfm.NAME:
-        wanted += f" or the raw files: {describe_sources()}"
+    if name == LASTFM:
+        wanted += f" or the raw files: {lastfm_sources.describe_sources()}"
     return f"--source {source} has no {wanted}" + _suggestion(name, data_path)
 
 

@@ -1,4 +1,4 @@
-"""What was read: interactions, triples, links and names, as arrays of numbers.
+"""A data set as arrays of numbers.
 
 The number of an id is its place in the list of all ids of its kind.
 """
@@ -8,18 +8,35 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.signedinteger[Any]]
 BoolArray = npt.NDArray[np.bool_]
+
+# Name of the one part of a data set that is not split.
+WHOLE = "all"
+
+_Self = TypeVar("_Self", bound="_Columns")
+
+
+class _Columns:
+    """Columns of equal length, some of which may be missing."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(next(iter(vars(self).values())))
+
+    def at(self: _Self, places: npt.NDArray[Any]) -> _Self:
+        """The rows at some places, or where a mask is true."""
+        columns = vars(self).values()
+        return type(self)(*(None if c is None else c[places] for c in columns))
 
 
 @dataclass(frozen=True)
-class Interactions:
+class Interactions(_Columns):
     """Interactions, one an entry of each array.
 
     Attributes:
@@ -33,27 +50,13 @@ class Interactions:
 
     users: IntArray
     items: IntArray
-    ratings: Optional[FloatArray] = None
-    times: Optional[FloatArray] = None
+    ratings: Optional[npt.NDArray[Any]] = None
+    times: Optional[npt.NDArray[Any]] = None
     in_test: Optional[BoolArray] = None
-
-    def __len__(self) -> int:
-        """Number of interactions."""
-        return len(self.users)
-
-    def at(self, places: npt.NDArray[Any]) -> Interactions:
-        """The interactions at some places, or where a mask is true."""
-        return Interactions(
-            self.users[places],
-            self.items[places],
-            None if self.ratings is None else self.ratings[places],
-            None if self.times is None else self.times[places],
-            None if self.in_test is None else self.in_test[places],
-        )
 
 
 @dataclass(frozen=True)
-class Triples:
+class Triples(_Columns):
     """Triples, one an entry of each array.
 
     Attributes:
@@ -66,18 +69,10 @@ class Triples:
     relations: IntArray
     tails: IntArray
 
-    def __len__(self) -> int:
-        """Number of triples."""
-        return len(self.heads)
-
-    def at(self, places: npt.NDArray[Any]) -> Triples:
-        """The triples at some places, or where a mask is true."""
-        return Triples(self.heads[places], self.relations[places], self.tails[places])
-
 
 @dataclass(frozen=True)
-class Links:
-    """The entity that each of some items is, one an entry of each array.
+class Links(_Columns):
+    """The entity of each linked item, one an entry of each array.
 
     Attributes:
         items: numbers of the items, each at most once.
@@ -87,57 +82,90 @@ class Links:
     items: IntArray
     entities: IntArray
 
-    def __len__(self) -> int:
-        """Number of links."""
-        return len(self.items)
-
-    def at(self, places: npt.NDArray[Any]) -> Links:
-        """The links at some places, or where a mask is true."""
-        return Links(self.items[places], self.entities[places])
-
 
 @dataclass(frozen=True)
-class Content:
+class NumberedDataset:
     """A data set.
 
     Attributes:
         users: ids of the users.
-        items: ids of the items.
-        entities: ids of the entities.
+        items: ids of the items; some may be in no interaction.
+        entities: ids of the entities; some may be in no triple.
         relations: ids of the relations.
-        interactions: the interactions.
+        parts: the interactions of each part; `WHOLE` is the one of an unsplit data set.
         triples: the knowledge graph.
         links: which entity is which item.
-        user_names: names of some users by id.
-        item_names: names of some items by id.
-        entity_names: names of some entities by id.
+        names: names by id of some "user", "item" and "entity".
     """
 
     users: Sequence[str]
     items: Sequence[str]
     entities: Sequence[str]
     relations: Sequence[str]
-    interactions: Interactions
+    parts: Mapping[str, Interactions]
     triples: Triples
     links: Links
-    user_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    item_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    entity_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_split(self) -> bool:
+        """Whether it is split into parts."""
+        return WHOLE not in self.parts
+
+    @property
+    def interactions(self) -> Interactions:
+        """The interactions of all parts, of a split one users and items alone."""
+        if not self.is_split:
+            return self.parts[WHOLE]
+        parts = self.parts.values()
+        return Interactions(
+            np.concatenate([part.users for part in parts]),
+            np.concatenate([part.items for part in parts]),
+        )
+
+    @property
+    def in_graph(self) -> BoolArray:
+        """Whether each entity is in a triple."""
+        return mask_of(len(self.entities), self.triples.heads, self.triples.tails)
+
+    @property
+    def is_used(self) -> BoolArray:
+        """Whether each item is in an interaction."""
+        return mask_of(len(self.items), *(part.items for part in self.parts.values()))
+
+    @property
+    def is_linked(self) -> BoolArray:
+        """Whether each item is linked to an entity of a triple."""
+        links = self.links.at(self.in_graph[self.links.entities])
+        return mask_of(len(self.items), links.items)
+
+    def with_interactions(self, interactions: Interactions) -> NumberedDataset:
+        """The same with these interactions as its only part."""
+        return dataclasses.replace(self, parts={WHOLE: interactions})
 
 
-def links_of_equal_ids(items: Sequence[str], entities: Sequence[str]) -> Links:
+def mask_of(length: int, *numbers: IntArray) -> BoolArray:
+    """Which numbers below a length occur in any of the arrays, shape: [length]."""
+    mask = np.zeros(length, dtype=np.bool_)
+    for column in numbers:
+        mask[column] = True
+    return mask
+
+
+def links_of_equal_ids(items: Sequence[str], entities: Mapping[str, int]) -> Links:
     """Links for items that are entities already, by the same ids.
 
     Args:
         items: ids of the items.
-        entities: ids of the entities.
+        entities: numbers of the entities by id.
 
     Returns:
         A link for each item whose id is an entity's too.
     """
-    numbers = {entity: number for number, entity in enumerate(entities)}
     found = [
-        (number, numbers[item]) for number, item in enumerate(items) if item in numbers
+        (number, entities[item])
+        for number, item in enumerate(items)
+        if item in entities
     ]
     pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
     return Links(pairs[:, 0], pairs[:, 1])

@@ -1,9 +1,13 @@
-"""The files that a data set was made from, as its record names them."""
+"""The record of what a data set was made from."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError
@@ -31,7 +35,7 @@ def source_file(path: Path, origin: str = "") -> SourceFile:
 
     Args:
         path: the file.
-        origin: where it came from; its own name where that is all there is to say.
+        origin: where it came from; its own name where nothing else is known.
 
     Returns:
         What is recorded of it.
@@ -48,3 +52,22 @@ def source_file(path: Path, origin: str = "") -> SourceFile:
             f"cannot read {path}: {error.strerror or error}; "
             "check that it is a file you may read"
         ) from None
+
+
+def write_provenance(
+    folder: Path, identity: Mapping[str, Any], record: Mapping[str, Any]
+) -> None:
+    """Write `provenance.json` into a data set's folder.
+
+    Args:
+        folder: the folder.
+        identity: which data set it is: its name as `dataset`, the version of a recipe.
+        record: its `sources` and `counts`, and how it was filtered and split.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    content = {**identity, "prepared_at": now, **record}
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / "provenance.json").write_text(text + "\n", "utf-8")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Optional
+from collections.abc import Iterable, Mapping
+from typing import Any, Optional
 
 import numpy as np
+import numpy.typing as npt
 
-from recbole_kgif.data.numbered import Content, FloatArray, IntArray, Interactions
+from recbole_kgif.data.numbered import IntArray, Interactions, NumberedDataset
 from recbole_kgif.errors import UserError
 
 PARTS = ("train", "valid", "test")
@@ -67,14 +68,16 @@ def split(
     return parts
 
 
-def without_given_split(content: Content) -> Content:
+def without_given_split(data: NumberedDataset) -> NumberedDataset:
     """The same data set as if its files did not split it."""
-    interactions = dataclasses.replace(content.interactions, in_test=None)
-    return dataclasses.replace(content, interactions=interactions)
+    interactions = dataclasses.replace(data.interactions, in_test=None)
+    return data.with_interactions(interactions)
 
 
 def _places_from_last(
-    users: IntArray, draw: FloatArray, times: Optional[FloatArray]
+    users: IntArray,
+    draw: npt.NDArray[Any],
+    times: Optional[npt.NDArray[Any]],
 ) -> tuple[IntArray, IntArray]:
     """Place of each interaction among its user's, the last being 0, and their number.
 
@@ -107,26 +110,32 @@ def _refuse_empty(parts: Mapping[str, Interactions]) -> None:
             )
 
 
-def hash_split(
-    parts: Mapping[str, Interactions], users: Sequence[str], items: Sequence[str]
-) -> str:
-    """Fingerprint of a split, the same that the record of a run holds.
+def hash_split(parts: Mapping[str, Iterable[tuple[str, str]]]) -> str:
+    """Fingerprint of a split: equal for equal sets of interactions in each part.
 
     Args:
-        parts: interactions of each part of `PARTS`.
-        users: ids of the users by number.
-        items: ids of the items by number.
+        parts: ids of user and item of each interaction, by the part's name, in the
+            order of `PARTS`.
 
     Returns:
         64 hexadecimal digits (SHA-256).
     """
     digest = hashlib.sha256()
-    for name in PARTS:
-        part = parts[name]
-        lines = sorted(
-            f"{users[user]}\t{items[item]}\n"
-            for user, item in zip(part.users.tolist(), part.items.tolist())
-        )
+    for name, pairs in parts.items():
+        lines = sorted(f"{user}\t{item}\n" for user, item in pairs)
         digest.update(f"{name} {len(lines)}\n".encode())
         digest.update("".join(lines).encode())
     return digest.hexdigest()
+
+
+def hash_parts(data: NumberedDataset) -> str:
+    """Fingerprint of a data set's parts, the same that the record of a run holds."""
+    return hash_split(
+        {
+            name: (
+                (data.users[user], data.items[item])
+                for user, item in zip(part.users.tolist(), part.items.tolist())
+            )
+            for name, part in data.parts.items()
+        }
+    )

@@ -1,4 +1,4 @@
-"""A data set's folder that is there whole or not at all."""
+"""A staging folder: a data set's folder appears complete, or not at all."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True)
 class StagingFolder:
-    """Where a data set is prepared, beside the place that it gets.
+    """Where a data set is prepared, next to its final place.
 
     Attributes:
         prepared: empty folder for its files, which becomes the data set's.
-        downloads: folder for downloads; what is whole in it survives a failure.
+        downloads: folder for downloads; complete ones survive a failure.
         scratch: empty folder for anything else.
     """
 
@@ -52,8 +52,14 @@ def check_name(name: str, option: str = "--name") -> str:
     return name
 
 
+class DatasetExists(UserError):
+    """A data set's folder exists already."""
+
+
 @contextlib.contextmanager
-def new_dataset(data_path: Path, name: str) -> Iterator[StagingFolder]:
+def new_dataset(
+    data_path: Path, name: str, *, option: str = "--output", waits: bool = False
+) -> Iterator[StagingFolder]:
     """Prepare a data set's folder out of sight, and rename it once all went well.
 
     What an earlier, killed process left is removed, but for its whole downloads.
@@ -61,38 +67,37 @@ def new_dataset(data_path: Path, name: str) -> Iterator[StagingFolder]:
     Args:
         data_path: the folder that gets the sub-folder; created when missing.
         name: the data set's name.
+        option: the option that names `data_path`, for messages.
+        waits: whether to wait while another process prepares the data set.
 
     Yields:
         Where to work. `data_path/name` appears when the block ends without an
         exception.
 
     Raises:
-        UserError: `data_path/name` exists, another process prepares it, or the disk
-            refuses a file.
+        DatasetExists: `data_path/name` exists, or appears meanwhile.
+        UserError: another process prepares it, or the disk refuses a file.
     """
     target, hidden = data_path / name, data_path / f".{name}.unfinished"
     _refuse_existing(target)
     try:
-        hidden.mkdir(parents=True, exist_ok=True)
-        if hidden.is_symlink():
-            raise UserError(f"{hidden} is a link; remove it")
-        lock = FileLock(hidden / ".lock")
-        lock.acquire(timeout=0)
+        lock = _lock(hidden, waits)
     except Timeout:
         raise UserError(
             f"{target} is being prepared by another process; wait for it"
         ) from None
     except OSError as error:
         raise UserError(
-            f"--output {data_path}: cannot be written to ({error.strerror or error}); "
+            f"{option} {data_path}: cannot be written to ({error.strerror or error}); "
             "name a folder of your own"
         ) from None
     try:
-        workplace = _empty_workplace(hidden)
-        yield workplace
         _refuse_existing(target)
-        workplace.prepared.rename(target)
-        shutil.rmtree(workplace.downloads)
+        staging = _empty_staging(hidden)
+        yield staging
+        _refuse_existing(target)
+        staging.prepared.rename(target)
+        shutil.rmtree(staging.downloads)
     except OSError as error:
         raise UserError(
             f"cannot prepare {target}: {error.strerror or error}; nothing was kept"
@@ -101,24 +106,37 @@ def new_dataset(data_path: Path, name: str) -> Iterator[StagingFolder]:
         _tidy_up(hidden, lock)
 
 
+def _lock(hidden: Path, waits: bool) -> FileLock:
+    """Lock the hidden folder, which another process may remove while this one waits."""
+    while True:
+        hidden.mkdir(parents=True, exist_ok=True)
+        if hidden.is_symlink():
+            raise UserError(f"{hidden} is a link; remove it")
+        lock = FileLock(hidden / ".lock")
+        lock.acquire(timeout=-1 if waits else 0)
+        if (hidden / ".lock").exists():
+            return lock
+        lock.release()
+
+
 def _refuse_existing(target: Path) -> None:
     if os.path.lexists(target):
-        raise UserError(
+        raise DatasetExists(
             f"{target} exists and is never overwritten; move it away, or give another "
             "--name or --output"
         )
 
 
-def _empty_workplace(hidden: Path) -> StagingFolder:
-    workplace = StagingFolder(
+def _empty_staging(hidden: Path) -> StagingFolder:
+    staging = StagingFolder(
         hidden / "prepared", hidden / "downloads", hidden / "scratch"
     )
-    for folder in (workplace.prepared, workplace.scratch):
+    for folder in (staging.prepared, staging.scratch):
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir()
-    workplace.downloads.mkdir(exist_ok=True)
-    return workplace
+    staging.downloads.mkdir(exist_ok=True)
+    return staging
 
 
 def _tidy_up(hidden: Path, lock: FileLock) -> None:

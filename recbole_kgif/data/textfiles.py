@@ -6,6 +6,7 @@ import codecs
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from recbole_kgif.errors import UserError
 
@@ -27,11 +28,14 @@ def shown(value: str) -> str:
     return repr(value)
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(
+    path: Path, digest: Optional[hashlib._Hash] = None
+) -> Iterator[tuple[int, str]]:
     """Read a UTF-8 text file whose lines end in LF or CRLF.
 
     Args:
         path: The file.
+        digest: Hash to be updated with the file's bytes.
 
     Yields:
         The line number, counted from 1, and the line without its line end.
@@ -43,13 +47,33 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     try:
         with path.open("rb") as file:
-            for number, raw_line in enumerate(file, start=1):
-                yield number, _decode(path, number, raw_line)
+            first = 1
+            while block := file.readlines(_BLOCK_BYTES):
+                content = b"".join(block)
+                if digest is not None:
+                    digest.update(content)
+                text = _plain_text(content)
+                if text is not None:
+                    yield from enumerate(text.removesuffix("\n").split("\n"), first)
+                else:
+                    for number, raw_line in enumerate(block, first):
+                        yield number, _decode(path, number, raw_line)
+                first += len(block)
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}; "
             f"check that it is a file you may read"
         ) from error
+
+
+def _plain_text(content: bytes) -> Optional[str]:
+    """The text of some lines; None where they have to be looked at one by one."""
+    if b"\r" in content or b"\0" in content or content.startswith(codecs.BOM_UTF8):
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _decode(path: Path, number: int, raw_line: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recbole_kgif.doctor.data import DatasetExamination, quantiles
+from recbole_kgif.doctor.dataset_findings import DatasetExamination, quantiles
 from recbole_kgif.doctor.findings import Finding, Level, has_problem
 from recbole_kgif.report import markdown_format
 from recbole_kgif.report.document import Block, Cell, Document, Section, Table

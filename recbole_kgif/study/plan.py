@@ -59,7 +59,7 @@ def plan_study(
         of_models: options of each model, which go over those.
         in_arguments: options of the command line, which go over those. A variant's own
             go over all.
-        files: fingerprints, as `compare.plan.fingerprints` gives them.
+        files: SHA-256 of each of the data set's files, by its name.
 
     Raises:
         UserError: two variants are one and the same by the options that are given.

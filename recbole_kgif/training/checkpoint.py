@@ -17,9 +17,9 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import locate_dataset
+from recbole_kgif.data.reader import read_dataset
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.settings import (
@@ -320,7 +320,7 @@ def restore(
     files = DatasetFiles.from_options(
         location.folder, location.name, options, unlinked_items="drop"
     )
-    check_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
+    read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
     # RecBole unpickles a data set that it finds beside the checkpoints.
     with tempfile.TemporaryDirectory() as empty:
         config = make_config(

@@ -18,6 +18,7 @@ from recbole.data.dataset import KnowledgeBasedDataset
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType, get_model, init_seed
 
+from recbole_kgif.data.splitting import hash_split
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.gpus import gpu_id_for
 from recbole_kgif.training.corruption import TripleChange, change_knowledge_graph
@@ -234,7 +235,7 @@ def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
     Returns:
         64 hexadecimal digits (SHA-256).
     """
-    digest = hashlib.sha256()
+    parts = {}
     for part, data in (
         ("train", train_data),
         ("valid", valid_data),
@@ -245,10 +246,8 @@ def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
             dataset.id2token(field, dataset.inter_feat[field])
             for field in (dataset.uid_field, dataset.iid_field)
         )
-        lines = sorted(f"{user}\t{item}\n" for user, item in zip(users, items))
-        digest.update(f"{part} {len(lines)}\n".encode())
-        digest.update("".join(lines).encode())
-    return digest.hexdigest()
+        parts[part] = zip(users, items)
+    return hash_split(parts)
 
 
 def fingerprint(data: LoadedData) -> dict[str, Any]:

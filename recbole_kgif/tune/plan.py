@@ -117,7 +117,7 @@ def plan_models(
         options_below: options of the data set and of configuration files.
         options_above: options of the command line, which override those.
         given: options that the user asked for, which are not tuned.
-        files: fingerprints of the data, as `compare.plan.fingerprints` gives them.
+        files: SHA-256 of each of the data set's files, by its name.
 
     Raises:
         UserError: a model has no search space, or the validation metric is none of the

@@ -8,13 +8,11 @@ import pytest
 from recbole_kgif.compare.plan import (
     ALL_MODELS,
     RunRequest,
-    fingerprints,
     options_by_model,
     options_for_all,
     parse_models,
     plan_runs,
 )
-from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.errors import UserError
 from recbole_kgif.report.run_files import common_settings_of, settings_of
 
@@ -141,16 +139,3 @@ def test_a_request_tells_what_a_run_depends_on_and_no_path() -> None:
     common = common_settings_of(written)
     assert common["topk"] == [2]
     assert "learning_rate" not in common
-
-
-def test_the_fingerprints_follow_the_files(data_path: Path) -> None:
-    folder, parts = data_path / "tiny", ("train", "valid", "test")
-    files = DatasetFiles(folder, "tiny", parts)
-    before = fingerprints(files)
-    assert set(before) == {
-        *(f"tiny.{part}.inter" for part in parts),
-        *("tiny.kg", "tiny.link"),
-    }
-    (folder / "tiny.kg").write_text("changed", "utf-8")
-    after = fingerprints(files)
-    assert {k for k in before if before[k] != after[k]} == {"tiny.kg"}

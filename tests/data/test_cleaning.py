@@ -6,18 +6,24 @@ import numpy as np
 import pytest
 
 from recbole_kgif.data.cleaning import Step, clean, table
-from recbole_kgif.data.numbered import Content, Interactions, Links, Triples
+from recbole_kgif.data.numbered import (
+    WHOLE,
+    Interactions,
+    Links,
+    NumberedDataset,
+    Triples,
+)
 from recbole_kgif.errors import UserError
 
 
-def content(interactions: Interactions) -> Content:
+def content(interactions: Interactions) -> NumberedDataset:
     """Items x, y and z, of which x and z are entities; y's entity has no triple."""
-    return Content(
+    return NumberedDataset(
         users=["10", "9"],
         items=["x", "y", "z"],
         entities=["b", "a", "lonely", "c"],
         relations=["r"],
-        interactions=interactions,
+        parts={WHOLE: interactions},
         triples=Triples(np.array([0, 0, 1]), np.array([0, 0, 0]), np.array([3, 3, 1])),
         links=Links(np.array([0, 1, 2]), np.array([0, 2, 1])),
     )

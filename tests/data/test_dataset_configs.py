@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import BUILT_IN_NAMES, locate_dataset
+from recbole_kgif.data.reader import read_dataset
 from tests.data.data_helpers import shared_datasets_folder
 
 CONFIGS = Path(__file__).resolve().parents[2] / "dataset_configs"
@@ -47,7 +47,9 @@ def test_recbole_loads_what_the_checks_count(
     monkeypatch.setattr(sys, "argv", ["test"])
     settings = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
     found = locate_dataset(name, data_path=tmp_path, source=None)
-    counts = check_dataset(DatasetFiles.from_options(found.folder, name, settings))
+    counts = read_dataset(
+        DatasetFiles.from_options(found.folder, name, settings)
+    ).counts
     config = Config(
         model="CFKG",
         dataset=name,

@@ -12,11 +12,11 @@ from recbole_kgif.errors import UserError
 
 
 def test_it_appears_at_the_end(tmp_path: Path) -> None:
-    with new_dataset(tmp_path / "data", "own") as workplace:
-        (workplace.prepared / "own.kg").write_text("whole")
-        (workplace.scratch / "much").write_text("")
+    with new_dataset(tmp_path / "data", "own") as staging:
+        (staging.prepared / "own.kg").write_text("whole")
+        (staging.scratch / "much").write_text("")
         assert not (tmp_path / "data/own").exists()
-        prepared = workplace.prepared.stat().st_ino
+        prepared = staging.prepared.stat().st_ino
     # The very folder, renamed: no moment at which a part of it is there.
     assert (tmp_path / "data/own").stat().st_ino == prepared
     assert (tmp_path / "data/own/own.kg").read_text() == "whole"
@@ -25,8 +25,8 @@ def test_it_appears_at_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError, UserError])
 def test_a_failure_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
-    with pytest.raises(failure), new_dataset(tmp_path, "own") as workplace:
-        (workplace.prepared / "own.kg").write_text("half")
+    with pytest.raises(failure), new_dataset(tmp_path, "own") as staging:
+        (staging.prepared / "own.kg").write_text("half")
         raise failure
     assert list(tmp_path.iterdir()) == []
 
@@ -41,13 +41,13 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_downloads_outlive_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(UserError), new_dataset(tmp_path, "own") as workplace:
-        (workplace.downloads / "train.txt").write_text("whole")
-        (workplace.prepared / "own.kg").write_text("half")
+    with pytest.raises(UserError), new_dataset(tmp_path, "own") as staging:
+        (staging.downloads / "train.txt").write_text("whole")
+        (staging.prepared / "own.kg").write_text("half")
         raise UserError("no more")
-    with new_dataset(tmp_path, "own") as workplace:
-        assert (workplace.downloads / "train.txt").read_text() == "whole"
-        assert list(workplace.prepared.iterdir()) == []
+    with new_dataset(tmp_path, "own") as staging:
+        assert (staging.downloads / "train.txt").read_text() == "whole"
+        assert list(staging.prepared.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
@@ -55,15 +55,15 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     for name in ("prepared", "scratch"):
         (tmp_path / ".own.unfinished" / name).mkdir(parents=True)
         (tmp_path / ".own.unfinished" / name / "old").write_text("half")
-    with new_dataset(tmp_path, "own") as workplace:
-        assert list(workplace.prepared.iterdir()) == []
-        assert list(workplace.scratch.iterdir()) == []
+    with new_dataset(tmp_path, "own") as staging:
+        assert list(staging.prepared.iterdir()) == []
+        assert list(staging.scratch.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
-    with new_dataset(tmp_path, "own") as workplace:
-        (workplace.prepared / "own.kg").write_text("mine")
+    with new_dataset(tmp_path, "own") as staging:
+        (staging.prepared / "own.kg").write_text("mine")
         with (
             pytest.raises(UserError, match="being prepared by another process"),
             new_dataset(tmp_path, "own"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recbole_kgif.data.locate import DatasetLocation
-from recbole_kgif.doctor.data import DatasetExamination, examine_dataset
+from recbole_kgif.doctor.dataset_findings import DatasetExamination, examine_dataset
 from recbole_kgif.doctor.findings import Finding
 
 Row = Sequence[str]

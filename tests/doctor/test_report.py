@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from recbole_kgif.doctor.degree_figure import bin_edges, draw_degrees
 from recbole_kgif.doctor.findings import Finding, Level, count
-from recbole_kgif.doctor.picture import bin_edges, draw_degrees
 from recbole_kgif.doctor.report import (
     Examination,
     in_json,

@@ -10,13 +10,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
 from recbole_kgif.data.numbered import (
-    Content,
+    WHOLE,
     Interactions,
+    NumberedDataset,
     Triples,
     links_of_equal_ids,
 )
@@ -37,7 +37,7 @@ from recbole_kgif.errors import UserError
 _NUMBER_COLUMN = "remap_id"
 
 
-def read_kgat(files: Mapping[str, Path]) -> Content:
+def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
     """Read a data set in the KGAT format.
 
     Args:
@@ -53,24 +53,30 @@ def read_kgat(files: Mapping[str, Path]) -> Content:
     items = Vocabulary("item", whole_number)
     entities = Vocabulary("entity", whole_number)
     interactions = _read_interactions(files[TRAIN], files[TEST], users, items)
-    relations = Vocabulary("relation", _relation_ids(files))
+    names_of = _read_relations(files[RELATIONS]) if RELATIONS in files else None
+
+    def relation_number(text: str) -> str:
+        number = whole_number(text)
+        if names_of is not None and number not in names_of:
+            raise ValueError(f"is not in {files[RELATIONS].name}")
+        return number
+
+    relations = Vocabulary("relation", relation_number)
     triples = _read_triples(files[TRIPLES], entities, relations)
-    names = {
-        name: read_list(files[name])
-        for name in (USERS, ITEMS, ENTITIES)
-        if name in files
-    }
-    return Content(
+    lists = {"user": USERS, "item": ITEMS, "entity": ENTITIES}
+    return NumberedDataset(
         users=users.tokens,
         items=items.tokens,
         entities=entities.tokens,
-        relations=relations.tokens,
-        interactions=interactions,
+        relations=[names_of[r] if names_of else r for r in relations.tokens],
+        parts={WHOLE: interactions},
         triples=triples,
-        links=links_of_equal_ids(items.tokens, entities.tokens),
-        user_names=names.get(USERS, {}),
-        item_names=names.get(ITEMS, {}),
-        entity_names=names.get(ENTITIES, {}),
+        links=links_of_equal_ids(items.tokens, entities),
+        names={
+            kind: read_list(files[name])
+            for kind, name in lists.items()
+            if name in files
+        },
     )
 
 
@@ -119,22 +125,6 @@ def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
         fields = text.split()
         if fields:
             yield line, fields
-
-
-def _relation_ids(files: Mapping[str, Path]) -> Callable[[str], str]:
-    """What stands for a relation's number: its name, or the number without a list."""
-    if RELATIONS not in files:
-        return whole_number
-    path = files[RELATIONS]
-    ids = _read_relations(path)
-
-    def relation_id(text: str) -> str:
-        number = whole_number(text)
-        if number not in ids:
-            raise ValueError(f"is not in {path.name}")
-        return ids[number]
-
-    return relation_id
 
 
 def _read_relations(path: Path) -> dict[str, str]:

@@ -7,52 +7,41 @@ link file names are kept.
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import os
-import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from array import array
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Optional, TextIO
+from typing import Optional
 
+import numpy as np
+
+from recbole_kgif.data.numbered import (
+    WHOLE,
+    Interactions,
+    Links,
+    NumberedDataset,
+    Triples,
+)
+from recbole_kgif.data.provenance import write_provenance
 from recbole_kgif.data.recipes.lastfm_sources import (
     ARTISTS,
     LINKS,
     LISTENS,
+    NAME,
     TRIPLES,
-    RawFile,
     collect_raw_files,
     download_raw_files,
 )
+from recbole_kgif.data.staging import DatasetExists, StagingFolder, new_dataset
 from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.data.vocabulary import Vocabulary, whole_number
+from recbole_kgif.data.writer import write_dataset
 from recbole_kgif.errors import UserError
 
-NAME = "lastfm"
 RECIPE_VERSION = 1
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LastfmCounts:
-    """What the prepared files hold.
-
-    Attributes:
-        users: Distinct users of the interactions.
-        items: Distinct artists of the interactions.
-        interactions: Pairs of a user and an artist.
-        triples: Triples of the knowledge graph.
-        relations: Distinct relations of the triples.
-    """
-
-    users: int
-    items: int
-    interactions: int
-    triples: int
-    relations: int
 
 
 def prepare_lastfm(data_path: Path, raw_folder: Optional[Path]) -> Path:
@@ -76,187 +65,170 @@ def prepare_lastfm(data_path: Path, raw_folder: Optional[Path]) -> Path:
             f"{target} exists and is never overwritten; move it away to prepare it anew"
         )
     try:
-        data_path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{NAME}-", dir=data_path) as work:
-            prepared = _prepare_in(Path(work), raw_folder)
-            _move_into_place(prepared, target)
-    except OSError as error:
-        raise UserError(
-            f"cannot prepare {target}: {error.strerror or error}; nothing was kept"
-        ) from error
-    return target
-
-
-def _prepare_in(work: Path, raw_folder: Optional[Path]) -> Path:
-    raw_work = work / "raw"
-    raw_work.mkdir()
-    if raw_folder is None:
-        raw = download_raw_files(raw_work)
-    else:
-        raw = collect_raw_files(raw_folder, raw_work)
-    prepared = work / NAME
-    prepared.mkdir()
-    counts = write_atomic_files(prepared, {name: raw[name].path for name in raw})
-    provenance = _provenance(raw, counts)
-    with (prepared / "provenance.json").open("w", encoding="utf-8") as file:
-        json.dump(provenance, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-    return prepared
-
-
-def _move_into_place(prepared: Path, target: Path) -> None:
-    try:
-        prepared.rename(target)
-    except OSError:
+        with new_dataset(data_path, NAME, option="--data_path", waits=True) as staging:
+            _prepare_in(staging, raw_folder)
+    except DatasetExists:
         if not (target / f"{NAME}.inter").is_file():
             raise
         logger.info("%s was prepared by another process meanwhile; using it", target)
+    return target
 
 
-def write_atomic_files(folder: Path, raw: Mapping[str, Path]) -> LastfmCounts:
-    """Convert the raw files.
+def _prepare_in(staging: StagingFolder, raw_folder: Optional[Path]) -> None:
+    if raw_folder is None:
+        raw = download_raw_files(staging.scratch)
+    else:
+        raw = collect_raw_files(raw_folder, staging.scratch)
+    data = read_lastfm({name: file.path for name, file in raw.items()})
+    write_dataset(staging.prepared, NAME, data)
+    interactions = data.interactions
+    counts = {
+        "users": len(np.unique(interactions.users)),
+        "items": len(np.unique(interactions.items)),
+        "interactions": len(interactions),
+        "triples": len(data.triples),
+        "relations": len(data.relations),
+    }
+    write_provenance(
+        staging.prepared,
+        {"dataset": NAME, "recipe_version": RECIPE_VERSION},
+        {"sources": [file.to_json() for file in raw.values()], "counts": counts},
+    )
+
+
+def read_lastfm(raw: Mapping[str, Path]) -> NumberedDataset:
+    """Read the raw files.
 
     Args:
-        folder: Existing folder to write `lastfm.inter`, `.item`, `.link` and `.kg` to.
         raw: The raw files by file name.
 
     Returns:
-        The counts of what was written.
+        The data set, in the order of the files' lines.
 
     Raises:
         UserError: A raw file holds a bad line.
-        OSError: A file cannot be written.
     """
-    links = _read_links(raw[LINKS.name])
-    with _new_file(folder, "link") as file:
-        file.write("item_id:token\tentity_id:token\n")
-        file.writelines(f"{artist}\t{entity}\n" for artist, entity in links.items())
-
-    users, artists, interactions = set(), set(), 0
-    with _new_file(folder, "inter") as file:
-        file.write("user_id:token\titem_id:token\trating:float\n")
-        for user, artist, count in _read_listens(raw[LISTENS.name]):
-            if artist in links:
-                file.write(f"{user}\t{artist}\t{count}\n")
-                users.add(user)
-                artists.add(artist)
-                interactions += 1
-    if interactions == 0:
+    artists = Vocabulary("artist id", whole_number)
+    names = _read_names(raw[ARTISTS.name], artists)
+    entities = Vocabulary("entity id", whole_number)
+    links = _read_links(raw[LINKS.name], artists, entities)
+    users = Vocabulary("user id", whole_number)
+    listens = _read_listens(raw[LISTENS.name], users, artists)
+    listens = listens.at(np.isin(listens.items, links.items))
+    if len(listens) == 0:
         raise UserError(
             f"{raw[LISTENS.name]} names no artist of {raw[LINKS.name]}; "
             f"check that both are the files of this recipe"
         )
-
-    with _new_file(folder, "item") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["item_id:token", "name:token_seq"])
-        writer.writerows(_read_names(raw[ARTISTS.name], artists))
-
-    triples, relations = 0, set()
-    with _new_file(folder, "kg") as file:
-        file.write("head_id:token\trelation_id:token\ttail_id:token\n")
-        for head, relation, tail in _read_triples(raw[TRIPLES.name]):
-            file.write(f"{head}\t{relation}\t{tail}\n")
-            relations.add(relation)
-            triples += 1
-    return LastfmCounts(
-        users=len(users),
-        items=len(artists),
-        interactions=interactions,
+    heard = [artists.tokens[number] for number in np.unique(listens.items)]
+    nameless = sorted(set(heard) - set(names), key=int)
+    if nameless:
+        raise UserError(
+            f"{raw[ARTISTS.name]} has no line for artist {nameless[0]} "
+            f"({len(nameless)} such artists occur in the listening counts); get the "
+            "whole file"
+        )
+    relations = Vocabulary("relation", _relation_name)
+    triples = _read_triples(raw[TRIPLES.name], entities, relations)
+    return NumberedDataset(
+        users=users.tokens,
+        items=artists.tokens,
+        entities=entities.tokens,
+        relations=relations.tokens,
+        parts={WHOLE: listens},
         triples=triples,
-        relations=len(relations),
+        links=links,
+        names={"item": names},
     )
 
 
-def _new_file(folder: Path, suffix: str) -> TextIO:
-    return (folder / f"{NAME}.{suffix}").open("w", encoding="utf-8", newline="")
-
-
-def _read_links(path: Path) -> dict[str, str]:
-    links: dict[str, str] = {}
-    entities = set()
-    for number, (artist, entity) in _fields(path, columns=2):
-        _require_id(path, number, "artist id", artist)
-        _require_id(path, number, "entity id", entity)
-        if artist in links or entity in entities:
-            twice = f"artist {artist}" if artist in links else f"entity {entity}"
-            raise UserError(
-                f"{path}, line {number}: {twice} is linked a second time; "
-                f"keep one of the two lines"
-            )
-        links[artist] = entity
-        entities.add(entity)
-    return links
-
-
-def _read_listens(path: Path) -> Iterator[tuple[str, str, str]]:
-    pairs = set()
-    lines = _fields(path, columns=3)
-    _require_header(path, lines, ["userID", "artistID", "weight"])
-    for number, (user, artist, count) in lines:
-        _require_id(path, number, "user id", user)
-        _require_id(path, number, "artist id", artist)
-        _require_id(path, number, "listening count", count)
-        if (user, artist) in pairs:
-            raise UserError(
-                f"{path}, line {number}: user {user} and artist {artist} occur a "
-                f"second time; keep one of the two lines"
-            )
-        pairs.add((user, artist))
-        yield user, artist, count
-
-
-def _read_names(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
-    seen = set()
+def _read_names(path: Path, artists: Vocabulary) -> dict[str, str]:
+    names: dict[str, str] = {}
     lines = _fields(path, columns=4, at_least=True)
     _require_header(path, lines, ["id", "name", "url", "pictureURL"])
-    for number, (artist, *name_parts, _url, _picture) in lines:
-        _require_id(path, number, "artist id", artist)
+    for line, (text, *name_parts, _url, _picture) in lines:
+        artist = artists.tokens[artists.number(text, path, line)]
         name = "\t".join(name_parts)
         if not name.strip():
             raise UserError(
-                f"{path}, line {number}: artist {artist} has no name; give it one"
+                f"{path}, line {line}: artist {artist} has no name; give it one"
             )
-        if artist in seen:
+        if artist in names:
             raise UserError(
-                f"{path}, line {number}: artist {artist} occurs a second time; "
+                f"{path}, line {line}: artist {artist} occurs a second time; "
                 f"keep one of the two lines"
             )
-        seen.add(artist)
-        if artist in wanted:
-            yield artist, name
-    nameless = sorted(set(wanted) - seen, key=int)
-    if nameless:
-        raise UserError(
-            f"{path} has no line for artist {nameless[0]} ({len(nameless)} such "
-            f"artists occur in the listening counts); get the whole file"
-        )
+        names[artist] = name
+    return names
 
 
-def _read_triples(path: Path) -> Iterator[tuple[str, str, str]]:
-    for number, (head, relation, tail) in _fields(path, columns=3):
-        _require_id(path, number, "head entity", head)
-        _require_id(path, number, "tail entity", tail)
-        if not relation.strip() or relation.startswith('"'):
+def _read_links(path: Path, artists: Vocabulary, entities: Vocabulary) -> Links:
+    entity_of: dict[int, int] = {}
+    for line, (artist_text, entity_text) in _fields(path, columns=2):
+        artist = artists.number(artist_text, path, line)
+        entity = entities.number(entity_text, path, line)
+        # Each link brings a new entity, as long as none is repeated.
+        if artist in entity_of or entity < len(entity_of):
+            is_artist = artist in entity_of
+            twice = f"artist {artist_text}" if is_artist else f"entity {entity_text}"
             raise UserError(
-                f"{path}, line {number}: {shown(relation)} is no relation name; "
-                f"correct the line"
+                f"{path}, line {line}: {twice} is linked a second time; "
+                f"keep one of the two lines"
             )
-        yield head, relation, tail
+        entity_of[artist] = entity
+    return Links(np.array(list(entity_of)), np.array(list(entity_of.values())))
+
+
+def _read_listens(path: Path, users: Vocabulary, artists: Vocabulary) -> Interactions:
+    counts: dict[tuple[int, int], int] = {}
+    lines = _fields(path, columns=3)
+    _require_header(path, lines, ["userID", "artistID", "weight"])
+    for line, (user, artist, count) in lines:
+        pair = (users.number(user, path, line), artists.number(artist, path, line))
+        if pair in counts:
+            raise UserError(
+                f"{path}, line {line}: user {user} and artist {artist} occur a "
+                f"second time; keep one of the two lines"
+            )
+        try:
+            counts[pair] = int(whole_number(count))
+        except ValueError as error:
+            raise UserError(
+                f"{path}, line {line}: the listening count {shown(count)} {error}; "
+                "correct the line"
+            ) from None
+    pairs = np.array(list(counts)).reshape(-1, 2)
+    ratings = np.array(list(counts.values()), dtype=np.int64)
+    return Interactions(pairs[:, 0], pairs[:, 1], ratings)
+
+
+def _read_triples(path: Path, entities: Vocabulary, relations: Vocabulary) -> Triples:
+    columns = array("i"), array("i"), array("i")
+    for line, (head, relation, tail) in _fields(path, columns=3):
+        columns[0].append(entities.number(head, path, line))
+        columns[1].append(relations.number(relation, path, line))
+        columns[2].append(entities.number(tail, path, line))
+    return Triples(*(np.array(column, dtype=np.int32) for column in columns))
+
+
+def _relation_name(text: str) -> str:
+    if not text.strip() or text.startswith('"'):
+        raise ValueError("is no relation name")
+    return text
 
 
 def _fields(
     path: Path, *, columns: int, at_least: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Split the lines at tabs; `at_least` allows more fields than columns."""
-    for number, line in numbered_lines(path):
-        fields = line.split("\t")
+    for line, text in numbered_lines(path):
+        fields = text.split("\t")
         if len(fields) < columns or (len(fields) > columns and not at_least):
             raise UserError(
-                f"{path}, line {number}: {len(fields)} fields instead of {columns} in "
-                f"{shown(line)}; correct the line"
+                f"{path}, line {line}: {len(fields)} fields instead of {columns} in "
+                f"{shown(text)}; correct the line"
             )
-        yield number, fields
+        yield line, fields
 
 
 def _require_header(
@@ -268,31 +240,3 @@ def _require_header(
             f"{path}, line 1: the header is {shown(' '.join(header))} instead of "
             f"{shown(' '.join(expected))}; check that it is the right file"
         )
-
-
-def _require_id(path: Path, number: int, what: str, value: str) -> None:
-    if not (value.isascii() and value.isdecimal()):
-        raise UserError(
-            f"{path}, line {number}: the {what} {shown(value)} is not a whole number; "
-            f"correct the line"
-        )
-
-
-def _provenance(raw: Mapping[str, RawFile], counts: LastfmCounts) -> dict[str, object]:
-    return {
-        "dataset": NAME,
-        "recipe_version": RECIPE_VERSION,
-        "prepared_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "sources": [
-            {
-                "name": file.source.name,
-                "origin": file.origin,
-                "sha256": file.sha256,
-                "bytes": file.size,
-                "known_version": file.sha256 == file.source.sha256,
-                "licence": file.source.licence,
-            }
-            for file in raw.values()
-        ],
-        "counts": asdict(counts),
-    }

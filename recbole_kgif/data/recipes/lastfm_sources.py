@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from recbole_kgif.data.download import ArchiveMember, download, extract_members
-from recbole_kgif.data.textfiles import file_sha256
+from recbole_kgif.data.provenance import SourceFile, source_file
 from recbole_kgif.errors import UserError
+
+NAME = "lastfm"
 
 _HETREC_URL = "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip"
 _HETREC_LICENCE = (
@@ -44,7 +46,7 @@ class RawSource:
 
     Attributes:
         name: File name.
-        folder: Sub-folder that a local copy may lie in.
+        folder: Sub-folder of a local copy.
         url: Public address of the file, or of the archive that holds it.
         archive: The archive that holds it; None for a file published on its own.
         sha256: Checksum of the known version.
@@ -63,21 +65,33 @@ class RawSource:
 
 @dataclass(frozen=True)
 class RawFile:
-    """A raw file that is at hand.
+    """A raw file that is available.
 
     Attributes:
         source: Which file of the recipe it is.
-        path: Where it lies.
-        origin: The address it came from, or the name of the local file.
-        sha256: Its checksum.
-        size: Its size in bytes.
+        path: Where it is.
+        measured: Its origin, checksum and size.
     """
 
     source: RawSource
     path: Path
-    origin: str
-    sha256: str
-    size: int
+    measured: SourceFile
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is the version that the recipe was checked with."""
+        return self.measured.sha256 == self.source.sha256
+
+    def to_json(self) -> dict[str, Any]:
+        """What `provenance.json` holds about it."""
+        return {
+            "name": self.source.name,
+            "origin": self.measured.origin,
+            "sha256": self.measured.sha256,
+            "bytes": self.measured.size,
+            "known_version": self.is_known,
+            "licence": self.source.licence,
+        }
 
 
 HETREC_ARCHIVE = RawArchive(
@@ -123,7 +137,7 @@ SOURCES = (LISTENS, ARTISTS, TRIPLES, LINKS)
 
 
 def describe_sources() -> str:
-    """List the files that a user can lay into a folder by hand, with their addresses.
+    """List the files that a user can put into a folder by hand, with their addresses.
 
     Returns:
         One line of text.
@@ -175,8 +189,7 @@ def collect_raw_files(raw_folder: Path, work: Path) -> dict[str, RawFile]:
         The raw files by file name.
 
     Raises:
-        UserError: A file is missing, or the archive is damaged.
-        OSError: A file cannot be read.
+        UserError: A file is missing or unreadable, or the archive is damaged.
     """
     found = find_raw_files(raw_folder)
     require_all(raw_folder, found)
@@ -187,10 +200,8 @@ def collect_raw_files(raw_folder: Path, work: Path) -> dict[str, RawFile]:
             origin = f"{path.name} ({source.name})"
             member = ArchiveMember(source.name, None, source.max_bytes)
             (path,) = extract_members(path, [member], work)
-        raw[source.name] = _measured(source, path, origin)
-    changed = [
-        file.origin for file in raw.values() if file.sha256 != file.source.sha256
-    ]
+        raw[source.name] = RawFile(source, path, source_file(path, origin))
+    changed = [file.measured.origin for file in raw.values() if not file.is_known]
     if changed:
         logger.warning(
             "%s in %s: not the version this recipe was checked with (another SHA-256), "
@@ -230,7 +241,6 @@ def download_raw_files(work: Path) -> dict[str, RawFile]:
 
     Raises:
         UserError: A download fails or gives another file.
-        OSError: A file cannot be read back.
     """
     archive_path = work / HETREC_ARCHIVE.name
     download(
@@ -255,9 +265,5 @@ def download_raw_files(work: Path) -> dict[str, RawFile]:
             origin = f"{source.url} ({source.name})"
             member = ArchiveMember(source.name, source.sha256, source.max_bytes)
             extract_members(archive_path, [member], work)
-        raw[source.name] = _measured(source, path, origin)
+        raw[source.name] = RawFile(source, path, source_file(path, origin))
     return raw
-
-
-def _measured(source: RawSource, path: Path, origin: str) -> RawFile:
-    return RawFile(source, path, origin, file_sha256(path), path.stat().st_size)

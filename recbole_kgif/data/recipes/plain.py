@@ -12,9 +12,10 @@ from typing import Optional
 import numpy as np
 
 from recbole_kgif.data.numbered import (
-    Content,
+    WHOLE,
     Interactions,
     Links,
+    NumberedDataset,
     Triples,
     links_of_equal_ids,
 )
@@ -26,7 +27,7 @@ from recbole_kgif.errors import UserError
 INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
 
 
-def read_plain(layouts: Mapping[str, Layout]) -> Content:
+def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
     """Read a data set from plain files.
 
     Args:
@@ -46,16 +47,16 @@ def read_plain(layouts: Mapping[str, Layout]) -> Content:
     if LINKS in layouts:
         links = _read_links(layouts[LINKS], items, entities)
     else:
-        links = links_of_equal_ids(items.tokens, entities.tokens)
-    return Content(
+        links = links_of_equal_ids(items.tokens, entities)
+    return NumberedDataset(
         users=users.tokens,
         items=items.tokens,
         entities=entities.tokens,
         relations=relations.tokens,
-        interactions=interactions,
+        parts={WHOLE: interactions},
         triples=triples,
         links=links,
-        item_names=_read_names(layouts[NAMES]) if NAMES in layouts else {},
+        names={"item": _read_names(layouts[NAMES])} if NAMES in layouts else {},
     )
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.cli import main
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
+from recbole_kgif.data.reader import read_dataset
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import dataset_options
 from tests.data.recipes.helpers import (
@@ -44,7 +44,7 @@ def prepare(*arguments: str) -> None:
 def test_kgat_round_trip(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare("--kgat=kgat", "--name=recipes")
     folder = here / "dataset" / "recipes"
-    counts = check_dataset(DatasetFiles(folder, "recipes", tuple(PARTS)))
+    counts = read_dataset(DatasetFiles(folder, "recipes", tuple(PARTS))).counts
     assert (counts.users, counts.items, counts.interactions) == (4, 6, 12)
     assert (counts.entities, counts.relations, counts.triples) == (10, 2, 10)
     assert counts.unlinked_items == 0
@@ -130,7 +130,7 @@ def test_items_without_a_triple_are_left_out_and_told(
     out = " ".join(capsys.readouterr().out.split())
     assert "test: item without a triple 5 1 4" in out
     assert "not quite the published one" in out
-    check_dataset(DatasetFiles(here / "dataset/recipes", "recipes", tuple(PARTS)))
+    read_dataset(DatasetFiles(here / "dataset/recipes", "recipes", tuple(PARTS)))
 
 
 def test_an_intact_test_is_not_commented_on(
@@ -185,7 +185,7 @@ def test_a_random_split_of_the_kgat_format(here: Path) -> None:
 def test_plain_round_trip(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare(*PLAIN_ARGUMENTS, "--name=recipes")
     folder = here / "dataset/recipes"
-    counts = check_dataset(DatasetFiles(folder, "recipes", tuple(PARTS)))
+    counts = read_dataset(DatasetFiles(folder, "recipes", tuple(PARTS))).counts
     assert (counts.users, counts.items, counts.interactions) == (3, 5, 15)
     assert (counts.entities, counts.relations, counts.triples) == (8, 1, 5)
     assert [len(pairs_of(folder, part)) for part in PARTS] == [9, 3, 3]
@@ -242,7 +242,7 @@ def test_files_without_a_header(here: Path) -> None:
     arguments = [a for a in PLAIN_ARGUMENTS if "-column" not in a]
     prepare(*arguments, "--no-header", "interactions", "triples", "--name=recipes")
     folder = here / "dataset/recipes"
-    check_dataset(DatasetFiles(folder, "recipes", tuple(PARTS)))
+    read_dataset(DatasetFiles(folder, "recipes", tuple(PARTS)))
     assert len(lines_of(folder / "recipes.kg")) == 5
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recbole_kgif.cli import main
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
+from recbole_kgif.data.reader import read_dataset
 from tests.data.recipes.helpers import (
     KGAT_FILES,
     PLAIN_ARGUMENTS,
@@ -45,7 +45,7 @@ def outcome(
     if code == 0:
         assert errors == []
         assert os.listdir(dataset) == ["recipes"]
-        check_dataset(DatasetFiles(dataset / "recipes", "recipes", tuple(PARTS)))
+        read_dataset(DatasetFiles(dataset / "recipes", "recipes", tuple(PARTS)))
         return 0, ""
     assert code == 2
     assert len(errors) == 1

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from recbole_kgif.data.checks import check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles
+from recbole_kgif.data.reader import read_dataset
 from recbole_kgif.data.recipes import lastfm, lastfm_sources
 from recbole_kgif.data.recipes.lastfm import prepare_lastfm
 from recbole_kgif.errors import UserError
@@ -78,9 +78,9 @@ def test_names_are_read_back(tiny_raw: Path, tmp_path: Path) -> None:
 
 
 def test_prepared_files_pass_the_checks(tiny_raw: Path, tmp_path: Path) -> None:
-    counts = check_dataset(
+    counts = read_dataset(
         DatasetFiles(prepare_lastfm(tmp_path / "data", tiny_raw), "lastfm")
-    )
+    ).counts
     assert (counts.users, counts.items, counts.interactions) == (2, 3, 4)
     assert (counts.entities, counts.relations, counts.triples) == (6, 2, 4)
     assert counts.unlinked_items == 0
@@ -173,7 +173,7 @@ USER_ARTISTS, ARTISTS, KG, LINK = TINY_RAW_FILES
         (ARTISTS, b"99\tUnlinked\t", b"99\t", 6, "3 fields instead of 4"),
         (ARTISTS, b"id\tname", b"id\ttitle", 1, "title"),
         (KG, b"0\tmusic", b"m.0\tmusic", 1, "'m.0'"),
-        (KG, b"origin\t7\n1", b"origin\t\n1", 1, "tail entity ''"),
+        (KG, b"origin\t7\n1", b"origin\t\n1", 1, "entity id ''"),
         (KG, b"2\tfilm.actor.film", b"2\t", 3, "no relation name"),
         (KG, b"2\tfilm.actor.film", b'2\t"film', 3, "film"),
         (LINK, b"52\t1", b"51\t1", 2, "artist 51"),
@@ -235,7 +235,7 @@ def test_full_disk_leaves_nothing(
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(lastfm, "_new_file", no_room)
+    monkeypatch.setattr(lastfm, "write_dataset", no_room)
     message = failure(tmp_path / "data", tiny_raw)
     assert_one_line(message, str(tmp_path / "data" / "lastfm"), "No space left")
 
@@ -250,7 +250,7 @@ def test_existing_folder_is_never_touched(tiny_raw: Path, tmp_path: Path) -> Non
 
 
 def test_rest_of_a_killed_run_is_not_in_the_way(tiny_raw: Path, tmp_path: Path) -> None:
-    rest = tmp_path / "data" / ".lastfm-killed" / "lastfm"
+    rest = tmp_path / "data" / ".lastfm.unfinished" / "prepared"
     rest.mkdir(parents=True)
     (rest / "lastfm.inter").write_text("half")
     folder = prepare_lastfm(tmp_path / "data", tiny_raw)
@@ -262,12 +262,11 @@ def test_other_process_may_win(
 ) -> None:
     target = tmp_path / "data" / "lastfm"
 
-    def provenance_while_another_wins(*_: object) -> dict[str, object]:
+    def while_another_wins(*_: object) -> None:
         target.mkdir()
         (target / "lastfm.inter").write_text("theirs")
-        return {}
 
-    monkeypatch.setattr(lastfm, "_provenance", provenance_while_another_wins)
+    monkeypatch.setattr(lastfm, "write_provenance", while_another_wins)
     assert prepare_lastfm(tmp_path / "data", tiny_raw) == target
     assert (target / "lastfm.inter").read_text() == "theirs"
     assert visible_files(tmp_path / "data") == ["lastfm"]
@@ -359,7 +358,7 @@ def test_real_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         "triples": 15518,
         "relations": 60,
     }
-    counts = check_dataset(DatasetFiles(folder, "lastfm"))
+    counts = read_dataset(DatasetFiles(folder, "lastfm")).counts
     assert (counts.users, counts.items, counts.interactions) == (1872, 3846, 21173)
     assert (counts.entities, counts.relations, counts.triples) == (9366, 60, 15518)
     assert counts.unlinked_items == 0

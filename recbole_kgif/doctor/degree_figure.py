@@ -1,4 +1,4 @@
-"""How often each degree occurs, as a picture."""
+"""Histograms of degrees as a figure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
-from recbole_kgif.doctor.data import DatasetExamination
-from recbole_kgif.doctor.numbered import IntArray
+from recbole_kgif.data.numbered import IntArray
+from recbole_kgif.doctor.dataset_findings import DatasetExamination
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbole_kgif.data.checks import DatasetCounts, check_dataset
 from recbole_kgif.data.dataset_files import DatasetFiles, FieldNames
 from recbole_kgif.data.locate import locate_dataset
+from recbole_kgif.data.reader import DatasetCounts, read_dataset
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import assert_one_line, shared_datasets_folder
 
@@ -60,7 +62,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def check(folder: Path, name: str = "tiny", **options: Any) -> DatasetCounts:
-    return check_dataset(DatasetFiles(folder, name, **options))
+    return read_dataset(DatasetFiles(folder, name, **options)).counts
 
 
 def failure(folder: Path, **options: Any) -> str:
@@ -106,8 +108,43 @@ def test_good_separator(folder: Path) -> None:
 def test_without_knowledge_graph(folder: Path) -> None:
     (folder / "tiny.kg").unlink()
     (folder / "tiny.link").unlink()
-    counts = check_dataset(DatasetFiles(folder, "tiny"), needs_knowledge_graph=False)
+    counts = read_dataset(
+        DatasetFiles(folder, "tiny"), needs_knowledge_graph=False
+    ).counts
     assert counts == DatasetCounts(2, 3, 3, 0, 0, 0, 3, 0, 0)
+
+
+def test_each_file_is_hashed(split_folder: Path) -> None:
+    files = DatasetFiles(split_folder, "tiny", PARTS)
+    before = read_dataset(files).sha256
+    assert before == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in split_folder.iterdir()
+    }
+    (split_folder / "tiny.kg").write_text(KG + "C\ts\tB\n", "utf-8")
+    after = read_dataset(files).sha256
+    assert {name for name in before if before[name] != after[name]} == {"tiny.kg"}
+
+
+def test_ids_become_numbers(folder: Path) -> None:
+    write(folder, kg=KG.replace("B\tr", "\n \nB\tr"), link=LINK + "d\tZ\n")
+    content = read_dataset(DatasetFiles(folder, "tiny")).content
+    interactions, triples = content.interactions, content.triples
+    assert [content.users[user] for user in interactions.users] == ["u1", "u1", "u2"]
+    assert [content.items[item] for item in interactions.items] == ["a", "b", "c"]
+    assert [content.entities[head] for head in triples.heads] == ["A", "B", "C"]
+    assert [content.relations[r] for r in triples.relations] == ["r", "r", "s"]
+    assert [content.entities[tail] for tail in triples.tails] == ["x", "x", "A"]
+    assert list(content.items) == ["a", "b", "c", "d"]
+    assert content.is_used.tolist() == [True, True, True, False]
+    assert interactions.users.dtype == np.int32
+
+
+def test_blank_lines_count(folder: Path) -> None:
+    write(folder, inter=INTER.replace("u1\tb", "\n\nu1\tb") + "\nu2\tz\t1\n")
+    assert_one_line(failure(folder), "tiny.inter, line 8: item 'z'")
+    write(folder, inter=INTER, link=LINK.replace("b\tB", "\nb\tB\n\na\tB"))
+    assert_one_line(failure(folder), "tiny.link, line 6: item 'a'", "after line 2;")
 
 
 def test_missing_folder(tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""Reading one atomic file: every line checked, its ids as numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.data.vocabulary import Vocabulary
+from recbole_kgif.errors import UserError
+
+if TYPE_CHECKING:
+    from recbole_kgif.data.numbered import IntArray
+
+_FIELD_TYPES = ("token", "token_seq", "float", "float_seq")
+
+
+@dataclass(frozen=True)
+class AtomicFile:
+    """What was read of an atomic file.
+
+    Attributes:
+        path: the file.
+        columns: numbers of the ids, an array of 32-bit integers for each wanted column.
+        blank_lines: numbers of the lines that hold nothing.
+        sha256: hash of the file, in hexadecimal digits.
+    """
+
+    path: Path
+    columns: Sequence[IntArray]
+    blank_lines: Sequence[int]
+    sha256: str
+
+    def line_of(self, row: int) -> int:
+        """Number of the line, from 1 on, that holds a row, from 0 on."""
+        line = row + 2
+        for blank in self.blank_lines:
+            line += blank <= line
+        return line
+
+
+def read_atomic_file(
+    path: Path, wanted: Sequence[tuple[str, Vocabulary]], separator: str
+) -> AtomicFile:
+    """Read the ids of an atomic file, and check each line.
+
+    Args:
+        path: The file.
+        wanted: Names of its id columns, each with the vocabulary that numbers its ids.
+        separator: The character between two fields.
+
+    Returns:
+        The columns in the order of `wanted`.
+
+    Raises:
+        UserError: RecBole cannot read the file or would misread it; the message names
+            the line.
+    """
+    import numpy as np
+
+    digest = hashlib.sha256()
+    lines = numbered_lines(path, digest)
+    header = next(lines, None)
+    if header is None:
+        raise UserError(f"{path} is empty; its first line must name the fields")
+    types = _field_types(path, header[1], [name for name, _ in wanted], separator)
+    columns, blank_lines = _read_rows(path, lines, types, wanted, separator)
+    if not columns[0]:
+        raise UserError(f"{path} has no line after its header; fill it")
+    arrays = [np.frombuffer(column, dtype=np.int32) for column in columns]
+    return AtomicFile(path, arrays, blank_lines, digest.hexdigest())
+
+
+def _read_rows(
+    path: Path,
+    lines: Iterable[tuple[int, str]],
+    types: Mapping[str, str],
+    wanted: Sequence[tuple[str, Vocabulary]],
+    separator: str,
+) -> tuple[list[array[int]], list[int]]:
+    """The numbers of each wanted column, and the numbers of the blank lines."""
+    names = list(types)
+    columns = [array("i") for _ in wanted]
+    ids = [
+        (names.index(name), vocabulary, column.append)
+        for (name, vocabulary), column in zip(wanted, columns)
+    ]
+    floats = [(i, kind) for i, kind in enumerate(types.values()) if "float" in kind]
+    blank_lines = []
+    for number, line in lines:
+        fields = line.split(separator)
+        if len(fields) != len(names):
+            if len(fields) == 1 and not line.strip():
+                blank_lines.append(number)
+                continue
+            raise UserError(
+                f"{path}, line {number}: {len(fields)} fields, but the header names "
+                f"{len(names)}, in {shown(line)}; correct the line"
+            )
+        if '"' in line:
+            _refuse_quoted(path, number, names, fields)
+        for index, vocabulary, append in ids:
+            try:
+                append(vocabulary[fields[index]])
+            except ValueError as error:
+                place = f"{path}, line {number}: {names[index]}"
+                if not fields[index]:
+                    raise UserError(f"{place} is empty; give it a value") from None
+                raise UserError(
+                    f"{place} is {shown(fields[index])}, which {error}; "
+                    "choose another id"
+                ) from None
+        for index, kind in floats:
+            if not _is_numeric(fields[index], kind):
+                raise UserError(
+                    f"{path}, line {number}: {names[index]} is "
+                    f"{shown(fields[index])}, not a finite number; correct it or "
+                    f"declare the column a token"
+                )
+    return columns, blank_lines
+
+
+def _field_types(
+    path: Path, header: str, wanted: Sequence[str], separator: str
+) -> dict[str, str]:
+    """Read the header: each field's type by its name, in the order of the columns."""
+    types: dict[str, str] = {}
+    for column in header.split(separator):
+        name, colon, kind = column.partition(":")
+        if not name or not colon or kind not in _FIELD_TYPES or name.startswith('"'):
+            raise UserError(
+                f"{path}, line 1: the header field {shown(column)} is not name:type "
+                f"with one of the types {', '.join(_FIELD_TYPES)}; correct it, or set "
+                f"field_separator if {shown(separator)} does not separate the fields"
+            )
+        if name in types:
+            raise UserError(
+                f"{path}, line 1: the header names {shown(name)} twice; rename one"
+            )
+        types[name] = kind
+    for name in wanted:
+        if types.get(name) != "token":
+            found = f"has {name}:{types[name]}" if name in types else "lacks it"
+            raise UserError(
+                f"{path}, line 1: the header needs {name}:token but {found}; correct it"
+            )
+    return types
+
+
+def _refuse_quoted(
+    path: Path, number: int, names: Sequence[str], fields: Sequence[str]
+) -> None:
+    for name, value in zip(names, fields):
+        if value.startswith('"'):
+            raise UserError(
+                f"{path}, line {number}: {name} {shown(value)} begins with a quotation "
+                f"mark, which RecBole takes for the start of a quoted text that may "
+                f"run over several lines; remove the mark"
+            )
+
+
+def _is_numeric(value: str, kind: str) -> bool:
+    parts = [value] if kind == "float" else filter(None, value.split(" "))
+    try:
+        return all(math.isfinite(float(part)) for part in parts)
+    except ValueError:
+        return False

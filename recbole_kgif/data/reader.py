@@ -1,0 +1,161 @@
+"""Reading a data set's atomic files, checked, before RecBole does.
+
+RecBole reads the files with pandas and then trusts them. Some mistakes it does not
+notice: a line with a field too many is read shifted by one column, a field that begins
+with a quotation mark swallows what follows up to the next one, an id such as NA becomes
+a missing value. Others end in a KeyError far from the cause, when items and entities
+are merged. All of them are refused here, with the file and the line. Each file is read
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recbole_kgif.data.atomic_file import read_atomic_file
+from recbole_kgif.data.dataset_files import DatasetFiles
+from recbole_kgif.data.vocabulary import Vocabulary, checked_id
+from recbole_kgif.errors import UserError
+
+if TYPE_CHECKING:
+    from recbole_kgif.data.numbered import BoolArray, NumberedDataset
+
+
+@dataclass(frozen=True)
+class DatasetCounts:
+    """What the files of a data set hold, before anything is left out.
+
+    Attributes:
+        users: Distinct users of the interactions.
+        items: Distinct items of the interactions.
+        interactions: Lines of the interaction files.
+        entities: Distinct entities of the triples; 0 where they were not needed.
+        relations: Distinct relations of the triples.
+        triples: Lines of the triple file.
+        linked_items: Items of the interactions with an entity of the triples.
+        unlinked_items: The other items of the interactions.
+        unlinked_interactions: Interactions with those other items.
+    """
+
+    users: int
+    items: int
+    interactions: int
+    entities: int
+    relations: int
+    triples: int
+    linked_items: int
+    unlinked_items: int
+    unlinked_interactions: int
+
+
+@dataclass(frozen=True)
+class CheckedDataset:
+    """A data set whose files RecBole reads as they are meant.
+
+    Attributes:
+        counts: What the files hold.
+        sha256: SHA-256 of each file that was read, by the file's name.
+        content: What was read.
+    """
+
+    counts: DatasetCounts
+    sha256: Mapping[str, str]
+    content: NumberedDataset
+
+
+def read_dataset(
+    files: DatasetFiles, *, needs_knowledge_graph: bool = True
+) -> CheckedDataset:
+    """Read a data set, and check that RecBole will read it as it is meant.
+
+    Args:
+        files: The data set's files.
+        needs_knowledge_graph: Whether the `.kg` and `.link` files are needed; without
+            them the interactions alone are read.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UserError: A file is missing or unreadable, or holds what RecBole cannot read or
+            would misread; the message names the file, the line and the value.
+    """
+    _require_files(files, needs_knowledge_graph)
+    # Only now: the command line checks its arguments without NumPy.
+    import numpy as np
+
+    from recbole_kgif.data.link_checks import check_links, refuse_repeated_link
+    from recbole_kgif.data.numbered import WHOLE, Interactions, Links, Triples
+    from recbole_kgif.data.numbered import NumberedDataset as Dataset
+
+    kinds = ("user", "item", "entity", "relation")
+    users, items, entities, relations = (Vocabulary(k, checked_id) for k in kinds)
+    names, separator = files.fields, files.separator
+    link = kg = None
+    if needs_knowledge_graph:
+        columns = [(names.item, items), (names.entity, entities)]
+        link = read_atomic_file(files.link_path, columns, separator)
+        refuse_repeated_link(link, items.tokens, entities.tokens)
+        columns = [
+            (names.head, entities),
+            (names.relation, relations),
+            (names.tail, entities),
+        ]
+        kg = read_atomic_file(files.kg_path, columns, separator)
+    columns = [(names.user, users), (names.item, items)]
+    inter = [read_atomic_file(path, columns, separator) for path in files.inter_paths]
+    nothing = np.empty(0, dtype=np.int32)
+    content = Dataset(
+        users=users.tokens,
+        items=items.tokens,
+        entities=entities.tokens,
+        relations=relations.tokens,
+        parts={
+            part: Interactions(file.columns[0], file.columns[1])
+            for part, file in zip(files.parts or (WHOLE,), inter)
+        },
+        triples=Triples(*(kg.columns if kg else [nothing] * 3)),
+        links=Links(*(link.columns if link else [nothing] * 2)),
+    )
+    is_linked = content.is_linked
+    if link:
+        check_links(files, content, is_linked, inter, link)
+    else:
+        is_linked[:] = True
+    read = [file for file in (*inter, kg, link) if file]
+    sha256 = {file.path.name: file.sha256 for file in read}
+    return CheckedDataset(_counts(content, is_linked), sha256, content)
+
+
+def _counts(content: NumberedDataset, is_linked: BoolArray) -> DatasetCounts:
+    items = content.interactions.items
+    is_used = content.is_used
+    return DatasetCounts(
+        users=len(content.users),
+        items=int(is_used.sum()),
+        interactions=len(items),
+        entities=int(content.in_graph.sum()),
+        relations=len(content.relations),
+        triples=len(content.triples),
+        linked_items=int((is_used & is_linked).sum()),
+        unlinked_items=int((is_used & ~is_linked).sum()),
+        unlinked_interactions=int((~is_linked[items]).sum()),
+    )
+
+
+def _require_files(files: DatasetFiles, needs_knowledge_graph: bool) -> None:
+    folder = files.folder
+    if not folder.is_dir():
+        raise UserError(
+            f"the data set's folder {folder} does not exist; "
+            f"check --dataset and --data_path"
+        )
+    paths = files.paths if needs_knowledge_graph else files.inter_paths
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} lacks {', '.join(missing)}; put the file there or choose "
+            f"another data set"
+        )
