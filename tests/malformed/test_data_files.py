@@ -119,7 +119,7 @@ def test_the_doctor_examines_anything(
     doctor = "recbole_kgif.doctor"
     monkeypatch.setattr(f"{doctor}.environment.examine_environment", list)
     finding = Finding("training", "not of interest here")
-    monkeypatch.setattr(f"{doctor}.training.examine_training", lambda: finding)
+    monkeypatch.setattr(f"{doctor}.smoke_training.examine_training", lambda: finding)
     path = here / "dataset/tiny" / name
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert main(["doctor", "--dataset=tiny"]) in (0, 1)
