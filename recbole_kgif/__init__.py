@@ -28,7 +28,7 @@ __all__ = ["Recommender", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:
-    # Only when asked for: it takes PyTorch, and the package is to load at once.
+    # Imported on demand, as it needs PyTorch, which takes seconds to load.
     if name == "Recommender":
         from recbole_kgif.recommend import Recommender
 

@@ -1,4 +1,4 @@
-"""How a user's mistake is told: the exception, the advice and the exit codes."""
+"""Errors of users: the exception, suggestions for names, and the exit codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXIT_OUTPUT_CLOSED = 141
 
 
 class UserError(Exception):
-    """A mistake of the user's, told in one line.
+    """A user's mistake, reported in one line.
 
     The message names the file, line, option or value at fault and what to do about it.
     The command line prints it and exits with code 2.
@@ -23,20 +23,16 @@ class UserError(Exception):
 class NoFinishedRun(UserError):
     """There is nothing to report on, as every run has failed.
 
-    To whom names the runs it is a mistake; a command that has done them itself exits
-    with `EXIT_RUNS_FAILED`.
+    It is a user's mistake if the user has named the runs; a command that has done them
+    itself exits with `EXIT_RUNS_FAILED`.
     """
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Words that point from a misspelt name to the nearest known ones.
-
-    Args:
-        name: What was asked for.
-        known: What there is.
+    """Suggest known names for a misspelt one.
 
     Returns:
-        A question with up to three names, or the list of all where none is near.
+        A question with up to three similar names, or the list of all if none is.
     """
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)

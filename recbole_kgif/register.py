@@ -1,6 +1,6 @@
-"""Makes KGIF known to RecBole, once.
+"""Registers KGIF with RecBole.
 
-After it, RecBole's own entry points work with ``model="KGIF"``: ``run_recbole``,
+RecBole's entry points then work with ``model="KGIF"``: ``run_recbole``,
 ``load_data_and_model``, ``objective_function`` and ``Config`` with the model's name or
 class. Nothing is written into RecBole's folder.
 """
@@ -20,7 +20,7 @@ from typing import Any, Optional
 from recbole_kgif.common.resources import resource
 
 MODEL_NAME = "KGIF"
-# RecBole's name for the module of each model of ours, and where it is.
+# Where RecBole looks for the module of each of our models, and where it is.
 _MODEL_MODULES = {
     "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.kgif",
     "recbole.model.general_recommender.sharedentities": (
@@ -34,12 +34,11 @@ _TRAINER_MODULES = {
 
 
 def register() -> None:
-    """Make KGIF known to RecBole and apply the shims of `compat`; idempotent.
+    """Register KGIF with RecBole and apply the shims of `compat`; idempotent.
 
-    RecBole finds a model by the module of its lower-cased name, a trainer as an
-    attribute of ``recbole.trainer``, a model's defaults in a yaml file of its own
-    folder, where ours are not, and a metric in lists that it makes at import. The
-    processes that it spawns need all this too; and it has to run at all.
+    RecBole finds a model by a module of its lower-cased name, a trainer as an attribute
+    of ``recbole.trainer``, a model's defaults in a yaml file in RecBole's folder, and a
+    metric in lists that it makes at import. The processes that it spawns need the same.
     """
     from recbole_kgif.compat import apply_shims
 
@@ -52,10 +51,10 @@ def register() -> None:
 
 
 def register_once_recbole_is_imported() -> None:
-    """Call `register` now where RecBole is imported, else as soon as it is.
+    """Call `register` now if RecBole is imported, otherwise as soon as it is.
 
-    So ``import recbole_kgif`` is enough, before or after RecBole, and takes no time
-    where RecBole is not needed.
+    So ``import recbole_kgif`` suffices, before or after RecBole, and does not load
+    RecBole itself.
     """
     if "recbole" in sys.modules:
         register()
@@ -65,7 +64,7 @@ def register_once_recbole_is_imported() -> None:
 
 def _add_model_modules() -> None:
     for name, own_name in _MODEL_MODULES.items():
-        # By import_module: it may be this very module whose import led here.
+        # The import that called `register` may be that of this module.
         sys.modules[name] = importlib.import_module(own_name)
 
 
@@ -77,7 +76,6 @@ def _add_trainers() -> None:
             return getattr(importlib.import_module(_TRAINER_MODULES[name]), name)
         raise AttributeError(f"module 'recbole.trainer' has no attribute {name!r}")
 
-    # A module's __getattr__ is asked for the names that the module lacks.
     recbole_trainer.__getattr__ = trainer_class  # type: ignore[method-assign]
 
 
@@ -103,16 +101,16 @@ def _add_model_defaults() -> None:
 
 
 def _add_metric() -> None:
-    # It enters itself: it may be this very module whose import led here.
+    # The module registers its metric when it is imported.
     importlib.import_module("recbole_kgif.training.metrics")
 
 
 def _register_in_spawned_processes() -> None:
-    """Let the processes of ``recbole.quick_start.run(..., nproc=2)`` know KGIF.
+    """Register KGIF in the processes of ``recbole.quick_start.run(..., nproc=2)``.
 
-    A spawned process finds its function by the name of the function's module, and so
-    imports this package where the function is one of ours. Without that, only a script
-    that imports the package at its top could use several processes.
+    A spawned process imports the module of its function, which is therefore one of
+    ours. Otherwise several processes would need a script that imports this package at
+    its top.
     """
     from recbole.quick_start import quick_start
 
@@ -129,8 +127,8 @@ def run_recboles(rank: int, *arguments: Any) -> None:
     """Call RecBole's function of that name with KGIF registered.
 
     Args:
-        rank: number of this process among those that RecBole has spawned.
-        arguments: those of RecBole's function.
+        rank: number of this process among those that RecBole spawns.
+        arguments: of RecBole's function.
     """
     register()
     assert _run_recboles is not None  # set by `register`
@@ -138,7 +136,7 @@ def run_recboles(rank: int, *arguments: Any) -> None:
 
 
 class _RecBoleFinder(MetaPathFinder):
-    """Waits for the first import of RecBole."""
+    """Has KGIF registered at the first import of RecBole."""
 
     def find_spec(
         self, fullname: str, path: Any = None, target: Optional[ModuleType] = None
@@ -148,14 +146,14 @@ class _RecBoleFinder(MetaPathFinder):
         others = (finder for finder in sys.meta_path if finder is not self)
         specs = (finder.find_spec(fullname, path, target) for finder in others)
         spec = next((spec for spec in specs if spec is not None), None)
-        # It may only be asked where RecBole lies: the wait ends with the import.
+        # Finding the module is not importing it: only the loader registers KGIF.
         if spec is not None and spec.loader is not None:
             spec.loader = _RegisteringLoader(spec.loader, self)
         return spec
 
 
 class _RegisteringLoader(Loader):
-    """Loads a module as its own loader does, then registers KGIF."""
+    """Loads RecBole with its own loader, then registers KGIF."""
 
     def __init__(self, loader: Loader, finder: _RecBoleFinder):
         self.loader = loader

@@ -15,19 +15,19 @@ from torch import Tensor, nn
 class SharedEntities(GeneralRecommender):
     """Scores an item by the entities that it shares with the user's training items.
 
-    An item has the features (relation, entity) of the triples that it is the head of,
-    and likewise those that it is the tail of, each weighted by its inverse item
-    frequency log(n_items / items with it). A user has the sum of the features of the
-    training items. The score is the cosine of the two, plus a weight times the item's
-    number of training interactions over the largest one. The weight is chosen by the
-    validation metric (`SharedEntitiesTrainer`).
+    The features of an item are the pairs (relation, entity) of its triples, as head and
+    as tail, each weighted by its inverse item frequency log(n_items / items with it).
+    Those of a user are the sums over the training items. The score is the cosine of the
+    two plus a weight times the item's popularity: its number of training interactions,
+    divided by the largest one. The weight is chosen by the validation metric
+    (`SharedEntitiesTrainer`).
 
     Args:
         config: RecBole's configuration.
         dataset: the training data set, with a knowledge graph.
 
     Attributes:
-        popularity_weight: The weight in force, shape: [].
+        popularity_weight: The current weight, shape: [].
     """
 
     input_type = InputType.POINTWISE
@@ -50,7 +50,7 @@ class SharedEntities(GeneralRecommender):
         self.register_buffer(
             "popularity_weight", torch.tensor(self.popularity_weights[0])
         )
-        # RecBole wants a parameter to optimise and a loss that depends on it.
+        # RecBole needs a parameter to optimise and a loss that depends on it.
         self.unused = nn.Parameter(torch.zeros(()))
 
     def calculate_loss(self, interaction: Any) -> Tensor:
@@ -73,9 +73,9 @@ class SharedEntities(GeneralRecommender):
 
 
 def _item_features(dataset: Any) -> sparse.csr_matrix:
-    """Which item has which feature, as ones, shape: [n_items, n_features].
+    """The features of each item as ones, shape: [n_items, n_features].
 
-    A feature is a relation, told apart by its direction, with an entity.
+    A feature is a relation, in one of its directions, with an entity.
     """
     head, tail = dataset.head_entities, dataset.tail_entities
     inverse = dataset.relations + dataset.relation_num
@@ -98,14 +98,14 @@ def _item_features(dataset: Any) -> sparse.csr_matrix:
 
 
 def _weighted(features: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Each feature by its inverse item frequency; the padding is no item."""
+    """Features weighted by inverse item frequency, the padding item not counted."""
     count = np.asarray(features.sum(axis=0)).ravel()
     weight = np.log((features.shape[0] - 1) / count)
     return (features @ sparse.diags(weight)).tocsr()
 
 
 def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Every row divided by its norm; a row of zeros stays one."""
+    """Each row divided by its norm; rows of zeros stay so."""
     norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
     return (sparse.diags(inverse) @ matrix).tocsr()

@@ -1,4 +1,4 @@
-"""Trainer of the shared-entity score: chooses the one number that it has."""
+"""Trainer of the shared-entity score, which chooses its only parameter."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from recbole.trainer import TraditionalTrainer
 
 
 class SharedEntitiesTrainer(TraditionalTrainer):
-    """Validates every weight of the popularity, and keeps the best one."""
+    """Validates every popularity weight and keeps the best."""
 
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
-        """The result of the best weight, of equal ones the first."""
+        """Result of the best weight, the first of equal ones."""
         best = None
         for weight in self.model.popularity_weights:
             self.model.popularity_weight.fill_(weight)

@@ -1,1 +1,1 @@
-"""What every room may use: whole files, package data, settings of the process."""
+"""What every package may use: file access, package data, settings of the process."""

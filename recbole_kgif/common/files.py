@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes, and reading of JSON files."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from recbole_kgif.errors import UserError
 
 
 def write_atomic(path: Path, content: Union[bytes, str]) -> None:
-    """Write a file under another name beside it, then give it its own.
+    """Write a file under a temporary name in the same folder, then rename it.
 
     Args:
-        path: the file; replaced where it exists, and where it is a link, what that
-            leads to.
+        path: the file, replaced if it exists; the target if it is a link.
         content: bytes, or text to be encoded as UTF-8.
     """
     if isinstance(content, str):
@@ -33,7 +32,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object.
 
     Raises:
-        UserError: it cannot be read, or holds something else.
+        UserError: it cannot be read or holds no object.
     """
     try:
         value = json.loads(path.read_text("utf-8"))

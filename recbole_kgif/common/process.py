@@ -1,4 +1,4 @@
-"""How a process begins, before PyTorch is loaded, and how one of several ends."""
+"""Settings of a process before PyTorch is loaded, and the end of one of several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 from recbole_kgif.common.resources import PACKAGE_FOLDER
 from recbole_kgif.compat import silence_known_warnings
 
-# Rounds that a waiting thread of GNU's OpenMP spins before it sleeps.
+# Rounds for which a waiting thread of GNU's OpenMP spins before it sleeps.
 _SPIN_COUNT = "2000"
 
 # Parameters of mallopt in glibc's malloc.h, and the largest threshold it takes.
@@ -23,10 +23,9 @@ _LARGEST_INT = 2**31 - 1
 
 
 def prepare_process() -> None:
-    """Make an epoch of many small operations fast, and keep known warnings quiet.
+    """Make epochs of many small operations fast, and silence known warnings.
 
-    It serves every model alike, and changes no result. What the environment says goes
-    first.
+    No result of any model changes. Environment variables take precedence.
     """
     _let_waiting_threads_sleep()
     _take_huge_pages()
@@ -35,14 +34,14 @@ def prepare_process() -> None:
 
 
 def child_environment(n_processes: int) -> dict[str, str]:
-    """Environment of a process that is started to do a part of this one's work.
+    """Environment for a child process that does a part of this one's work.
 
     Args:
-        n_processes: how many work at a time.
+        n_processes: how many work at the same time.
 
     Returns:
-        This process's, with where the package lies and, unless it says otherwise, a
-        fair share of the cores for each.
+        This process's, with the package's folder on the path and, unless the number of
+        threads is set, an equal share of the cores.
     """
     environment = dict(os.environ)
     paths = [str(PACKAGE_FOLDER.parent), environment.get("PYTHONPATH", "")]
@@ -54,11 +53,10 @@ def child_environment(n_processes: int) -> dict[str, str]:
 
 
 def end_process(code: int) -> NoReturn:
-    """End this process, which has trained with others, without Python's clearing up.
+    """End this process, which has trained with others, without interpreter shutdown.
 
-    PyTorch's threads, which have sent tensors to the other processes, may want
-    Python's lock while the interpreter is being taken down; the process then hangs
-    for ever, with all its work done. What is still to be written is written first.
+    PyTorch's communication threads may request Python's lock during the shutdown, and
+    the process then hangs for ever with all its work done. Output is flushed first.
 
     Args:
         code: the exit code.
@@ -70,33 +68,33 @@ def end_process(code: int) -> NoReturn:
 
 
 def _let_waiting_threads_sleep() -> None:
-    """Have OpenMP's threads spin for microseconds, not for milliseconds.
+    """Let OpenMP's threads spin for microseconds instead of milliseconds.
 
-    GNU's OpenMP, which PyTorch brings along on Linux, lets threads spin while they wait
-    for each other. Where anything else runs on the same cores, the thousands of small
-    operations of an epoch then wait for time slices: beside four busy processes on two
-    cores an epoch was measured to take three times as long as with this setting, and
-    beside other training runs, which spin too, over ten times as long. Threads that
-    sleep at once (OMP_WAIT_POLICY=PASSIVE) are slow where nothing else runs.
+    The threads of GNU's OpenMP, which PyTorch uses on Linux, spin while they wait for
+    each other. On cores that are shared, the thousands of small operations of an epoch
+    then wait for time slices: with four busy processes on two cores an epoch was
+    measured to take three times as long as with this setting, and with other training
+    runs, which spin too, over ten times as long. Threads that sleep at once
+    (OMP_WAIT_POLICY=PASSIVE) are slow on idle cores.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
 
 
 def _take_huge_pages() -> None:
-    """Have PyTorch ask Linux for huge pages where a tensor fills several.
+    """Let PyTorch ask Linux for huge pages for large tensors.
 
-    What `_keep_freed_memory` cannot keep, blocks of 32 MiB and above, otherwise comes
-    anew page by page: filling one was measured to take five times as long.
+    Blocks of 32 MiB and above, which `_keep_freed_memory` cannot keep, are otherwise
+    allocated page by page: filling one was measured to take five times as long.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep the memory that a training step frees for the next step.
+    """Let glibc keep the memory that a training step frees for the next step.
 
-    It would otherwise return it to the system, which hands it out again page by page:
-    a sixth of an epoch's time was measured to go there.
+    Returning it to the system and allocating it again page by page was measured to take
+    a sixth of an epoch's time.
     """
     is_set = any(name.startswith("MALLOC_") for name in os.environ)
     if platform.libc_ver()[0] != "glibc" or is_set:

@@ -1,4 +1,4 @@
-"""Where the files lie that belong to the package but are not Python."""
+"""Paths of the files of the package that are not Python."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
-# In a checkout these folders lie beside the package, in an installed wheel inside it.
+# Such folders are next to the package in a checkout, inside it in a wheel.
 _ROOTS = (PACKAGE_FOLDER, PACKAGE_FOLDER.parent)
 
 
 def resource(relative_path: str) -> Path:
-    """Path of a file or folder such as ``properties/model/KGIF.yaml``.
+    """Path in this installation of a file such as ``properties/model/KGIF.yaml``.
 
     Args:
-        relative_path: path as in the checkout, with forward slashes.
-
-    Returns:
-        The path in this installation.
+        relative_path: path in the checkout, with forward slashes.
 
     Raises:
-        FileNotFoundError: the installation lacks it.
+        FileNotFoundError: it is missing from this installation.
     """
     for root in _ROOTS:
         path = root / relative_path

@@ -1,4 +1,4 @@
-"""The installation: versions, shims, devices, memory."""
+"""Diagnostics of the installation: versions, shims, devices, memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from recbole_kgif.compat.shim import installed_version
 from recbole_kgif.compat.without_ray import INSTALL_RECBOLE, NO_RAY_SINCE
 from recbole_kgif.doctor.findings import Finding, Level
 
 PACKAGE = "recbole-kgif"
 
-# Those that results depend on, named also where their ranges are unknown.
+# Packages that results depend on, listed even if their ranges are unknown.
 _NAMED_PACKAGES = ("recbole", "torch", "numpy", "pandas", "scipy")
 
 _GIBIBYTE = 2**30
@@ -30,7 +31,7 @@ _LEAST_DISK = _GIBIBYTE
 
 
 def examine_environment() -> list[Finding]:
-    """Everything about the installation that can be told without training."""
+    """Examine the installation, without training."""
     return [
         *examine_versions(),
         _guarded("devices", _devices),
@@ -42,7 +43,7 @@ def examine_environment() -> list[Finding]:
 
 
 def examine_versions() -> list[Finding]:
-    """Python and the needed packages, compared with the ranges that they need."""
+    """Compare Python and the required packages with the ranges that are needed."""
     try:
         own = metadata.metadata(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -51,10 +52,8 @@ def examine_versions() -> list[Finding]:
                 PACKAGE,
                 "not installed",
                 Level.NOTE,
-                "It runs from a checkout, so the ranges of the versions that it needs "
-                "are unknown.",
-                "For a comparison of the versions, run pip install -e . in the "
-                "checkout.",
+                "It runs from a checkout, so the version ranges are unknown.",
+                "To compare versions, run pip install -e . in the checkout.",
             ),
             Finding("Python", platform.python_version()),
             *needed_packages(_NAMED_PACKAGES, installed_version),
@@ -73,7 +72,7 @@ def examine_versions() -> list[Finding]:
 
 
 def _without_ray() -> list[Finding]:
-    """How RecBole is installed where it cannot have the ray that it requires."""
+    """RecBole and ray on a Python that has no ray which RecBole accepts."""
     if sys.version_info < NO_RAY_SINCE:
         return []
     findings = []
@@ -96,18 +95,10 @@ def _without_ray() -> list[Finding]:
     else:
         value = ray
     meaning = (
-        "RecBole 1.2.1 requires a version that has no build for this Python, and uses "
-        "it in objective_function alone; it is imported without it."
+        "RecBole 1.2.1 requires a version that has no build for this Python, but uses "
+        "it only in objective_function; RecBole is imported without it."
     )
     return [*findings, Finding("ray", value, meaning=meaning)]
-
-
-def installed_version(package: str) -> Optional[str]:
-    """Version of an installed package; None where it is missing."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def needed_packages(
@@ -116,11 +107,11 @@ def needed_packages(
     """Compare the versions of packages with ranges.
 
     Args:
-        requirements: as in a package's metadata; those of extras are left out.
-        version_of: version of a package, None where it is missing.
+        requirements: in the form of a package's metadata; extras are left out.
+        version_of: version of an installed package, None if it is missing.
 
     Returns:
-        A finding a package.
+        A finding per package.
     """
     needed = [Requirement(text) for text in requirements]
     return [
@@ -148,11 +139,11 @@ def _package(requirement: Requirement, version: Optional[str]) -> Finding:
 
 
 def _python(needed: str, classifiers: Iterable[str]) -> Finding:
-    """Compare this Python with the versions that are admitted, and those tested.
+    """Compare this Python with the supported and with the tested versions.
 
     Args:
-        needed: the range of the package's metadata.
-        classifiers: those of the metadata, which name each tested version.
+        needed: the range in the package's metadata.
+        classifiers: of the metadata, which name each tested version.
     """
     version = platform.python_version()
     tested = [
@@ -175,26 +166,26 @@ def _python(needed: str, classifiers: Iterable[str]) -> Finding:
             "Python",
             value,
             Level.WARNING,
-            "This version is newer than those that were tested.",
+            "This version is newer than the tested ones.",
             "If something fails, make an environment with a tested version.",
         )
     return Finding("Python", value)
 
 
 def _in_words(ranges: SpecifierSet) -> str:
-    """The range with its lower end first."""
+    """The range with its lower bound first."""
     return ", ".join(sorted(map(str, ranges), key=lambda text: text[0] != ">"))
 
 
 def _guarded(what: str, examine: Callable[[], Finding]) -> Finding:
-    """A finding that needs PyTorch or RecBole, or that they do not work."""
+    """A finding that needs PyTorch or RecBole, or their failure."""
     try:
         return examine()
     except Exception as error:
-        # Whatever it is, that it fails is the answer.
+        # Any failure is the finding.
         return Finding(
             what,
-            "cannot be told",
+            "unknown",
             Level.PROBLEM,
             f"{type(error).__name__}: {' '.join(str(error).split())}.",
             f"Install versions within the ranges of {PACKAGE}: pip install {PACKAGE}.",
@@ -211,7 +202,7 @@ def _devices() -> Finding:
     return Finding(
         "devices",
         f"CPU ({platform.processor() or platform.machine()})",
-        meaning="No GPU is seen; none is needed.",
+        meaning="No GPU was found; none is needed.",
         number=0,
     )
 
@@ -220,14 +211,14 @@ def _threads() -> Finding:
     import torch
 
     threads, cores = torch.get_num_threads(), _cores()
-    value = f"{threads} of PyTorch, {cores} cores to run on"
+    value = f"{threads} of PyTorch, {cores} cores available"
     if threads <= cores:
         return Finding("threads", value, number=threads)
     return Finding(
         "threads",
         value,
         Level.WARNING,
-        "More threads than cores wait for each other, so an epoch takes longer.",
+        "More threads than cores slow down training.",
         f"Set the environment variable OMP_NUM_THREADS={cores}.",
         threads,
     )
@@ -262,8 +253,8 @@ def _memory() -> Finding:
         "free memory",
         free,
         _LEAST_MEMORY,
-        "A run on a large graph may be ended by the system.",
-        "End other programs, or take a smaller embedding_size and train_batch_size.",
+        "The system may kill a run on a large graph.",
+        "Close other programs, or use a smaller embedding_size and train_batch_size.",
     )
 
 
@@ -272,8 +263,8 @@ def _disk(folder: Path) -> Finding:
         "free disk space",
         shutil.disk_usage(folder).free,
         _LEAST_DISK,
-        "Checkpoints and logs of runs may not fit.",
-        "Make room, or give --output a folder on another disk.",
+        "Checkpoints and logs may not fit.",
+        "Free some space, or choose a folder on another disk with --output.",
     )
 
 

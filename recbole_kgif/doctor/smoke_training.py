@@ -1,4 +1,4 @@
-"""Two steps of training on a graph made for it: whether all parts work together."""
+"""Two training steps on a tiny generated graph, to see that all parts work."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from recbole_kgif.doctor.findings import Finding, Level
 _NAME = "doctor"
 _USERS = 12
 _ITEMS = 10
-_PARTS = {"train": range(0, 5), "valid": range(5, 6), "test": range(6, 7)}
+# Of each user, the items of each split, as offsets.
+_SPLITS = {"train": range(0, 5), "valid": range(5, 6), "test": range(6, 7)}
 # All training interactions in one batch, so that an epoch is a step.
 _OPTIONS: dict[str, Any] = {
-    "benchmark_filename": list(_PARTS),
+    "benchmark_filename": list(_SPLITS),
     "epochs": 2,
     "train_batch_size": 2 * _USERS * _ITEMS,
     "embedding_size": 8,
@@ -37,7 +38,7 @@ def examine_training() -> Finding:
     try:
         losses = _train()
     except Exception as error:
-        # Whatever it is, that the training fails is the answer.
+        # Any failure is the finding.
         return Finding(
             _WHAT,
             "failed",
@@ -57,13 +58,13 @@ def examine_training() -> Finding:
         _WHAT,
         f"loss {losses}",
         Level.PROBLEM,
-        "The loss is no finite number.",
+        "The loss is not finite.",
         "Compare the versions above with those that are needed.",
     )
 
 
 def _train() -> list[float]:
-    """The parts of the loss of each step."""
+    """The losses of each step."""
     from recbole_kgif.training.experiment import run_experiment
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -78,18 +79,13 @@ def _train() -> list[float]:
 
 
 def _write_dataset(folder: Path) -> None:
-    """Users with neighbouring items, and items of neighbouring kinds."""
-    pairs = {
-        part: [
-            f"u{user}\ti{(user + place) % _ITEMS}"
-            for user in range(_USERS)
-            for place in places
-        ]
-        for part, places in _PARTS.items()
-    }
+    """Write a data set in RecBole's format, where similar users have common items."""
     contents = {
-        f"{part}.inter": ["user_id:token\titem_id:token", *lines]
-        for part, lines in pairs.items()
+        f"{split}.inter": [
+            "user_id:token\titem_id:token",
+            *(f"u{u}\ti{(u + o) % _ITEMS}" for u in range(_USERS) for o in offsets),
+        ]
+        for split, offsets in _SPLITS.items()
     }
     contents["link"] = [
         "item_id:token\tentity_id:token",
