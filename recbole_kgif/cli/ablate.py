@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from recbole_kgif.cli.arguments import ArgumentParser
@@ -25,9 +26,9 @@ def run(arguments: list[str]) -> int:
     planned = plan(namespace, rest, variants, asked=["KGIF"], models=list(models))
 
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.study.report import write_ablation
+    from recbole_kgif.report.report_files import write_ablation
 
-    return run_study(namespace, planned, write_ablation)
+    return run_study(namespace, planned, partial(write_ablation, variants=ABLATION))
 
 
 def _parser() -> ArgumentParser:

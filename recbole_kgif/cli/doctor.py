@@ -19,7 +19,7 @@ from recbole_kgif.options.settings import (
 )
 
 if TYPE_CHECKING:
-    from recbole_kgif.doctor.report import Examination
+    from recbole_kgif.doctor.examination import Examination
 
 _MODEL = "KGIF"
 
@@ -70,7 +70,7 @@ def _examine(
     prepare_process()
     from recbole_kgif.doctor.dataset_findings import examine_dataset
     from recbole_kgif.doctor.environment import examine_environment
-    from recbole_kgif.doctor.report import Examination, in_text, summary
+    from recbole_kgif.doctor.examination import Examination, in_text, summary
     from recbole_kgif.doctor.smoke_training import examine_training
 
     environment = [*examine_environment(), examine_training()]
@@ -87,15 +87,15 @@ def _examine(
 
 def _write(examination: Examination, output: Path) -> None:
     """Write the report into a folder, and print what was written."""
-    from recbole_kgif.doctor.report import PICTURE, in_json, in_markdown
+    from recbole_kgif.doctor.examination import FIGURE, in_json, in_markdown
 
     contents: dict[str, Any] = {}
     drawn = [dataset for dataset in examination.datasets if dataset.degrees]
     if drawn:
         from recbole_kgif.doctor.degree_figure import draw_degrees
 
-        contents = {f"{PICTURE}.{kind}": c for kind, c in draw_degrees(drawn).items()}
-    contents["doctor.md"] = in_markdown(examination, has_picture=bool(drawn))
+        contents = {f"{FIGURE}.{kind}": c for kind, c in draw_degrees(drawn).items()}
+    contents["doctor.md"] = in_markdown(examination, has_figure=bool(drawn))
     contents["doctor.json"] = in_json(examination)
     for name, content in contents.items():
         try:

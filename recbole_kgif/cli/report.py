@@ -24,14 +24,14 @@ def run(arguments: list[str]) -> int:
     output = namespace.output or folders[0]
 
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.report.report_files import write_report_of
+    from recbole_kgif.report.report_files import write_report_of, write_study
     from recbole_kgif.report.run_records import read_comparison
-    from recbole_kgif.study.report import write_study
+    from recbole_kgif.study.variants import ABLATION
 
     comparison = read_comparison(folders)
     written = write_report_of(comparison, output)
     if len(folders) == 1:
-        written += write_study(comparison, folders[0], output)
+        written += write_study(comparison, output, ABLATION)
     for path in written:
         print(path)
     if namespace.pack:

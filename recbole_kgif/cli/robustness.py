@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     planned = plan(namespace, rest, variants, asked=models, models=models)
 
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.study.report import write_robustness
+    from recbole_kgif.report.report_files import write_robustness
 
     return run_study(namespace, planned, write_robustness)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,15 +12,9 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from recbole_kgif.data.numbered import IntArray
 from recbole_kgif.doctor.dataset_findings import DatasetExamination
+from recbole_kgif.report.figures import SETTINGS, as_files
 
-_SETTINGS: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.dpi": 150,
-    "text.parse_math": False,  # a "$" in a name is a "$"
-    "svg.hashsalt": "recbole_kgif",  # equal data give equal files
-}
+
 # Kinds with the label of their degrees and a colour of Okabe and Ito's palette.
 _PANELS = {
     "users": ("interactions of a user", "#0072B2"),
@@ -41,7 +33,7 @@ def draw_degrees(datasets: Sequence[DatasetExamination]) -> dict[str, bytes]:
     Returns:
         The files' content by "png" and "svg".
     """
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context({**SETTINGS, "axes.grid": False}):
         rows = len(datasets)
         drawing = Figure(figsize=(9.3, 2.6 * rows), layout="constrained")
         panels = drawing.subplots(rows, len(_PANELS), squeeze=False)
@@ -51,7 +43,7 @@ def draw_degrees(datasets: Sequence[DatasetExamination]) -> dict[str, bytes]:
                 axes.set_xlabel(label)
                 axes.set_ylabel(f"number of {kind}")
                 axes.set_title(dataset.name, fontsize=9)
-        return {kind: _content(drawing, kind) for kind in ("png", "svg")}
+        return as_files(drawing)
 
 
 def _draw(axes: Axes, degrees: IntArray, colour: str) -> None:
@@ -79,10 +71,3 @@ def bin_edges(largest: int) -> IntArray:
     steps = int(np.ceil(decades * _BINS_A_DECADE)) + 1
     edges = np.unique(np.floor(10 ** (np.arange(steps + 1) / _BINS_A_DECADE)))
     return edges.astype(np.int64)
-
-
-def _content(drawing: Figure, kind: str) -> bytes:
-    buffer = io.BytesIO()
-    metadata = {"Date": None} if kind == "svg" else {}
-    drawing.savefig(buffer, format=kind, metadata=metadata)
-    return buffer.getvalue()

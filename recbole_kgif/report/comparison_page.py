@@ -1,386 +1,242 @@
-"""What a report says: the runs' records turned into sections of a document."""
+"""The report on a comparison: which model is best, by how much, and at what cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
-from recbole_kgif.compat import SHIMS
-from recbole_kgif.options.protocols import RECBOLE, in_words, protocol_of
-from recbole_kgif.report.document import (
-    Block,
-    Cell,
-    Document,
-    Mark,
-    Plot,
-    Section,
-    Table,
-)
-from recbole_kgif.report.figures import ACCURACY, COST, CURVES
-from recbole_kgif.report.known_issues import KNOWN_ISSUES
-from recbole_kgif.report.metric_names import cutoff, ordered, title
-from recbole_kgif.report.run_files import settings_of
-from recbole_kgif.report.run_records import Comparison, Run
-from recbole_kgif.report.statistics import (
-    DECIMALS,
-    LEVEL,
-    AgainstBest,
-    Figure,
-    against_best,
-    figure,
-    metric_figures,
-    ranks,
-    runs_by_model,
+import pandas as pd
+
+from recbole_kgif.options.protocols import RECBOLE
+from recbole_kgif.report.metric_names import by_cutoff, larger_is_better, title
+from recbole_kgif.report.provenance import provenance
+from recbole_kgif.report.rendering import Marked, Table
+from recbole_kgif.report.run_table import Comparison, Run
+from recbole_kgif.report.statistics import DECIMALS, LEVEL, fmean, paired_tests, ranks
+from recbole_kgif.report.table_texts import (
+    DAGGER,
+    MISSING,
+    differences_frame,
+    failures_table,
+    label_with_cutoff,
+    p_text,
+    rows_of,
+    seconds,
+    with_deviation,
 )
 
-# Named for every model, also where it takes RecBole's default.
-_SHOWN_FOR_ALL = ("learning_rate", "weight_decay", "train_batch_size")
-
-_MISSING = "-"
-_DAGGER = "\N{DAGGER}"
-_PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-
-Models = Mapping[str, Sequence[Run]]
-Tests = Mapping[str, Sequence[AgainstBest]]
-
-
-def main_metric(comparison: Comparison) -> str:
-    """The metric that training was stopped by, else the first one there is."""
-    wanted = str(comparison.runs[0].configuration.get("valid_metric", "")).lower()
-    metrics = ordered(key for run in comparison.runs for key in run.test)
-    return wanted if wanted in metrics else metrics[0]
+_COLUMNS = (
+    *("dataset", "split_hash", "protocol", "model", "metric", "mean"),
+    *("standard_deviation", "seeds", "rank", "best_model", "best_minus_this"),
+    *("p_value", "p_value_holm", "training_seconds_per_epoch", "peak_memory_bytes"),
+    *("parameters", "failure"),
+)
+_TEST = {
+    "difference": "best_minus_this",
+    "p_value": "p_value",
+    "adjusted": "p_value_holm",
+}
 
 
-def sorted_models(comparison: Comparison) -> dict[str, Sequence[Run]]:
-    """The runs of each model, the best model by the main metric first."""
-    models = runs_by_model(comparison)
-    metric = main_metric(comparison)
-    place = ranks(metric_figures(models, metric), metric)
-    last = len(models) + 1
-    names = sorted(models, key=lambda model: (place.get(model, last), model))
-    return {name: models[name] for name in names}
+class Lead(NamedTuple):
+    """The best model of a metric against the others.
 
-
-def build_document(comparison: Comparison) -> Document:
-    """Everything that a reader who was not there needs.
-
-    Args:
-        comparison: the runs.
-
-    Returns:
-        The report, without a format.
+    Attributes:
+        best: Its label; empty where no model has the metric.
+        tests: A paired test of best minus other for each other model with values by
+            user, the nearest first, as `statistics.paired_tests` gives them. Of several
+            best models the first by name is taken.
     """
-    models = sorted_models(comparison)
-    metrics = ordered(key for run in comparison.runs for key in run.test)
-    tests = {metric: against_best(models, metric) for metric in metrics}
-    return Document(
-        f"Comparison of recommenders on {comparison.dataset}",
-        [
-            _results(comparison, models, metrics, tests),
-            _significance(comparison, models, metrics, tests),
-            _cost(models),
-            _curves(comparison),
-            *provenance(comparison, models),
-        ],
+
+    best: str
+    tests: pd.DataFrame
+
+    def is_significant(self, metric: str, n_models: int) -> bool:
+        """Whether the best is better than every other: it may be first by name alone.
+
+        Args:
+            metric: the metric.
+            n_models: number of all models; those that cannot be tested count, too.
+        """
+        sign = 1 if larger_is_better(metric) else -1
+        is_better = self.tests["is_significant"] & (sign * self.tests["difference"] > 0)
+        return 0 < len(self.tests) == n_models - 1 and bool(is_better.all())
+
+
+def lead_of(comparison: Comparison, metric: str) -> Lead:
+    """Test the best model of a metric against every other one."""
+    place = ranks(comparison.over_seeds(metric)["mean"], metric)
+    order = sorted(place.index, key=lambda label: (place[label], label))
+    # In one order of the users, whatever that of the records is.
+    values = comparison.means_of_users(metric).sort_index()
+    tested = [label for label in order if label in values]
+    if not order or order[0] not in values:
+        return Lead(order[0] if order else "", paired_tests(pd.DataFrame()))
+    best = order[0]
+    return Lead(best, paired_tests(values[tested[1:]].rsub(values[best], axis=0)))
+
+
+def leads_of(comparison: Comparison) -> dict[str, Lead]:
+    """`lead_of` for each metric."""
+    return {metric: lead_of(comparison, metric) for metric in comparison.metrics}
+
+
+def labels_in_order(comparison: Comparison) -> list[str]:
+    """The labels of finished runs, the best by the main metric first."""
+    metric = comparison.main_metric
+    place = ranks(comparison.over_seeds(metric)["mean"], metric)
+    last = len(comparison.by_label) + 1
+    return sorted(comparison.by_label, key=lambda k: (place.get(k, last), k))
+
+
+def comparison_rows(comparison: Comparison, leads: Mapping[str, Lead]) -> pd.DataFrame:
+    """The values with all their digits: a row for each model and metric.
+
+    A run without a result is a row with its reason.
+    """
+    by_label = comparison.costs.groupby("label")
+    costs = by_label.agg(
+        training_seconds_per_epoch=("training_seconds_per_epoch", fmean),
+        peak_memory_bytes=("peak_memory_bytes", fmean),
+        parameters=("parameters", "first"),
     )
-
-
-def provenance(
-    comparison: Comparison, models: Models, all_runs: Optional[Comparison] = None
-) -> list[Section]:
-    """Where the figures of some models come from: data, protocol, settings, machine.
-
-    Args:
-        comparison: runs on the data as they are.
-        models: the same, by model.
-        all_runs: these and others on changed data; None where there are no others.
-    """
-    return [
-        _data(comparison),
-        _protocol(comparison),
-        _settings(models),
-        *_peculiarities(models),
-        _environment(all_runs or comparison),
+    frames = []
+    for metric, (best, tests) in leads.items():
+        rows = comparison.over_seeds(metric)
+        rows = rows.reindex([k for k in labels_in_order(comparison) if k in rows.index])
+        rows = rows.assign(metric=metric, rank=ranks(rows["mean"], metric)).join(costs)
+        rows.loc[tests.index, "best_model"] = best
+        rows = rows.join(tests[list(_TEST)].rename(columns=_TEST))
+        frames.append(rows.rename_axis("model").reset_index())
+    failures = [
+        {"model": failure.label, "failure": failure.in_words}
+        for failure in comparison.failures
     ]
+    return rows_of(comparison, frames, failures, _COLUMNS)
 
 
-# --- accuracy -----------------------------------------------------------------------
-
-
-def _results(
-    comparison: Comparison, models: Models, metrics: Sequence[str], tests: Tests
-) -> Section:
-    blocks: list[Block] = [_reading_aid(models, tests)]
-    for k in dict.fromkeys(cutoff(metric) for metric in metrics):
-        of_k = [metric for metric in metrics if cutoff(metric) == k]
-        blocks.append(_accuracy_table(comparison, models, of_k, tests, k))
-    if comparison.failures:
-        blocks.append(failures_table(comparison))
-    main = title(main_metric(comparison))
-    blocks.append(
-        Plot(
-            ACCURACY,
-            "Test accuracy of each model: mean over seeds, standard deviation as a "
-            f"bar, single seeds as small dots. Sorted by {main}.",
+def comparison_context(
+    comparison: Comparison, leads: Mapping[str, Lead]
+) -> dict[str, Any]:
+    """What the template ``comparison.j2`` asks for."""
+    labels = labels_in_order(comparison)
+    models = {label: comparison.by_label[label] for label in labels}
+    main = comparison.main_metric
+    tested = [metric for metric, lead in leads.items() if len(lead.tests)]
+    protocol = comparison.origin["protocol"]
+    return {
+        **comparison.origin,
+        "main": title(main),
+        "seed_counts": sorted({len(runs) for runs in models.values()}),
+        "n_models": len(models),
+        "decimals": DECIMALS,
+        "level": LEVEL,
+        "is_tested": bool(tested),
+        "other_protocol": None if protocol == RECBOLE else protocol,
+        "accuracy": [
+            (k, _accuracy_table(comparison, models, {m: leads[m] for m in metrics}, k))
+            for k, metrics in by_cutoff(comparison.metrics)
+        ],
+        "failures": failures_table(comparison.failures),
+        "n_users": leads[tested[0]].tests["users"].iloc[0] if tested else 0,
+        "best": leads[main].best,
+        "differences": Table(
+            "significance", differences_frame("Against", leads[main].tests)
         )
-    )
-    return Section("Results", blocks)
-
-
-def _reading_aid(models: Models, tests: Tests) -> str:
-    counts = sorted({len(runs) for runs in models.values()})
-    if counts == [1]:
-        spread = (
-            "Every model was run with one seed only, so no deviation over seeds can be "
-            "given: differences of the size of chance in training cannot be told apart."
-        )
-    elif counts[0] == 1:
-        spread = (
-            f"Figures are means over seeds {_PLUS_MINUS} sample standard deviation; "
-            "models with one seed have none."
-        )
-    else:
-        spread = (
-            f"Figures are means over seeds {_PLUS_MINUS} sample standard deviation."
-        )
-    sentences = ["Test results, means over users.", spread]
-    if len(models) > 1:
-        sentences.append(
-            "The best figure of a column is bold, the second underlined; figures that "
-            f"agree in {DECIMALS} decimals count as equal."
-        )
-        if any(tests.values()):
-            sentences.append(
-                f"{_DAGGER}: significantly better than every other model (see the "
-                "next section)."
-            )
-    return " ".join(sentences)
+        if main in tested
+        else None,
+        "p_values": [
+            _p_value_table(labels, {m: leads[m] for m in metrics}, k)
+            for k, metrics in by_cutoff(tested)
+        ],
+        "cost": Table("cost", _cost_frame(comparison, labels)),
+        **_caveats([run for runs in models.values() for run in runs]),
+        "validation_metric": title(comparison.runs[0].validation_metric),
+        **provenance(comparison, models),
+    }
 
 
 def _accuracy_table(
     comparison: Comparison,
-    models: Models,
-    metrics: Sequence[str],
-    tests: Tests,
-    k: int | None,
+    models: Mapping[str, Sequence[Run]],
+    leads: Mapping[str, Lead],
+    k: Optional[int],
 ) -> Table:
-    columns = {
-        metric: _marked_column(models, metric, tests[metric]) for metric in metrics
-    }
-    rows = [
-        [
-            Cell(model),
-            Cell(seeds_text(comparison, model, len(runs))),
-            *(columns[metric].get(model, Cell(_MISSING)) for metric in metrics),
-        ]
-        for model, runs in models.items()
-    ]
-    lost = dict.fromkeys(f.model for f in comparison.failures if f.model not in models)
-    rows += [
-        [
-            Cell(model),
-            Cell(seeds_text(comparison, model, 0)),
-            *[Cell("failed")] * len(metrics),
-        ]
-        for model in lost
-    ]
-    where = "without a cutoff" if k is None else f"at {k}"
-    protocol = protocol_of(comparison.runs[0].record)
-    if protocol != RECBOLE:
-        where += f", by the protocol {protocol}"
-    return Table(
-        "accuracy" if k is None else f"accuracy-{k}",
-        f"Test accuracy {where}.",
-        ["Model", "Seeds", *(title(metric) for metric in metrics)],
-        rows,
+    lost = [failure.label for failure in comparison.failures]
+    labels = list(dict.fromkeys([*models, *lost]))
+    frame = pd.DataFrame(
+        {
+            "Model": labels,
+            "Seeds": [comparison.runs_finished(label) for label in labels],
+        },
+        index=labels,
     )
-
-
-def seeds_text(comparison: Comparison, model: str, finished: int) -> str:
-    """How many runs of a model finished, and of how many where some failed."""
-    failed = sum(failure.model == model for failure in comparison.failures)
-    return f"{finished} of {finished + failed}" if failed else str(finished)
+    for metric, lead in leads.items():
+        cells = _marked_column(comparison, metric, lead, len(models)).reindex(labels)
+        frame[title(metric)] = cells.where(cells.notna(), MISSING)
+    frame.loc[~frame.index.isin(models), [title(metric) for metric in leads]] = "failed"
+    return Table(label_with_cutoff("accuracy", k), frame)
 
 
 def _marked_column(
-    models: Models, metric: str, tests: Sequence[AgainstBest]
-) -> dict[str, Cell]:
-    figures = metric_figures(models, metric)
-    place = ranks(figures, metric)
+    comparison: Comparison, metric: str, lead: Lead, n_models: int
+) -> pd.Series[Any]:
+    figures = comparison.over_seeds(metric)
+    texts = with_deviation(figures)
     # Only a test against every other model lets one say "better than every other".
-    leads = len(tests) == len(models) - 1 and all(t.is_lead(metric) for t in tests)
-    cells = {}
-    for model, value in figures.items():
-        mark = Mark.NONE
-        if len(figures) > 1:
-            mark = {1: Mark.BEST, 2: Mark.SECOND}.get(place[model], Mark.NONE)
-        dagger = _DAGGER if leads and tests and model == tests[0].best else ""
-        cells[model] = Cell(with_deviation(value) + dagger, mark)
-    return cells
-
-
-def with_deviation(value: Figure, decimals: int = DECIMALS) -> str:
-    """A figure as it stands in a table."""
-    text = f"{value.mean:.{decimals}f}"
-    if value.deviation is None:
-        return text
-    return f"{text} {_PLUS_MINUS} {value.deviation:.{decimals}f}"
-
-
-def failures_table(comparison: Comparison) -> Table:
-    """The failed runs with their reasons."""
-    return Table(
-        "failures",
-        "Failed runs, which no figure above includes.",
-        ["Model", "Seed", "Reason"],
-        [
-            [Cell(f.model), Cell(str(f.seed)), Cell(f.reason)]
-            for f in comparison.failures
-        ],
-        frozenset({2}),
-    )
-
-
-# --- significance -------------------------------------------------------------------
-
-
-def _significance(
-    comparison: Comparison, models: Models, metrics: Sequence[str], tests: Tests
-) -> Section:
-    name = "Significance"
-    if len(models) == 1:
-        return Section(name, ["There is one model only, so nothing is tested."])
-    tested = [metric for metric in metrics if tests[metric]]
-    if not tested:
-        return Section(
-            name, ["The records hold no values of single users, so nothing is tested."]
-        )
-    metric = main_metric(comparison)
-    users = tests[tested[0]][0].test.users
-    text = (
-        "For each metric the best model is tested against each other one by Student's "
-        f"paired t-test over the {users:,} test users, two-sided; a user's value is "
-        "the mean over the model's seeds. The t-test is taken because it asks about "
-        "the difference of means, which is what the tables show; Wilcoxon's test would "
-        "leave out the users for whom both models are equal, often most of them. "
-        "Holm's correction over all tests of one metric keeps the chance of any false "
-        f"alarm among them below {LEVEL:g}. The test tells whether other users of the "
-        "same kind would show the difference; how far training by another seed moves a "
-        "figure is told by its deviation. Which model is best was seen on the same "
-        "test set, so take a value just below the level with caution."
-    )
-    blocks: list[Block] = [text]
-    if tests[metric]:
-        blocks.append(_difference_table(metric, tests[metric]))
-    for k in dict.fromkeys(cutoff(metric) for metric in tested):
-        of_k = [metric for metric in tested if cutoff(metric) == k]
-        blocks.append(_p_value_table(models, of_k, tests, k))
-    return Section(name, blocks)
-
-
-def _difference_table(metric: str, tests: Sequence[AgainstBest]) -> Table:
-    return Table(
-        "significance",
-        f"{title(metric)}: {tests[0].best}, the best, against each other model. "
-        "Difference of means over users with its 95% confidence interval.",
-        ["Against", "Difference", "95% from", "to", "p", "p (Holm)", "Significant"],
-        [
-            [
-                Cell(item.other),
-                Cell(f"{item.test.difference:+.{DECIMALS}f}"),
-                Cell(f"{item.test.low:+.{DECIMALS}f}"),
-                Cell(f"{item.test.high:+.{DECIMALS}f}"),
-                Cell(p_text(item.test.p_value)),
-                Cell(p_text(item.adjusted)),
-                Cell("yes" if item.is_significant else "no"),
-            ]
-            for item in tests
-        ],
-    )
+    if lead.is_significant(metric, n_models):
+        texts[lead.best] += DAGGER
+    marks = {1: "best", 2: "second"} if len(figures) > 1 else {}
+    places = ranks(figures["mean"], metric)
+    cells = [
+        Marked(text, marks[place]) if place in marks else text
+        for text, place in zip(texts, places)
+    ]
+    return pd.Series(cells, texts.index, dtype=object)
 
 
 def _p_value_table(
-    models: Models, metrics: Sequence[str], tests: Tests, k: int | None
+    labels: Sequence[str], leads: Mapping[str, Lead], k: Optional[int]
 ) -> Table:
-    by_metric = {
-        metric: {item.other: p_text(item.adjusted) for item in tests[metric]}
-        for metric in metrics
-    }
-    for metric in metrics:
-        by_metric[metric][tests[metric][0].best] = "best"
-    return Table(
-        "p-values" if k is None else f"p-values-{k}",
-        "p-values after Holm's correction, of the best model of each metric against "
-        f"the others; below {LEVEL:g} is significant.",
-        ["Model", *(title(metric) for metric in metrics)],
-        [
-            [Cell(model), *(Cell(by_metric[m].get(model, _MISSING)) for m in metrics)]
-            for model in models
-        ],
-    )
-
-
-def p_text(p_value: float) -> str:
-    """A p-value as it stands in a table."""
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+    frame = pd.DataFrame({"Model": list(labels)}, index=list(labels))
+    for metric, lead in leads.items():
+        texts = {**lead.tests["adjusted"].map(p_text), lead.best: "best"}
+        frame[title(metric)] = [texts.get(label, MISSING) for label in labels]
+    return Table(label_with_cutoff("p-values", k), frame)
 
 
 # --- cost ---------------------------------------------------------------------------
 
 
-def _cost(models: Models) -> Section:
-    rows = []
-    for model, runs in models.items():
-        rows.append(
-            [
-                Cell(model),
-                Cell(_seconds(runs, "training_seconds_per_epoch")),
-                Cell(_seconds(runs, "validation_seconds_per_epoch")),
-                Cell(_mean(len(run.record["epochs"]) for run in runs)),
-                Cell(_mean(run.record["best_epoch"] + 1 for run in runs)),
-                Cell(_mean((training_seconds(run) for run in runs), 1)),
-                Cell(_mean(run.record["peak_memory_bytes"] / 2**20 for run in runs)),
-                Cell(f"{runs[0].record['parameters']:,}"),
-            ]
-        )
-    table = Table(
-        "cost",
-        "Time, memory and size: means over seeds. The time of an epoch is the median "
-        "of a run's epochs. Peak memory is that of the whole process on a CPU, and "
-        "that of the tensors on a GPU.",
-        [
-            *("Model", "Training s/epoch", "Validation s/epoch", "Epochs"),
-            *("Best epoch", "Training s", "Peak MiB", "Parameters"),
-        ],
-        rows,
+def _cost_frame(comparison: Comparison, labels: Sequence[str]) -> pd.DataFrame:
+    def mean(name: str, decimals: int = 0, unit: int = 1) -> pd.Series[str]:
+        means = (comparison.costs[name] / unit).groupby(comparison.costs["label"])
+        return means.agg(fmean).map(lambda value: f"{value:,.{decimals}f}")
+
+    frame = pd.DataFrame(
+        {
+            "Training s/epoch": seconds(comparison, "training_seconds_per_epoch"),
+            "Validation s/epoch": seconds(comparison, "validation_seconds_per_epoch"),
+            "Epochs": mean("epochs"),
+            "Best epoch": mean("best_epoch"),
+            "Training s": mean("training_seconds", 1),
+            "Peak MiB": mean("peak_memory_bytes", unit=2**20),
+            "Parameters": comparison.costs.groupby("label")["parameters"].first(),
+        }
     )
-    blocks: list[Block] = [table]
-    runs = [run for runs in models.values() for run in runs]
-    if len({(r.record["device"], r.record["threads"]) for r in runs}) > 1:
-        blocks.append(
-            "The runs were made on different devices or with different numbers of "
-            "threads (see Environment), so their times cannot be compared."
-        )
-    shared = sorted({int(run.record.get("jobs", 1)) for run in runs})
-    if shared != [1]:
-        told = " or ".join(map(str, shared))
-        blocks.append(
-            f"{told} runs shared the machine at a time, which lengthens their times."
-        )
-    cut_short = [run.name for run in runs if _reached_the_limit(run)]
-    if cut_short:
-        blocks.append(
-            "Still improving when the epochs ran out, so that more epochs may do "
-            f"better: {', '.join(cut_short)}."
-        )
-    blocks.append(
-        Plot(
-            COST,
-            "Accuracy against training time per epoch (logarithmic): the upper left is "
-            "best. Mean over seeds, standard deviation as a bar.",
-        )
-    )
-    return Section("Cost", blocks)
+    frame["Parameters"] = frame["Parameters"].map("{:,}".format)
+    return frame.loc[labels].rename_axis("Model").reset_index()
+
+
+def _caveats(runs: Sequence[Run]) -> dict[str, Any]:
+    """What makes times or accuracies of runs hard to compare."""
+    machines = {(run.record["device"], run.record["threads"]) for run in runs}
+    jobs = sorted({int(run.record.get("jobs", 1)) for run in runs})
+    return {
+        "are_machines_mixed": len(machines) > 1,
+        "at_a_time": "" if jobs == [1] else " or ".join(map(str, jobs)),
+        "cut_short": [run.name for run in runs if _reached_the_limit(run)],
+    }
 
 
 def _reached_the_limit(run: Run) -> bool:
@@ -390,302 +246,4 @@ def _reached_the_limit(run: Run) -> bool:
         return False
     eval_step = min(run.configuration.get("eval_step") or 1, limit)
     last_validated = limit // eval_step * eval_step
-    return run.record["best_epoch"] + 1 >= last_validated
-
-
-def training_seconds(run: Run) -> float:
-    """Seconds of training, validation left out."""
-    return float(sum(epoch["training_seconds"] for epoch in run.record["epochs"]))
-
-
-def _seconds(runs: Sequence[Run], name: str) -> str:
-    return with_deviation(figure([run.record[name] for run in runs]), 2)
-
-
-def _mean(values: Iterable[float], decimals: int = 0) -> str:
-    return f"{figure(list(values)).mean:,.{decimals}f}"
-
-
-def _curves(comparison: Comparison) -> Section:
-    metric = title(
-        str(comparison.runs[0].configuration.get("valid_metric", "")).lower()
-    )
-    return Section(
-        "Learning curves",
-        [
-            Plot(
-                CURVES,
-                f"{metric} on the validation part, by epoch and by seconds of training "
-                "(validation left out), one line a seed. A marker shows the epoch "
-                "whose parameters were tested.",
-            )
-        ],
-    )
-
-
-# --- what was done ------------------------------------------------------------------
-
-
-def _data(comparison: Comparison) -> Section:
-    kinds: dict[tuple[tuple[str, int], ...], list[str]] = {}
-    for run in comparison.runs:
-        names = kinds.setdefault(tuple(run.record["data"].items()), [])
-        if run.model not in names:
-            names.append(run.model)
-    counts = [dict(kind) for kind in kinds]
-    rows = [
-        [
-            Cell(name.replace("_", " ").capitalize()),
-            *(Cell(f"{c[name]:,}" if name in c else _MISSING) for c in counts),
-        ]
-        for name in dict.fromkeys(name for kind in counts for name in kind)
-    ]
-    density = [_density(kind) for kind in counts]
-    rows.append([Cell("Density"), *(Cell(text) for text in density)])
-    heads = (
-        ["Count"]
-        if len(counts) == 1
-        else [f"As loaded for {', '.join(names)}" for names in kinds.values()]
-    )
-    return Section(
-        "Data",
-        [
-            Table(
-                "data",
-                f"The data set {comparison.dataset} as the models see it. Density is "
-                "the share of user-item pairs with an interaction.",
-                ["", *heads],
-                rows,
-            )
-        ],
-    )
-
-
-def _density(counts: Mapping[str, int]) -> str:
-    interactions = sum(
-        n for name, n in counts.items() if name.endswith("_interactions")
-    )
-    cells = counts.get("users", 0) * counts.get("items", 0)
-    return f"{interactions / cells:.3%}" if cells else _MISSING
-
-
-def _protocol(comparison: Comparison) -> Section:
-    run = comparison.runs[0]
-    options = run.configuration
-    arguments = options.get("eval_args") or {}
-    paragraphs = [
-        in_words(protocol_of(run.record)),
-        _split_in_words(run, arguments)
-        + " All runs have the split "
-        + f"{run.record['split_hash']} (SHA-256 over the pairs of each part).",
-        _ranking_in_words(arguments),
-        _training_in_words(comparison, options),
-    ]
-    if all(run.record.get("linked_items_only") for run in comparison.runs):
-        paragraphs.append(
-            "Models that know no knowledge graph were given the very interactions that "
-            "the knowledge-aware ones get: those of items with an entity."
-        )
-    return Section("Protocol", paragraphs)
-
-
-def _split_in_words(run: Run, arguments: Mapping[str, Any]) -> str:
-    if run.configuration.get("benchmark_filename"):
-        return (
-            "The data set comes split: its own files give the training, validation and "
-            "test interactions."
-        )
-    split = arguments.get("split") or {}
-    by_user = arguments.get("group_by") == "user"
-    whose = "each user's interactions" if by_user else "all interactions"
-    order = (
-        f"in random order (seed {run.record.get('split_seed', run.seed)})"
-        if arguments.get("order") == "RO"
-        else "in the order of time"
-    )
-    if "RS" in split:
-        shares = " / ".join(f"{share:g}" for share in split["RS"])
-        return (
-            f"The interactions are split into training, validation and test parts by "
-            f"{shares} of {whose}, {order}."
-        )
-    return f"The interactions are split by RecBole's {split} of {whose}, {order}."
-
-
-def _ranking_in_words(arguments: Mapping[str, Any]) -> str:
-    mode = arguments.get("mode")
-    modes = set(mode.values()) if isinstance(mode, dict) else {mode}
-    if modes == {"full"}:
-        return (
-            "For each user of the test part all items are ranked but those that the "
-            "user has in the training or validation part. The metrics are RecBole's, "
-            "as means over users."
-        )
-    names = ", ".join(sorted(map(str, modes)))
-    return (
-        f"Items are ranked in RecBole's mode {names}, so among sampled candidates; the "
-        "metrics are RecBole's, as means over users."
-    )
-
-
-def _training_in_words(comparison: Comparison, options: Mapping[str, Any]) -> str:
-    seeds = sorted({run.seed for run in comparison.runs})
-    budgets = sorted({run.configuration.get("epochs") or 0 for run in comparison.runs})
-    return (
-        f"Every model is trained for at most {' or '.join(map(str, budgets))} epochs "
-        f"and validated after {_every(options.get('eval_step', 1))}; training stops "
-        f"once {options.get('valid_metric')} has not improved in more than "
-        f"{options.get('stopping_step')} validations in a row. The parameters of the "
-        "best validation are tested, once. The test part is used for nothing else. "
-        f"Seeds of initialisation, order and sampling: {', '.join(map(str, seeds))}."
-    )
-
-
-def _every(step: int) -> str:
-    return "every epoch" if step == 1 else f"every {step} epochs"
-
-
-# --- settings -----------------------------------------------------------------------
-
-
-def _settings(models: Models) -> Section:
-    requests = {
-        model: runs[0].record["request"]
-        for model, runs in models.items()
-        if "request" in runs[0].record
-    }
-    unknown = [model for model in models if model not in requests]
-    blocks: list[Block] = []
-    if requests:
-        common, own = _divided_settings(requests)
-        blocks.append(
-            Table(
-                "model-settings",
-                "Settings of each model: all that it has defaults of its own for, how "
-                "it learns, and what else was changed for it. A changed value stands "
-                "with its default in brackets.",
-                ["Model", "Settings"],
-                [
-                    [Cell(m), Cell("; ".join(texts) or _MISSING)]
-                    for m, texts in own.items()
-                ],
-                frozenset({1}),
-            )
-        )
-        blocks.append(
-            Table(
-                "common-settings",
-                "Settings common to all models that differ from RecBole's defaults.",
-                ["Setting", "Value", "Default"],
-                [[Cell(k), Cell(_value(v)), Cell(_value(d))] for k, v, d in common],
-                frozenset({1, 2}),
-            )
-        )
-    if unknown:
-        blocks.append(
-            f"The records of {', '.join(unknown)} do not tell defaults; their "
-            "configuration stands in the records."
-        )
-    return Section("Settings", blocks)
-
-
-def _divided_settings(
-    requests: Mapping[str, Mapping[str, Any]],
-) -> tuple[list[tuple[str, Any, Any]], dict[str, list[str]]]:
-    """Changed settings that all models share, and those of each model."""
-    changed = {model: _changed(request) for model, request in requests.items()}
-    first = next(iter(changed.values()))
-    owned = {name for request in requests.values() for name in request["model_options"]}
-    common = {
-        name: pair
-        for name, pair in first.items()
-        if name not in owned and all(c.get(name) == pair for c in changed.values())
-    }
-    own = {}
-    for model, request in requests.items():
-        settings = settings_of(request)
-        names = dict.fromkeys(
-            [*request["model_options"], *_SHOWN_FOR_ALL, *changed[model]]
-        )
-        own[model] = [
-            f"{name}={_value(settings[name])}"
-            + (
-                f" (default {_value(changed[model][name][1])})"
-                if name in changed[model]
-                else ""
-            )
-            for name in names
-            if name not in common and name in settings
-        ]
-    return [(name, *pair) for name, pair in sorted(common.items())], own
-
-
-def _changed(request: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Value and default of each option that was given another value."""
-    settings, defaults = settings_of(request), request["defaults"]
-    return {
-        name: (settings[name], defaults.get(name))
-        for name in request["options"]
-        if name in settings and settings[name] != defaults.get(name)
-    }
-
-
-def _peculiarities(models: Models) -> list[Section]:
-    known = [model for model in models if model in KNOWN_ISSUES]
-    if not known:
-        return []
-    table = Table(
-        "peculiarities",
-        "What RecBole's own code does in these models, which run as it ships them.",
-        ["Model", "Peculiarities"],
-        [[Cell(model), Cell("; ".join(KNOWN_ISSUES[model]))] for model in known],
-        frozenset({1}),
-    )
-    return [Section("Left as RecBole has it", [table])]
-
-
-def _value(value: Any) -> str:
-    return "none" if value is None else str(value)
-
-
-def _environment(comparison: Comparison) -> Section:
-    facts: dict[str, dict[str, None]] = {}
-    shims: dict[str, None] = {}
-    for run in comparison.runs:
-        record = run.record
-        found = {
-            "Device": record["device"],
-            "Threads of a run": str(record["threads"]),
-            "Runs at a time": str(record.get("jobs", 1)),
-            **{f"Version of {name}": v for name, v in record["versions"].items()},
-        }
-        for name, value in found.items():
-            facts.setdefault(name, {})[value] = None
-        shims.update(dict.fromkeys(record["shims"]))
-    table = Table(
-        "environment",
-        "Where the runs were made; several values mean that the runs differ.",
-        ["", "Value"],
-        [[Cell(name), Cell(", ".join(values))] for name, values in facts.items()],
-        frozenset({1}),
-    )
-    started = sorted(str(run.record.get("started", "")) for run in comparison.runs)
-    text = f"{len(comparison.runs)} runs"
-    if started[0]:
-        text += f", begun between {started[0]} and {started[-1]}"
-    blocks: list[Block] = [text + ".", table]
-    if shims:
-        reasons = {shim.name: shim.reason for shim in SHIMS}
-        blocks.append(
-            Table(
-                "shims",
-                "Repairs of RecBole in force, which let it run beside today's "
-                "libraries.",
-                ["Repair", "Reason"],
-                [[Cell(name), Cell(reasons.get(name, _MISSING))] for name in shims],
-                frozenset({1}),
-            )
-        )
-    else:
-        blocks.append("No repairs of RecBole were in force.")
-    return Section("Environment", blocks)
+    return bool(run.record["best_epoch"] + 1 >= last_validated)

@@ -1,9 +1,10 @@
-"""The plots of a report, as PNG and SVG."""
+"""The figures of reports, as PNG and SVG."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from recbole_kgif.report.metric_names import cutoff, ordered, title
-from recbole_kgif.report.run_records import Run
-from recbole_kgif.report.statistics import figure, metric_figures
+from recbole_kgif.report.metric_names import cutoff, title
+from recbole_kgif.report.robustness_page import Robustness
+from recbole_kgif.report.run_table import Comparison, Condition, Run
+from recbole_kgif.report.statistics import fmean
 
 ACCURACY = "accuracy"
 COST = "accuracy-against-time"
 CURVES = "learning-curves"
+ROBUSTNESS = "robustness"
 
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -41,41 +44,43 @@ _ROW_GAP_INCHES = 0.09
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
+    """The look of a model: colour, marker and line."""
+
     colour: str
     marker: str
     line: str
 
 
-def draw_plots(
-    models: Mapping[str, Sequence[Run]], main_metric: str
+def draw_comparison(
+    comparison: Comparison, labels: Sequence[str]
 ) -> dict[str, dict[str, bytes]]:
-    """Draw every plot of a report.
+    """Draw every figure of a comparison.
 
     Args:
-        models: the runs of each model, in the order of display.
-        main_metric: the metric that models are sorted and selected by.
+        comparison: the runs.
+        labels: those of the runs, in the order of display.
 
     Returns:
-        For each plot's name its files' content, by "png" and "svg".
+        For each figure's name its files' content, by "png" and "svg".
     """
     with matplotlib.rc_context(SETTINGS):
-        styles = styles_of(models)
+        styles = styles_of(labels)
         return {
-            ACCURACY: as_files(_accuracy(models, main_metric, styles)),
-            COST: as_files(_cost(models, main_metric, styles)),
-            CURVES: as_files(_curves(models, styles)),
+            ACCURACY: as_files(_accuracy(comparison, labels, styles)),
+            COST: as_files(_cost(comparison, labels, styles)),
+            CURVES: as_files(_curves(comparison, labels, styles)),
         }
 
 
-def styles_of(models: Iterable[str]) -> dict[str, _Style]:
-    """A look for each model, by name, so that it is alike in all plots.
+def styles_of(models: Iterable[str]) -> dict[str, Style]:
+    """A look for each model, by name, so that it is alike in all figures.
 
     Colour, marker and line change with different periods, so that no two of the first
     147 look alike.
     """
     return {
-        model: _Style(
+        model: Style(
             _COLOURS[place % len(_COLOURS)],
             _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)],
             _LINES[place // len(_COLOURS) % len(_LINES)],
@@ -97,86 +102,99 @@ def as_files(drawing: Figure) -> dict[str, bytes]:
 
 
 def _accuracy(
-    models: Mapping[str, Sequence[Run]], main_metric: str, styles: Mapping[str, _Style]
+    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
 ) -> Figure:
-    metrics = _shown_metrics(models, main_metric)
+    metrics = _shown_metrics(comparison)
     columns = min(_PANELS_A_ROW, len(metrics))
     rows = -(-len(metrics) // columns)
-    height = 0.8 + 0.28 * len(models)
+    height = 0.8 + 0.28 * len(labels)
     drawing = Figure(
         figsize=(3.1 * columns, max(1.7, height) * rows),
         layout=ConstrainedLayoutEngine(h_pad=_ROW_GAP_INCHES),
     )
     panels = drawing.subplots(rows, columns, squeeze=False, sharey=True)
-    names = list(models)
     for panel, metric in itertools.zip_longest(panels.flat, metrics):
         if metric is None:
             panel.set_visible(False)
             continue
-        figures = metric_figures(models, metric)
-        for place, model in enumerate(names):
-            if model not in figures:
-                continue
-            value, colour = figures[model], styles[model].colour
-            panel.plot(
-                value.values,
-                [place + 0.28] * len(value.values),
-                linestyle="none",
-                marker="o",
-                markersize=3,
-                markeredgewidth=0,
-                color=colour,
-                alpha=0.45,
-            )
-            panel.errorbar(
-                value.mean,
-                place,
-                xerr=value.deviation,
-                marker=styles[model].marker,
-                markersize=6,
-                capsize=3,
-                color=colour,
-            )
+        _draw_accuracy(panel, comparison, labels, metric, styles)
         panel.set_title(title(metric), fontsize=9)
         panel.tick_params(labelleft=True)
-        panel.set_yticks(range(len(names)), names)
-        panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.set_yticks(range(len(labels)), labels)
+        panel.set_ylim(len(labels) - 0.5, -0.5)
         panel.locator_params(axis="x", nbins=4)
     return drawing
 
 
-def _shown_metrics(models: Mapping[str, Sequence[Run]], main_metric: str) -> list[str]:
+def _draw_accuracy(
+    panel: Axes,
+    comparison: Comparison,
+    labels: Sequence[str],
+    metric: str,
+    styles: Mapping[str, Style],
+) -> None:
+    means = comparison.over_seeds(metric).to_dict("index")
+    for place, label in enumerate(labels):
+        if label not in means:
+            continue
+        values = [run.test[metric] for run in comparison.by_label[label]]
+        panel.plot(
+            values,
+            [place + 0.28] * len(values),
+            linestyle="none",
+            marker="o",
+            markersize=3,
+            markeredgewidth=0,
+            color=styles[label].colour,
+            alpha=0.45,
+        )
+        panel.errorbar(
+            means[label]["mean"],
+            place,
+            xerr=_bar(means[label]["deviation"]),
+            marker=styles[label].marker,
+            markersize=6,
+            capsize=3,
+            color=styles[label].colour,
+        )
+
+
+def _bar(deviation: float) -> float | None:
+    return None if math.isnan(deviation) else deviation
+
+
+def _shown_metrics(comparison: Comparison) -> list[str]:
     """The metrics at the main one's cutoff, the main one first."""
-    every = ordered(key for runs in models.values() for run in runs for key in run.test)
-    same = [metric for metric in every if cutoff(metric) == cutoff(main_metric)]
-    return sorted(same, key=lambda metric: metric != main_metric)
+    main = comparison.main_metric
+    same = [metric for metric in comparison.metrics if cutoff(metric) == cutoff(main)]
+    return sorted(same, key=lambda metric: metric != main)
 
 
 def _cost(
-    models: Mapping[str, Sequence[Run]], metric: str, styles: Mapping[str, _Style]
+    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
 ) -> Figure:
     drawing = Figure(figsize=(6.8, 3.8), layout="constrained")
     axes = drawing.subplots()
-    figures = metric_figures(models, metric)
-    for model, value in figures.items():
-        seconds = figure(
-            [run.record["training_seconds_per_epoch"] for run in models[model]]
-        )
+    means = comparison.over_seeds(comparison.main_metric).to_dict("index")
+    costs = comparison.costs.groupby("label")["training_seconds_per_epoch"].agg(fmean)
+    for label in labels:
+        if label not in means:
+            continue
         axes.errorbar(
-            seconds.mean,
-            value.mean,
-            yerr=value.deviation,
+            costs[label],
+            means[label]["mean"],
+            yerr=_bar(means[label]["deviation"]),
             linestyle="none",
-            marker=styles[model].marker,
+            marker=styles[label].marker,
             markersize=7,
             capsize=3,
-            color=styles[model].colour,
-            label=model,
+            color=styles[label].colour,
+            label=label,
         )
     axes.set_xscale("log")
     _plain_seconds(axes)
     axes.set_xlabel("training seconds per epoch (logarithmic)")
-    axes.set_ylabel(f"test {title(metric)}")
+    axes.set_ylabel(f"test {title(comparison.main_metric)}")
     drawing.legend(loc="outside right upper", frameon=False)
     return drawing
 
@@ -194,21 +212,21 @@ def _plain_seconds(axes: Axes) -> None:
 
 
 def _curves(
-    models: Mapping[str, Sequence[Run]], styles: Mapping[str, _Style]
+    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
 ) -> Figure:
     drawing = Figure(figsize=(9.3, 3.6), layout="constrained")
     by_epoch, by_seconds = drawing.subplots(1, 2, sharey=True)
-    for model, runs in models.items():
-        for place, run in enumerate(runs):
+    for model in labels:
+        label: str | None = model
+        for run in comparison.by_label[model]:
             curve = learning_curve(run)
-            label = model if place == 0 else None
             for axes, x in ((by_epoch, curve.epochs), (by_seconds, curve.seconds)):
                 _draw_curve(axes, x, curve, styles[model], label)
                 label = None
-    metric = str(next(iter(models.values()))[0].configuration.get("valid_metric", ""))
+    metric = comparison.by_label[labels[0]][0].validation_metric
     by_epoch.set_xlabel("epoch")
     by_epoch.xaxis.get_major_locator().set_params(integer=True)
-    by_epoch.set_ylabel(f"validation {title(metric.lower())}")
+    by_epoch.set_ylabel(f"validation {title(metric)}")
     by_seconds.set_xscale("log")
     _plain_seconds(by_seconds)
     by_seconds.set_xlabel("seconds of training (logarithmic)")
@@ -237,7 +255,7 @@ class LearningCurve:
 
 def learning_curve(run: Run) -> LearningCurve:
     """The validation metric of a run by epoch and time."""
-    metric = str(run.configuration.get("valid_metric", "")).lower()
+    metric = run.validation_metric
     epochs = run.record["epochs"]
     elapsed = list(itertools.accumulate(epoch["training_seconds"] for epoch in epochs))
     points = [
@@ -258,7 +276,7 @@ def _draw_curve(
     axes: Axes,
     x: Sequence[float],
     curve: LearningCurve,
-    style: _Style,
+    style: Style,
     label: str | None,
 ) -> None:
     axes.plot(
@@ -273,3 +291,57 @@ def _draw_curve(
         color=style.colour,
         label=label,
     )
+
+
+def draw_robustness(study: Robustness) -> dict[str, dict[str, bytes]]:
+    """Draw how the models do with fewer triples, and with false ones.
+
+    Args:
+        study: the runs.
+
+    Returns:
+        The files' content, by "png" and "svg", under the figure's name.
+    """
+    with matplotlib.rc_context(SETTINGS):
+        drawing = Figure(figsize=(9.3, 3.6), layout="constrained")
+        removed, replaced = drawing.subplots(1, 2, sharey=True)
+        _draw_shares(removed, study, [c for c in study.conditions if not c.replaced])
+        _draw_shares(replaced, study, [c for c in study.conditions if not c.removed])
+        removed.set_xlabel("triples removed (%)")
+        removed.set_ylabel(
+            f"test {title(study.main)}, share of that\non the full graph"
+        )
+        replaced.set_xlabel("triples with a random tail (%)")
+        replaced.tick_params(labelleft=True)
+        handles, labels = removed.get_legend_handles_labels()
+        if handles:
+            drawing.legend(handles, labels, loc="outside right upper", frameon=False)
+        return {ROBUSTNESS: as_files(drawing)}
+
+
+def _draw_shares(
+    axes: Axes, study: Robustness, conditions: Sequence[Condition]
+) -> None:
+    styles = styles_of(study.labels)
+    axes.axhline(1, color="0.6", linewidth=0.8)
+    figures = study.comparison.over_seeds(study.main)
+    for model in study.labels:
+        rows = study.by_condition(model, figures)
+        rows = rows[rows["share_of_full"].notna()]
+        shown = [c for c in conditions if c.name in rows.index]
+        if not shown:
+            continue
+        rows = rows.loc[[condition.name for condition in shown]]
+        axes.errorbar(
+            [100 * max(condition) for condition in shown],
+            rows["share_of_full"],
+            yerr=rows["deviation"].fillna(0) / rows["mean"] * rows["share_of_full"],
+            capsize=3,
+            linestyle=styles[model].line,
+            linewidth=1.1,
+            marker=styles[model].marker,
+            markersize=5,
+            color=styles[model].colour,
+            label=model,
+        )
+    axes.set_xticks([0, 25, 50, 75, 100])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
@@ -61,8 +62,13 @@ def ordered(metrics: Iterable[str]) -> list[str]:
     return sorted(set(metrics), key=place)
 
 
+def by_cutoff(metrics: Iterable[str]) -> list[tuple[Optional[int], list[str]]]:
+    """Metrics that are ordered, in groups of one k: one table each."""
+    return [(k, list(group)) for k, group in itertools.groupby(metrics, key=cutoff)]
+
+
 def validation_metric(options: Mapping[str, Any]) -> str:
-    """The metric that training is stopped by, as it stands in a record.
+    """The metric that training is stopped by, as it is named in a record.
 
     Args:
         options: a run's options, defaults included.

@@ -129,6 +129,15 @@ def _is_request(value: Any) -> bool:
         and _is_list_of(_is_text)(value.get("model_options"))
         and _is_text(value.get("dataset"))
         and "split_seed" in value
+        and is_change_of_triples(value.get("triples"))
+    )
+
+
+def is_change_of_triples(value: Any) -> bool:
+    """Whether ``triples`` of a request say what share is kept and what is replaced."""
+    return value is None or (
+        isinstance(value, dict)
+        and all(_is_figure(value.get(name)) for name in ("kept", "replaced"))
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,9 +20,8 @@ from recbole_kgif.report.run_files import (
     all_run_folders,
     read_request,
 )
+from recbole_kgif.report.run_table import Comparison, Failure, Run
 
-# As many as the values of the users have.
-_DIGITS = 6
 _SHOWN_HASH_DIGITS = 12
 _SHOWN_RUNS = 3
 
@@ -35,91 +32,6 @@ _OF_THE_RUN = frozenset(
         *("show_progress", "state", "worker", "log_wandb", "eval_batch_size"),
     )
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        path: The file that holds the record.
-        record: What `experiment.run_experiment` has written.
-    """
-
-    path: Path
-    record: Mapping[str, Any]
-
-    @property
-    def model(self) -> str:
-        """Name of the model, or of the variant that a study makes of it."""
-        request = self.record.get("request") or {}
-        return str(request.get("variant", self.record["model"]))
-
-    @property
-    def seed(self) -> int:
-        """Seed of the run."""
-        return int(self.record["seed"])
-
-    @property
-    def name(self) -> str:
-        """Model and seed."""
-        return f"{self.model}-{self.seed}"
-
-    @cached_property
-    def test(self) -> Mapping[str, float]:
-        """Test metrics, means over users.
-
-        RecBole rounds them; where the record has the values of the users, their mean is
-        taken anew, as a mean over seeds would otherwise be rounded twice.
-        """
-        metrics: dict[str, float] = dict(self.record["test"])
-        of_users = self.record.get("test_per_user")
-        if of_users is not None:
-            for metric, values in of_users["metrics"].items():
-                if metric in metrics and values:
-                    metrics[metric] = round(statistics.fmean(values), _DIGITS)
-        return metrics
-
-    @property
-    def configuration(self) -> Mapping[str, Any]:
-        """RecBole's resolved configuration."""
-        options: Mapping[str, Any] = self.record["configuration"]
-        return options
-
-    def per_user(self, metric: str) -> Optional[dict[str, float]]:
-        """Test values of a metric by user; None where the record has none."""
-        values = self.record.get("test_per_user")
-        if values is None or metric not in values["metrics"]:
-            return None
-        return dict(zip(values["users"], values["metrics"][metric]))
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A run without a result.
-
-    Attributes:
-        model: Name of the model.
-        seed: Seed of the run.
-        reason: Why there is none, in one line.
-    """
-
-    model: str
-    seed: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Runs that may stand in one table, at least one, and the failed ones."""
-
-    runs: Sequence[Run]
-    failures: Sequence[Failure]
-
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return str(self.runs[0].record["dataset"])
 
 
 def read_comparison(folders: Iterable[Path]) -> Comparison:
@@ -133,7 +45,7 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
 
     Raises:
         NoFinishedRun: none has finished.
-        UserError: a folder holds no runs, a record is damaged, or the runs cannot stand
+        UserError: a folder holds no runs, a record is damaged, or the runs cannot be
             in one table.
     """
     runs: list[Run] = []
@@ -151,11 +63,11 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
     if not runs:
         first = failures[0]
         raise NoFinishedRun(
-            f"no run has finished, so there is nothing to report: {first.model}-"
+            f"no run has finished, so there is nothing to report: {first.label}-"
             f"{first.seed} {first.reason}; its {LOG_FILE} says more"
         )
-    runs.sort(key=lambda run: (run.model, run.seed))
-    failures.sort(key=lambda failure: (failure.model, failure.seed))
+    runs.sort(key=lambda run: (run.label, run.seed))
+    failures.sort(key=lambda failure: (failure.label, failure.seed))
     _check_comparable(runs)
     return Comparison(runs, failures)
 
@@ -196,8 +108,7 @@ def _read_failure(folder: Path) -> Failure:
         reason = str(read_object(folder / FAILURE_FILE).get("reason"))
     else:
         reason = "not finished"
-    model = request.get("variant", request["model"])
-    return Failure(str(model), int(request["seed"]), reason)
+    return Failure(request, reason)
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
@@ -218,15 +129,15 @@ def _check_comparable(runs: Sequence[Run]) -> None:
     for run in runs:
         if run.name in seen:
             raise UserError(
-                f"{seen[run.name].path} and {run.path}: are both runs of {run.model} "
+                f"{seen[run.name].path} and {run.path}: are both runs of {run.label} "
                 f"with seed {run.seed}; report one of them"
             )
         seen[run.name] = run
-        other = settings.setdefault(run.model, run)
+        other = settings.setdefault(run.label, run)
         name = _differing_option(other.configuration, run.configuration)
         if name:
             raise UserError(
-                f"{other.path} and {run.path}: {run.model} was run with {name}="
+                f"{other.path} and {run.path}: {run.label} was run with {name}="
                 f"{other.configuration.get(name)} and {run.configuration.get(name)}; "
                 "no mean is taken over different settings, report them apart"
             )
@@ -242,7 +153,8 @@ def _check_users(runs: Sequence[Run]) -> None:
         first = first or run
         users = values["users"]
         complete = all(
-            len(column) == len(users) for column in values["metrics"].values()
+            len(column) == len(users) == len(set(users))
+            for column in values["metrics"].values()
         )
         if not complete or set(users) != set(first.record["test_per_user"]["users"]):
             raise UserError(
@@ -256,9 +168,9 @@ def _check_alike(runs: Sequence[Run], what: str, key: Any) -> None:
     for run in runs:
         groups.setdefault(key(run), []).append(run.name)
     if len(groups) > 1:
-        told = "; ".join(f"{name}: {_few(members)}" for name, members in groups.items())
+        listed = "; ".join(f"{name}: {_few(runs)}" for name, runs in groups.items())
         raise UserError(
-            f"runs with different {what} cannot stand in one table ({told}); report "
+            f"runs with different {what} cannot be in one table ({listed}); report "
             "them apart"
         )
 

@@ -1,150 +1,136 @@
-"""Figures over seeds and users: means, deviations, ranks and tests."""
+"""Statistics over seeds and users: means, ranks, paired tests, groups by degree."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
 
 from recbole_kgif.report.metric_names import larger_is_better
-from recbole_kgif.report.paired_tests import PairedTest, holm, paired_test
-from recbole_kgif.report.run_records import Comparison, Run
 
 # As many as RecBole gives its metrics; models that agree in them share a rank.
 DECIMALS = 4
 LEVEL = 0.05
+CONFIDENCE = 0.95
+
+_TEST_COLUMNS = ("difference", "low", "high", "p_value", "users")
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure over the seeds of a model.
+def over_seeds(values: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Mean and deviation over the runs of each group.
 
-    Attributes:
-        mean: Mean over the seeds.
-        deviation: Sample standard deviation; None for one seed.
-        values: The figure of each seed.
+    `statistics` adds exactly, so that the digits depend on no order of the runs.
+
+    Args:
+        values: has a column ``value``, and a row for each run.
+        by: the columns that make the groups.
+
+    Returns:
+        By group: ``mean``, ``deviation`` (sample standard deviation, NaN for one run)
+        and ``seeds``, the number of runs.
     """
-
-    mean: float
-    deviation: Optional[float]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class AgainstBest:
-    """The best model of a metric beside another one.
-
-    Attributes:
-        best: Name of the best model.
-        other: Name of the other.
-        test: The paired test of best minus other.
-        adjusted: Its p-value after Holm's correction over all others.
-    """
-
-    best: str
-    other: str
-    test: PairedTest
-    adjusted: float
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether the adjusted p-value is below `LEVEL`."""
-        return self.adjusted < LEVEL
-
-    def is_lead(self, metric: str) -> bool:
-        """Whether the best is better, significantly: it may be first by name alone."""
-        sign = 1 if larger_is_better(metric) else -1
-        return self.is_significant and sign * self.test.difference > 0
+    grouped = values.groupby(list(by), sort=False)["value"]
+    return pd.DataFrame(
+        {
+            "mean": grouped.agg(fmean),
+            "deviation": grouped.agg(_deviation),
+            "seeds": grouped.size(),
+        }
+    )
 
 
-def figure(values: Sequence[float]) -> Figure:
-    """Mean and deviation of at least one value."""
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return Figure(statistics.fmean(values), deviation, tuple(values))
+def _deviation(values: pd.Series[float]) -> float:
+    return stdev(values) if len(values) > 1 else float("nan")
 
 
-def runs_by_model(comparison: Comparison) -> dict[str, list[Run]]:
-    """The finished runs of each model, in the order of the seeds."""
-    models: dict[str, list[Run]] = {}
-    for run in comparison.runs:
-        models.setdefault(run.model, []).append(run)
-    return models
-
-
-def metric_figures(
-    models: Mapping[str, Sequence[Run]], metric: str
-) -> dict[str, Figure]:
-    """The test figure of each model that has the metric in all its runs."""
-    return {
-        model: figure([run.test[metric] for run in runs])
-        for model, runs in models.items()
-        if all(metric in run.test for run in runs)
-    }
-
-
-def ranks(figures: Mapping[str, Figure], metric: str) -> dict[str, int]:
+def ranks(means: pd.Series[float], metric: str) -> pd.Series[int]:
     """Rank of each model by its mean as it is displayed: 1 is best, equals share one.
 
     After two that share rank 1 comes rank 3.
     """
-    sign = -1 if larger_is_better(metric) else 1
-    shown = {model: sign * round(f.mean, DECIMALS) for model, f in figures.items()}
-    return {
-        model: 1 + sum(other < value for other in shown.values())
-        for model, value in shown.items()
-    }
+    shown = means.map(lambda mean: round(mean, DECIMALS))
+    placed = shown.rank(method="min", ascending=not larger_is_better(metric))
+    return placed.astype("int64")
 
 
-def values_per_user(runs: Sequence[Run], metric: str) -> Optional[dict[str, float]]:
-    """A model's value for each user, averaged over its seeds; None without values."""
-    by_run = [run.per_user(metric) for run in runs]
-    complete = [values for values in by_run if values]
-    if not complete or len(complete) < len(by_run):
-        return None
-    return {
-        user: statistics.fmean(values[user] for values in complete)
-        for user in complete[0]
-    }
+def paired_tests(differences: pd.DataFrame) -> pd.DataFrame:
+    """Student's t-test for paired values of users, corrected for the number of tests.
 
-
-def against_best(models: Mapping[str, Sequence[Run]], metric: str) -> list[AgainstBest]:
-    """Test the best model of a metric against every other one.
+    It asks about the difference of means, which is what a table shows. Wilcoxon's test
+    asks about another thing (the differences' symmetry) and leaves out the users with
+    equal values, who are the most where many have no hit. The normality that it wants
+    is that of the mean, which hundreds of users bring; on per-topic values of retrieval
+    experiments it keeps its level best (Urbano, Lima and Hanjalic, "Statistical
+    Significance Testing in Information Retrieval", SIGIR 2019).
 
     Args:
-        models: the runs of each model.
-        metric: name of a metric.
+        differences: a row for each user, a column for each test.
 
     Returns:
-        One comparison for each other model that has values per user, the nearest
-        first; none where the best has no such values or there are fewer than two users.
-        Of several best models the first by name is taken.
+        A row for each test: mean ``difference``, the ends ``low`` and ``high`` of its
+        interval of level `CONFIDENCE`, two-sided ``p_value``, number of ``users``,
+        ``adjusted`` p-value after Holm's correction, and ``is_significant``. Equal
+        values for every user give a p-value of 1; there are no rows for fewer than two
+        users.
     """
-    figures = metric_figures(models, metric)
-    per_user = {
-        model: values
-        for model in figures
-        if (values := values_per_user(models[model], metric)) is not None
-    }
-    if not figures:
+    columns = differences.items() if len(differences) > 1 else ()
+    rows = {name: _paired_test(values.to_numpy(float)) for name, values in columns}
+    tests = pd.DataFrame.from_dict(rows, orient="index", columns=_TEST_COLUMNS)
+    tests["adjusted"] = holm(tests["p_value"].to_numpy(float))
+    tests["is_significant"] = tests["adjusted"] < LEVEL
+    return tests
+
+
+def _paired_test(differences: np.ndarray[Any, Any]) -> tuple[float, ...]:
+    mean, users = float(differences.mean()), len(differences)
+    if np.all(differences == differences[0]):
+        # No spread to divide by: the same for all users, so 0 or beyond doubt.
+        return mean, mean, mean, float(mean == 0), users
+    result = stats.ttest_1samp(differences, 0.0)
+    interval = result.confidence_interval(CONFIDENCE)
+    return mean, interval.low, interval.high, result.pvalue, users
+
+
+def holm(p_values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Holm's step-down correction for several tests.
+
+    The smallest of m values is multiplied by m, the next by m - 1 and so on; none comes
+    out below a smaller one, nor above 1 (Holm, "A Simple Sequentially Rejective
+    Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979). Three lines
+    are not worth a dependency on statsmodels.
+
+    Args:
+        p_values: one of each test, shape: [n_tests]
+
+    Returns:
+        The adjusted values in the same order: comparing them with a level keeps the
+        chance of any false alarm among all tests below it.
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    raised = np.minimum(1.0, factors * p_values[order])
+    adjusted[order] = np.maximum.accumulate(raised)
+    return adjusted
+
+
+def quartile_groups(degrees: pd.Series[int]) -> list[pd.Series[int]]:
+    """Up to four groups of about the same size, of the smallest degrees first.
+
+    Equal degrees are never parted, so that the groups may differ in size, and there are
+    fewer of them where one degree is that of many.
+
+    Args:
+        degrees: number of training interactions by user or item.
+
+    Returns:
+        The degrees of each group's members.
+    """
+    if degrees.empty:
         return []
-    rank = ranks(figures, metric)
-    best = min(figures, key=lambda model: (rank[model], model))
-    others = sorted(
-        (model for model in per_user if model != best), key=lambda m: (rank[m], m)
-    )
-    if best not in per_user or len(per_user[best]) < 2:
-        return []
-    users = sorted(per_user[best])
-    tests = [
-        paired_test(
-            [per_user[best][user] for user in users],
-            [per_user[other][user] for user in users],
-        )
-        for other in others
-    ]
-    adjusted = holm([test.p_value for test in tests])
-    return [
-        AgainstBest(best, other, test, p)
-        for other, test, p in zip(others, tests, adjusted)
-    ]
+    bounds = np.quantile(degrees, [0.25, 0.5, 0.75], method="inverted_cdf")
+    return [group for _, group in degrees.groupby(np.searchsorted(bounds, degrees))]

@@ -130,8 +130,9 @@ def check_mutations(
     seeds: range,
 ) -> None:
     monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
-    plots = {name: {"svg": b"<svg></svg>"} for name in (ACCURACY, COST, CURVES)}
-    monkeypatch.setattr("recbole_kgif.report.report_files.draw_plots", lambda *_: plots)
+    figures = {name: {"svg": b"<svg></svg>"} for name in (ACCURACY, COST, CURVES)}
+    drawing = "recbole_kgif.report.report_files.draw_comparison"
+    monkeypatch.setattr(drawing, lambda *_: figures)
     lay_out(here, checkpoint)
     name, arguments = target
     original = (here / name).read_bytes()

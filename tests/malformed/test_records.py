@@ -97,11 +97,12 @@ CONTENTS: dict[str, bytes] = {
 
 
 @pytest.fixture(autouse=True)
-def _without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take a second, and have tests with strange names of their own."""
     files = dict.fromkeys(("png", "svg"), b"<svg></svg>")
-    plots = dict.fromkeys((ACCURACY, COST, CURVES), files)
-    monkeypatch.setattr("recbole_kgif.report.report_files.draw_plots", lambda *_: plots)
+    figures = dict.fromkeys((ACCURACY, COST, CURVES), files)
+    drawing = "recbole_kgif.report.report_files.draw_comparison"
+    monkeypatch.setattr(drawing, lambda *_: figures)
 
 
 @pytest.mark.parametrize("case", CHANGES)

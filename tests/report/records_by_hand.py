@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.report.run_records import Comparison, Failure, Run
+from recbole_kgif.report.comparison_page import comparison_context, leads_of
+from recbole_kgif.report.rendering import render
+from recbole_kgif.report.run_table import Comparison, Failure, Run
 
 USERS = ["u1", "u2", "u3", "u4"]
 
@@ -108,5 +110,12 @@ def write_failure(folder: Path, model: str, seed: int, reason: Optional[str]) ->
 def comparison(
     *records: Mapping[str, Any], failures: Sequence[Failure] = ()
 ) -> Comparison:
-    """The records as they come out of a folder."""
+    """The records as they are read from a folder."""
     return Comparison([Run(Path("x"), r) for r in records], list(failures))
+
+
+def page(*records: Mapping[str, Any]) -> str:
+    """The page on some records, as Markdown in one line."""
+    runs = comparison(*records)
+    text = render("comparison.j2", "md", **comparison_context(runs, leads_of(runs)))
+    return " ".join(text.split())

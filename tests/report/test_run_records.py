@@ -28,7 +28,7 @@ def test_runs_and_failures_are_read_in_order(tmp_path: Path) -> None:
     (alone / "result.json").write_text(json.dumps(record("D")), "utf-8")
     found = read_comparison([tmp_path / "x", alone])
     assert [run.name for run in found.runs] == ["A-2020", "A-2021", "B-2020", "D-2020"]
-    assert [(f.model, f.seed, f.reason) for f in found.failures] == [
+    assert [(f.label, f.seed, f.reason) for f in found.failures] == [
         ("C", 2020, "out of memory"),
         ("C", 2021, "not finished"),
     ]

@@ -7,14 +7,16 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
+
+import pandas as pd
 
 from recbole_kgif.doctor.dataset_findings import DatasetExamination, quantiles
 from recbole_kgif.doctor.findings import Finding, Level, has_problem
-from recbole_kgif.report import markdown_format
-from recbole_kgif.report.document import Block, Cell, Document, Section, Table
+from recbole_kgif.report.rendering import Table, render
+from recbole_kgif.report.table_texts import text_table
 
-PICTURE = "degrees"
+FIGURE = "degrees"
 
 _WIDTH = 88
 _SHOWN_RELATIONS = 20
@@ -93,65 +95,49 @@ def summary(findings: Iterable[Finding]) -> str:
     return ", ".join(told)
 
 
-def in_markdown(examination: Examination, *, has_picture: bool) -> str:
+def in_markdown(examination: Examination, *, has_figure: bool) -> str:
     """The report as a Markdown file.
 
     Args:
         examination: what was found.
-        has_picture: whether the picture of the degrees lies beside it.
+        has_figure: whether the figure of the degrees is written beside it.
     """
     own = _findings_table("environment", examination.environment)
-    sections = [Section("Environment", [own])]
+    parts: list[tuple[str, Table, Optional[Table], int]] = [
+        ("Environment", own, None, 0)
+    ]
     for dataset in examination.datasets:
-        blocks: list[Block] = [_findings_table(dataset.name, dataset.findings)]
-        if dataset.relations:
-            blocks.append(_relations_table(dataset))
-        sections.append(Section(f"Data set {dataset.name}", blocks))
-    title = f"Doctor: {summary(examination.findings)}"
-    text = markdown_format.render(Document(title, sections))
-    if not has_picture:
-        return text
-    return (
-        f"{text}\n## Degrees\n\n![{PICTURE}]({PICTURE}.png)\n\nHow many users, items "
-        "and entities have how many interactions and triples; both axes are "
-        "logarithmic.\n"
+        parts.append(
+            (
+                f"Data set {dataset.name}",
+                _findings_table(dataset.name, dataset.findings),
+                _relations_table(dataset) if dataset.relations else None,
+                max(0, len(dataset.relations) - _SHOWN_RELATIONS),
+            )
+        )
+    return render(
+        "doctor.j2",
+        "md",
+        summary=summary(examination.findings),
+        parts=parts,
+        figure=FIGURE if has_figure else None,
     )
 
 
 def _findings_table(label: str, findings: Sequence[Finding]) -> Table:
-    return Table(
-        label,
-        "Each finding with its level, what it means and what to do.",
-        ["", "Found", "Level", "Meaning", "Advice"],
-        [
-            [
-                Cell(finding.what),
-                Cell(finding.value),
-                Cell(finding.level.value),
-                Cell(finding.meaning),
-                Cell(finding.advice),
-            ]
-            for finding in findings
-        ],
-        frozenset({1, 2, 3, 4}),
-    )
+    rows = [(f.what, f.value, f.level.value, f.meaning, f.advice) for f in findings]
+    return text_table(label, rows, ["", "Found", "Level", "Meaning", "Advice"])
 
 
 def _relations_table(dataset: DatasetExamination) -> Table:
-    total = sum(dataset.relations.values())
-    largest = list(dataset.relations.items())[:_SHOWN_RELATIONS]
-    left = len(dataset.relations) - len(largest)
-    caption = "Triples of each relation"
-    caption += f", {left:,} smaller ones left out." if left else "."
-    return Table(
-        f"{dataset.name}-relations",
-        caption,
-        ["Relation", "Triples", "Share"],
-        [
-            [Cell(name), Cell(f"{size:,}"), Cell(f"{size / total:.2%}")]
-            for name, size in largest
-        ],
-    )
+    triples = pd.Series(dataset.relations)
+    largest = triples.head(_SHOWN_RELATIONS)
+    columns = {
+        "Relation": largest.index,
+        "Triples": largest.map("{:,}".format),
+        "Share": (largest / triples.sum()).map("{:.2%}".format),
+    }
+    return Table(f"{dataset.name}-relations", pd.DataFrame(columns))
 
 
 def in_json(examination: Examination) -> str:

@@ -6,10 +6,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from recbole_kgif.report.document import Cell, Document, Mark, Section, Table
-from recbole_kgif.report.latex_format import render
+from recbole_kgif.report.rendering import Marked, Table, environment
 
 _PAPER = r"""\documentclass{article}
 \usepackage{booktabs,graphicx}
@@ -19,26 +19,34 @@ _PAPER = r"""\documentclass{article}
 """
 
 
-def _document(n_columns: int) -> Document:
-    figures = [
-        Cell("0.2954 ± 0.0023†", Mark.BEST),
-        Cell("0.2818 ± 0.0024", Mark.SECOND),
+_PAGE = r"""
+{% import layout as page with context %}
+{% call page.document("A\ntitle") %}
+{{ page.heading("Results") }}
+{% call page.text() %}left out{% endcall %}
+{% call page.table(table) %}
+Accuracy in % of a_b & c^d, {not} # $1 ~ <\>
+{% endcall %}
+{% endcall %}
+"""
+
+
+def _render(n_columns: int) -> str:
+    values = [
+        Marked("0.2954 ± 0.0023†", "best"),
+        Marked("0.2818 ± 0.0024", "second"),
     ]
-    table = Table(
-        label="accuracy",
-        caption="Accuracy in % of a_b & c^d, {not} # $1 ~ <\\>",
-        header=["Model", *["Recall@10"] * n_columns],
-        rows=[
-            [Cell(f"model_{i}"), *[figure] * n_columns]
-            for i, figure in enumerate(figures)
-        ],
-    )
-    return Document(title="A\ntitle", sections=[Section("Results", [table])])
+    rows = [[f"model_{i}", *[value] * n_columns] for i, value in enumerate(values)]
+    columns = ["Model", *["Recall@10"] * n_columns]
+    table = Table("accuracy", pd.DataFrame(rows, columns=columns))
+    template = environment("tex").from_string(_PAGE)
+    return template.render(layout="latex.j2", headings=[], table=table).lstrip()
 
 
 def test_marks_and_special_characters() -> None:
-    text = render(_document(1))
+    text = _render(1)
 
+    assert "left out" not in text
     assert text.startswith("% A title\n% Needs \\usepackage{booktabs,graphicx}.\n")
     assert "\\textbf{0.2954 $\\pm$ 0.0023$^\\dagger$} \\\\" in text
     assert "model\\_1 & \\underline{0.2818 $\\pm$ 0.0024} \\\\" in text
@@ -51,7 +59,7 @@ def test_marks_and_special_characters() -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 @pytest.mark.parametrize("n_columns", [1, 12])
 def test_latex_sets_the_table_within_the_line(n_columns: int, tmp_path: Path) -> None:
-    (tmp_path / "report.tex").write_text(render(_document(n_columns)))
+    (tmp_path / "report.tex").write_text(_render(n_columns))
     (tmp_path / "paper.tex").write_text(_PAPER)
 
     done = subprocess.run(

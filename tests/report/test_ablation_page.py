@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.study.ablation import read_ablation
-from recbole_kgif.study.differences import differences
-from recbole_kgif.study.report import write_ablation
-from tests.study.helpers import variant_record, write_failed_variant, write_variant
+from recbole_kgif.report.ablation_page import Ablation
+from recbole_kgif.report.report_files import write_ablation
+from recbole_kgif.report.run_records import read_comparison
+from recbole_kgif.study.variants import ABLATION
+from tests.report.variant_records import (
+    variant_record,
+    write_failed_variant,
+    write_variant,
+)
 
 
 def fill(folder: Path) -> None:
@@ -31,7 +36,7 @@ def line_of(text: str, start: str) -> str:
 
 def test_the_tables(tmp_path: Path) -> None:
     fill(tmp_path)
-    paths = write_ablation(tmp_path)
+    paths = write_ablation(tmp_path, ABLATION)
     assert [path.name for path in paths] == [
         *("ablation.md", "ablation.csv", "ablation.json"),
     ]
@@ -54,7 +59,7 @@ def test_the_tables(tmp_path: Path) -> None:
 
 def test_the_rows_hold_all_digits_and_the_failures(tmp_path: Path) -> None:
     fill(tmp_path)
-    _, csv_path, json_path = write_ablation(tmp_path)
+    _, csv_path, json_path = write_ablation(tmp_path, ABLATION)
     rows = json.loads(json_path.read_text("utf-8"))
     by_key = {(row["variant"], row["metric"]): row for row in rows}
     walks = by_key["without-walks", "ndcg@2"]
@@ -74,19 +79,17 @@ def test_the_rows_hold_all_digits_and_the_failures(tmp_path: Path) -> None:
 
 def test_holms_correction_is_over_the_variants(tmp_path: Path) -> None:
     fill(tmp_path)
-    models = read_ablation(tmp_path).models
-    tests = differences(models, "ndcg@2", "full")
-    assert list(tests) == ["without-walks", "popularity"]
-    walks, popularity = tests.values()
-    assert walks.adjusted == pytest.approx(2 * walks.test.p_value)
-    assert popularity.adjusted == popularity.test.p_value
-    assert differences(models, "ndcg@2", "bpr") == {}
+    tests = Ablation(read_comparison([tmp_path]), ABLATION).tests["ndcg@2"]
+    assert list(tests.index) == ["without-walks", "popularity"]
+    p_values, adjusted = tests["p_value"], tests["adjusted"]
+    assert adjusted["without-walks"] == pytest.approx(2 * p_values["without-walks"])
+    assert adjusted["popularity"] == p_values["popularity"]
 
 
 def test_without_the_full_model_nothing_is_tested(tmp_path: Path) -> None:
     write_failed_variant(tmp_path, "full", "no memory")
     write_variant(tmp_path, variant_record("bpr", [0, 1, 0, 1]))
-    text = write_ablation(tmp_path)[0].read_text("utf-8")
+    text = write_ablation(tmp_path, ABLATION)[0].read_text("utf-8")
     assert "The full model has not finished" in text
     assert "| full | 0 of 1 | failed | failed | - |" in text
     assert "| bpr | 1 | 0.5000 | 0.5000 | 0.50 |" in text
@@ -95,7 +98,7 @@ def test_without_the_full_model_nothing_is_tested(tmp_path: Path) -> None:
 def test_runs_of_another_study_are_no_variants(tmp_path: Path) -> None:
     write_variant(tmp_path, variant_record("KGIF-full", [0, 1, 0, 1]))
     with pytest.raises(UserError, match="no variant of an ablation has finished"):
-        write_ablation(tmp_path)
+        write_ablation(tmp_path, ABLATION)
     assert not (tmp_path / "ablation.md").exists()
 
 
@@ -103,4 +106,4 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "ablation.md").mkdir()
     with pytest.raises(UserError, match="the report cannot be written there"):
-        write_ablation(tmp_path)
+        write_ablation(tmp_path, ABLATION)

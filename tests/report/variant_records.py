@@ -10,6 +10,7 @@ from typing import Any
 from tests.report.records_by_hand import record
 
 DEGREES = [1, 1, 5, 9]  # training interactions of the four users
+TRIPLES = {"removed-50": {"kept": 0.5, "replaced": 0.0, "seed": 2020}}
 
 
 def variant_record(
@@ -24,7 +25,7 @@ def variant_record(
     values = {"recall@2": [1.0, 1.0, 0.0, 0.0], "ndcg@2": ndcg}
     content = record(model, seed, values)
     content["request"]["variant"] = variant
-    content["request"]["triples"] = None
+    content["request"]["triples"] = TRIPLES.get(variant.partition("-")[2])
     content["test_per_user"]["training_interactions"] = DEGREES
     content["test_per_item"] = {
         "items": ["i1", "i2"],
@@ -45,8 +46,10 @@ def write_variant(folder: Path, content: Mapping[str, Any]) -> Path:
     return own
 
 
-def write_failed_variant(folder: Path, variant: str, reason: str) -> None:
+def write_failed_variant(
+    folder: Path, variant: str, reason: str, model: str = "KGIF"
+) -> None:
     """Put a failed run there."""
-    own = write_variant(folder, variant_record(variant, [0, 0, 0, 0]))
+    own = write_variant(folder, variant_record(variant, [0, 0, 0, 0], model=model))
     (own / "result.json").unlink()
     (own / "failure.json").write_text(json.dumps({"reason": reason}), "utf-8")

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from recbole_kgif.doctor.degree_figure import bin_edges, draw_degrees
-from recbole_kgif.doctor.findings import Finding, Level, count
-from recbole_kgif.doctor.report import (
+from recbole_kgif.doctor.examination import (
     Examination,
     in_json,
     in_markdown,
     in_text,
     summary,
 )
+from recbole_kgif.doctor.findings import Finding, Level, count
 from tests.doctor.helpers import TRIPLES, examine, write_dataset
 
 FINDINGS = [
@@ -51,10 +51,10 @@ def test_the_summary_counts_the_levels() -> None:
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
     examination = hostile(tmp_path)
-    page = in_markdown(examination, has_picture=True)
+    page = in_markdown(examination, has_figure=True)
     assert "<script>" not in page
     assert "![degrees](degrees.png)" in page
-    assert "degrees.png" not in in_markdown(examination, has_picture=False)
+    assert "degrees.png" not in in_markdown(examination, has_figure=False)
 
 
 def test_an_id_that_is_an_order_to_a_terminal_is_told_and_not_shown(
@@ -78,7 +78,7 @@ def test_the_json_holds_every_figure(tmp_path: Path) -> None:
     assert dataset["degrees"]["users"]["mean"] == 2.5
 
 
-def test_the_picture_is_drawn_for_every_data_set(tmp_path: Path) -> None:
+def test_the_figure_is_drawn_for_every_data_set(tmp_path: Path) -> None:
     (one,) = hostile(tmp_path).datasets
     files = draw_degrees([one])
     assert files["png"].startswith(b"\x89PNG")

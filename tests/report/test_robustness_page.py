@@ -9,8 +9,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.study.report import write_robustness
-from tests.study.helpers import variant_record, write_failed_variant, write_variant
+from recbole_kgif.report.report_files import write_robustness
+from tests.report.variant_records import (
+    variant_record,
+    write_failed_variant,
+    write_variant,
+)
 
 
 def fill(folder: Path) -> None:
@@ -26,7 +30,7 @@ def fill(folder: Path) -> None:
         )
         write_variant(folder, changed)
     write_variant(folder, variant_record("CKE-full", [0.2, 0, 0, 0], model="CKE"))
-    write_failed_variant(folder, "CKE-removed-50", "CKE: learns from triples")
+    write_failed_variant(folder, "CKE-removed-50", "CKE: learns from triples", "CKE")
 
 
 def test_the_tables(tmp_path: Path) -> None:
