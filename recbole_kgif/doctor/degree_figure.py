@@ -14,7 +14,6 @@ from recbole_kgif.data.numbered import IntArray
 from recbole_kgif.doctor.dataset_findings import DatasetExamination
 from recbole_kgif.report.figures import SETTINGS, as_files
 
-
 # Kinds with the label of their degrees and a colour of Okabe and Ito's palette.
 _PANELS = {
     "users": ("interactions of a user", "#0072B2"),
