@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -136,8 +138,8 @@ def _renderer(form: str) -> Callable[[Sequence[Explanation]], Union[str, bytes]]
 
 
 def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
-    from recbole_kgif.explain.evaluation_table import to_json, to_markdown
-    from recbole_kgif.explain.path_evaluation import evaluate
+    from recbole_kgif.explain.path_evaluation import LIST_LENGTH, evaluate
+    from recbole_kgif.report.faithfulness_page import faithfulness_page
 
     evaluation = evaluate(
         explainer,
@@ -145,8 +147,9 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
         n_paths=_value(namespace, "paths"),
         seed=_value(namespace, "seed"),
     )
-    table = to_markdown(evaluation)
-    write_output(namespace.output, to_json(evaluation))
+    record = dataclasses.asdict(evaluation)
+    table = faithfulness_page(record, LIST_LENGTH)
+    write_output(namespace.output, json.dumps(record, indent=1) + "\n")
     write_output(namespace.output.with_suffix(".md"), table)
     print(table)
     print(namespace.output)

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.evaluation_table import to_json, to_markdown
 from recbole_kgif.explain.path_evaluation import (
     Comparison,
     Estimate,
@@ -15,6 +14,7 @@ from recbole_kgif.explain.path_evaluation import (
 )
 from recbole_kgif.explain.path_selection import BASELINES, BY_CONTRIBUTION, SELECTIONS
 from recbole_kgif.explain.perturbation_effects import PerturbationEffect
+from recbole_kgif.report.faithfulness_page import faithfulness_page
 
 ONE = Estimate(1.0, 0.5, 1.5)
 EVERY = {field.name: ONE for field in dataclasses.fields(PerturbationEffect)}
@@ -44,20 +44,20 @@ def evaluation() -> Evaluation:
 
 
 def test_the_tables_show_what_was_measured() -> None:
-    lines = to_markdown(evaluation()).splitlines()
-    assert "miss it by 1e-06 at most" in lines[0]
+    record = json.loads(json.dumps(dataclasses.asdict(evaluation())))
+    lines = faithfulness_page(record, 10).splitlines()
+    assert "with an error of at most 1e-06" in lines[0]
     rows = [line for line in lines if line.startswith("| ")]
     widths = [line.count("|") for line in rows]
     assert {label.split(" | ")[0] for label in rows} >= {"| strongest", "| varied"}
-    names = f"| random {BASELINES[0]}, beside varied | 1.0000 [0.5000, 1.5000] |"
+    names = f"| random {BASELINES[0]}, compared with varied | 1.0000 [0.5000, 1.5000] |"
     assert any(row.startswith(names) for row in rows)
     ratios = "\N{EN DASH} | over 100 | 1.00 [0.50, 1.50]"
     assert f"| 3: all | strongest | path_walks | {ratios} |" in rows
-    # By the number of walks the strongest alone; the JSON has all.
+    # By the number of walks the strongest alone.
     assert [row.count("few walks") for row in rows].count(1) == 1
     assert "| strongest | no times | 0.250 |" in rows
     assert len(set(widths)) == 3
-    assert len(json.loads(to_json(evaluation()))["comparisons"]) == 4
 
 
 def test_a_ratio_to_what_may_be_nothing_is_none() -> None:
