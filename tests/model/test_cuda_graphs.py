@@ -15,7 +15,7 @@ from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 from tests.gpu import ON_GPU, needs_gpu
-from tests.model.test_kgif import ABLATIONS, build, one_batch
+from tests.model.helpers import ABLATIONS, build, one_batch
 
 
 def sizes_of(batch: Any) -> tuple[int, int]:

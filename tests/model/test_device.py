@@ -23,9 +23,9 @@ from recbole_kgif.model.sparse_pattern import SparsePattern
 from recbole_kgif.model.vectors import look_up
 from tests.conftest import Loaded
 from tests.gpu import needs_gpu
+from tests.model.helpers import ABLATIONS, build, one_batch
 from tests.model.test_graph import FACTS, N_NODES, N_RELATIONS, graph_of
 from tests.model.test_kernels import D, sparse_operators
-from tests.model.test_kgif import ABLATIONS, build, one_batch
 from tests.model.test_layers import ChainOfLayers
 
 pytestmark = needs_gpu
