@@ -53,6 +53,10 @@ class Node:
         return self.name or f"{self.kind} {self.id}"
 
 
+# Source, relation, inverse, target.
+HopKey = tuple[Node, str, bool, Node]
+
+
 @dataclass(frozen=True)
 class Hop:
     """One edge of a path, from the user towards the item.
@@ -76,7 +80,7 @@ class Hop:
     contribution: Optional[float] = None
 
     @property
-    def key(self) -> tuple[Node, str, bool, Node]:
+    def key(self) -> HopKey:
         """What identifies the same hop in several paths."""
         return self.source, self.relation, self.inverse, self.target
 
@@ -242,7 +246,7 @@ class Explanation:
             self._check_hops()
 
     def _check_hops(self) -> None:
-        totals = hop_totals(self.paths)
+        totals = _hop_totals(self.paths)
         for path in self.paths:
             for hop in path.hops:
                 if hop.contribution is None:
@@ -273,9 +277,9 @@ class Explanation:
         return parts.walks - parts.longer_walks - self.shown
 
 
-def hop_totals(paths: Sequence[Path]) -> dict[tuple[Node, str, bool, Node], float]:
+def _hop_totals(paths: Sequence[Path]) -> dict[HopKey, float]:
     """Sums over the paths that take each hop, by `Hop.key`."""
-    totals: dict[tuple[Node, str, bool, Node], float] = {}
+    totals: dict[HopKey, float] = {}
     for path in paths:
         for hop in path.hops:
             totals[hop.key] = totals.get(hop.key, 0.0) + (path.contribution or 0.0)
@@ -284,7 +288,7 @@ def hop_totals(paths: Sequence[Path]) -> dict[tuple[Node, str, bool, Node], floa
 
 def with_hop_totals(paths: Sequence[Path]) -> tuple[Path, ...]:
     """The paths with the contribution of each hop filled in."""
-    totals = hop_totals(paths)
+    totals = _hop_totals(paths)
 
     def with_total(hop: Hop) -> Hop:
         return dataclasses.replace(hop, contribution=totals[hop.key])

@@ -11,13 +11,7 @@ from scipy.sparse import csr_matrix
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.attention_paths import AttentionGraph
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
-from recbole_kgif.explain.path_graph import (
-    Floats,
-    Graph,
-    both_directions,
-    find_edges,
-    make_graph,
-)
+from recbole_kgif.explain.path_graph import Floats, Graph, both_directions
 
 # user - item - entity or user - item
 _SHORTEST_TO_NEW_ITEM = 3
@@ -54,7 +48,7 @@ def linear_score(model: Any) -> LinearScore:
 def _graph_of(model: Any) -> Graph:
     """KGIF's graph as plain arrays, edges in the model's order."""
     ckg = model.graph
-    return make_graph(
+    return Graph(
         ckg.edges.row.cpu().numpy(),
         ckg.edge_relation.cpu().numpy(),
         ckg.edges.column.cpu().numpy(),
@@ -72,8 +66,7 @@ def _direct_walks(
         return None
     shared = walks.shared
     neighbour = shared.items.column
-    edges = find_edges(
-        graph,
+    edges = graph.find(
         graph.n_users + shared.items.row.cpu().numpy(),
         shared.relation[neighbour].cpu().numpy(),
         shared.node[neighbour].cpu().numpy(),
@@ -133,8 +126,8 @@ def attention_graph(model: Any) -> AttentionGraph:
     # The interactions are in both directions already, by the same relation.
     is_fact = (relation < n_relations - 1) | (head < model.n_users)
     facts = (head[is_fact], relation[is_fact], tail[is_fact])
-    graph = make_graph(
-        *both_directions(*facts, n_relations, n_nodes),
+    graph = Graph(
+        *both_directions(*facts, n_relations),
         n_users=model.n_users,
         n_items=model.n_items,
         n_nodes=n_nodes,

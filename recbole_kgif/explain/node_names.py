@@ -63,6 +63,6 @@ class NodeNames:
     def relation(self, number: int) -> tuple[str, bool]:
         """Name of a relation, and whether it is the inverse one."""
         is_inverse, fact = divmod(number, self._graph.n_relations)
-        if fact == self._graph.interaction:
+        if fact == self._graph.n_relations - 1:
             return INTERACTION, bool(is_inverse)
         return str(self._relations[fact]), bool(is_inverse)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
-from recbole_kgif.explain.path_graph import Graph, both_directions, make_graph
+from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.explain.score_decomposition import cosine_scale
 from recbole_kgif.model.spectral_filter import SpectralFilter
 
@@ -51,8 +51,8 @@ def random_score(
         loop_and_parallel += [(n_users + 1, r, n_nodes - 1) for r in range(2)]
         facts += loop_and_parallel
     columns = np.array(facts, dtype=np.int64).reshape(-1, 3).T
-    graph = make_graph(
-        *both_directions(*columns, N_RELATIONS, n_nodes),
+    graph = Graph(
+        *both_directions(*columns, N_RELATIONS),
         n_users=n_users,
         n_items=n_items,
         n_nodes=n_nodes,

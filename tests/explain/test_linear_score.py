@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbole_kgif.explain.linear_score import LinearScore
-from recbole_kgif.explain.path_graph import both_directions, make_graph
+from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.explain.score_decomposition import decompose, walks_by_first_edge
 from tests.explain.helpers import (
     all_walks,
@@ -140,12 +140,12 @@ def test_only_some_edges_leaves_their_walks_alone() -> None:
 
 def test_edges_must_be_there_in_both_directions() -> None:
     sizes = {"n_users": 1, "n_items": 1, "n_nodes": 2, "n_relations": 1}
-    head, relation, tail = both_directions([0], [0], [1], 1, 2)
-    assert list(make_graph(head, relation, tail, **sizes).reverse) == [1, 0]
+    head, relation, tail = both_directions([0], [0], [1], 1)
+    assert list(Graph(head, relation, tail, **sizes).reverse) == [1, 0]
     with pytest.raises(ValueError, match="both directions"):
-        make_graph(head[:1], relation[:1], tail[:1], **sizes)
+        Graph(head[:1], relation[:1], tail[:1], **sizes)
     with pytest.raises(ValueError, match="sorted"):
-        make_graph(head[::-1], relation[::-1], tail[::-1], **sizes)
+        Graph(head[::-1], relation[::-1], tail[::-1], **sizes)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.path_graph import both_directions, find_edges, make_graph
+from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.explain.path_quality import QualityMeasures
 from recbole_kgif.explain.random_paths import (
     numbers_of_walks,
@@ -20,8 +20,8 @@ FACTS = [
     *((0, 2, 2), (0, 2, 3), (0, 2, 4), (1, 2, 2)),
     *((2, 0, 6), (3, 0, 6), (5, 0, 6), (4, 1, 7), (5, 1, 7)),
 ]
-GRAPH = make_graph(
-    *both_directions(*zip(*FACTS), 3, 8), n_users=2, n_items=4, n_nodes=8, n_relations=3
+GRAPH = Graph(
+    *both_directions(*zip(*FACTS), 3), n_users=2, n_items=4, n_nodes=8, n_relations=3
 )
 
 
@@ -66,9 +66,7 @@ def test_equal_times_are_all_recent() -> None:
 
 def test_edges_are_found_by_their_ends() -> None:
     order = np.arange(GRAPH.n_edges)[::-1]
-    found = find_edges(
-        GRAPH, GRAPH.head[order], GRAPH.relation[order], GRAPH.tail[order]
-    )
+    found = GRAPH.find(GRAPH.head[order], GRAPH.relation[order], GRAPH.tail[order])
     assert list(found) == list(order)
 
 

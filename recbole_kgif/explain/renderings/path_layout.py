@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Union
@@ -11,6 +12,7 @@ from recbole_kgif.explain.explanation_records import (
     ITEM,
     USER,
     Explanation,
+    HopKey,
     Node,
     Path,
 )
@@ -174,34 +176,30 @@ def _spread(order: Sequence[_Place], height: dict[_Place, float]) -> None:
 def _links(
     nodes: Sequence[PlacedNode], rows: Mapping[_Place, float], paths: Sequence[Path]
 ) -> tuple[PlacedLink, ...]:
-    place = {placed.node: number for number, placed in enumerate(nodes)}
-    takers: dict[tuple[Node, str, bool, Node], list[int]] = {}
+    position = {placed.node: number for number, placed in enumerate(nodes)}
+    takers: dict[HopKey, list[int]] = {}
+    contributions = {}
     for number, path in enumerate(paths):
         for hop in path.hops:
             takers.setdefault(hop.key, []).append(number)
-    is_exact = all(path.contribution is not None for path in paths)
-    lanes: dict[tuple[int, int], int] = {}
+            contributions[hop.key] = hop.contribution
+    lanes: Counter[tuple[int, int]] = Counter()
     links = []
     for key, numbers in takers.items():
         source, relation, inverse, target = key
-        ends = place[source], place[target]
-        lane = lanes.get(ends, 0)
-        lanes[ends] = lane + 1
-        strengths = [paths[number].strength for number in numbers]
-        passed = range(nodes[ends[0]].column + 1, nodes[ends[1]].column)
+        ends = position[source], position[target]
+        strength = contributions[key]
+        if strength is None:
+            strength = max(paths[number].attention for number in numbers)
+        crossed = range(nodes[ends[0]].column + 1, nodes[ends[1]].column)
+        passages = [(*key, column) for column in crossed]
+        via = tuple((passage[-1], rows[passage]) for passage in passages)
         links.append(
             PlacedLink(
-                *ends,
-                relation=relation,
-                inverse=inverse,
-                strength=sum(strengths) if is_exact else max(strengths),
-                paths=tuple(numbers),
-                lane=lane,
-                via=tuple(
-                    (n, rows[(source, relation, inverse, target, n)]) for n in passed
-                ),
+                *ends, relation, inverse, strength, tuple(numbers), lanes[ends], via
             )
         )
+        lanes[ends] += 1
     return tuple(links)
 
 
