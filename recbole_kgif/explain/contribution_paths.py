@@ -81,7 +81,7 @@ def path_contribution(
         if graph.relation[other] == graph.relation[second]:
             total += float(
                 walks.user_factor[user]
-                * walks.takes[first]
+                * walks.interaction[first]
                 * walks.value[second]
                 * walks.value[other]
                 * walks.relation_weight[other]
@@ -152,7 +152,7 @@ def _direct_walk(walks: DirectWalks, bounds: _Bounds, user: int) -> Chain:
     return Chain(
         None,
         factor=float(walks.user_factor[user]),
-        weights=[walks.takes, walks.value, last_back],
+        weights=[walks.interaction, walks.value, last_back],
         bounds=[graph.largest_product(walks.value, at_neighbour), at_neighbour],
         returns_by_same_relation=True,
     )

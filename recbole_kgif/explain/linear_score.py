@@ -48,7 +48,7 @@ class DirectWalks:
 
     Attributes:
         user_factor: q |N(u)|^-a of each user, shape: [n_users]
-        takes: 1 for an edge from a user to an item, else 0, shape: [n_edges]
+        interaction: 1 for an edge from a user to an item, else 0, shape: [n_edges]
         value: x_jn of an edge from an item j to a shared neighbour n, 0 for any other,
             shape: [n_edges]
         relation_weight: g_r of the relation of each edge, shape: [n_edges]
@@ -58,7 +58,7 @@ class DirectWalks:
     """
 
     user_factor: Floats
-    takes: Floats
+    interaction: Floats
     value: Floats
     relation_weight: Floats
     neighbour: Integers
@@ -207,7 +207,7 @@ class LinearScore:
         graph, edges = self.graph, self.graph.edges_of(user)
         # An edge missing from the history, as after a deletion, counts as 0.
         place, second = graph.edges_from(graph.tail[edges])
-        taken = self.walks.takes[edges][place] * self.walks.value[second]
+        taken = self.walks.interaction[edges][place] * self.walks.value[second]
         number = self.walks.neighbour[second]
         return np.bincount(number, taken, self.walks.n_neighbours).astype(np.float64)
 
@@ -237,14 +237,14 @@ class LinearScore:
         last = self.walks.relation_weight[third] * self.walks.value[third]
         # A walk takes the last edge from the neighbour to the item.
         last = last * stays[graph.reverse[third]]
-        behind = np.bincount(neighbour[third], last, n_neighbours).astype(np.float64)
+        after = np.bincount(neighbour[third], last, n_neighbours).astype(np.float64)
         if self.walks.longer is not None:
-            behind = behind + self.walks.longer.from_neighbours(user, item)
+            after = after + self.walks.longer.from_neighbours(user, item)
         place, second = graph.edges_from(graph.tail[edges])
         value = self.walks.value[second] * stays[second]
-        total = np.bincount(place, value * behind[neighbour[second]], len(edges))
-        takes = self.walks.takes[edges] * stays[edges]
-        return self.walks.user_factor[user] * takes * total
+        total = np.bincount(place, value * after[neighbour[second]], len(edges))
+        interaction = self.walks.interaction[edges] * stays[edges]
+        return self.walks.user_factor[user] * interaction * total
 
     def _edges_to_others(self, user: int) -> Integers:
         """Edges from items to shared neighbours, but for the user in question."""
@@ -289,7 +289,7 @@ class LinearScore:
         walks = self.walks
         if walks is not None:
             walks = dataclasses.replace(
-                walks, takes=walks.takes * stays, value=walks.value * stays
+                walks, interaction=walks.interaction * stays, value=walks.value * stays
             )
         return dataclasses.replace(self, weight=self.weight * stays, walks=walks)
 

@@ -33,15 +33,15 @@ def linear_score(model: Any) -> LinearScore:
         )
     with torch.no_grad():
         graph = _graph_of(model)
-        share, walk_share = model.balance.tolist()
+        cosine_weight, walk_weight = model.balance.tolist()
         return LinearScore(
             graph=graph,
             weight=_doubles(model.edge_weights()),
             embedding=_doubles(model.fused_embeddings()),
             n_layers=model.n_layers,
-            cosine_weight=share / model.temperature,
+            cosine_weight=cosine_weight / model.temperature,
             item_bias=_doubles(model.item_bias.weight)[:, 0],
-            walks=_direct_walks(model.walks, graph, walk_share),
+            walks=_direct_walks(model.walks, graph, walk_weight),
         )
 
 
@@ -60,7 +60,7 @@ def _graph_of(model: Any) -> Graph:
 
 
 def _direct_walks(
-    walks: Optional[Any], graph: Graph, walk_share: float
+    walks: Optional[Any], graph: Graph, walk_weight: float
 ) -> Optional[DirectWalks]:
     if walks is None:
         return None
@@ -78,8 +78,8 @@ def _direct_walks(
     users = torch.arange(graph.n_users, device=shared.history.row.device)
     factor = walks.user_factor(walks.n_items_of(users))
     return DirectWalks(
-        user_factor=walk_share * _doubles(factor),
-        takes=(graph.head < graph.n_users).astype(np.float64),
+        user_factor=walk_weight * _doubles(factor),
+        interaction=(graph.head < graph.n_users).astype(np.float64),
         value=value,
         relation_weight=_doubles(walks.relation_weights())[graph.relation],
         neighbour=number,

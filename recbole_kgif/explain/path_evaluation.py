@@ -55,7 +55,7 @@ CONFIDENCE = 0.95
 # Number of best items whose first paths the quality measures cover.
 LIST_LENGTH = 10
 _RESAMPLES = 10_000
-# A ratio needs all but this part of the others' resampled means above 0.
+# A ratio needs all but this fraction of the others' resampled means above 0.
 _NEAR_ZERO = 0.005
 # Fewest edges of a path to an item that is new to the user.
 _SHORT_WALK = 3

@@ -83,7 +83,7 @@ def _direct_walks(graph: Graph, random: Any) -> DirectWalks:
     relation_weight = random.uniform(0.5, 2, 2 * graph.n_relations)
     return DirectWalks(
         user_factor=random.uniform(0.3, 1, graph.n_users),
-        takes=(graph.head < graph.n_users).astype(float),
+        interaction=(graph.head < graph.n_users).astype(float),
         value=np.where(is_shared, random.random(graph.n_edges), 0.0),
         relation_weight=relation_weight[graph.relation],
         neighbour=np.unique(
@@ -160,7 +160,7 @@ def as_direct_walk(score: LinearScore, user: int, walk: list[int]) -> float:
         return 0.0
     return float(
         walks.user_factor[user]
-        * walks.takes[first]
+        * walks.interaction[first]
         * walks.value[second]
         * walks.value[back]
         * walks.relation_weight[back]

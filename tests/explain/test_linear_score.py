@@ -116,7 +116,7 @@ def test_an_isolated_item_has_its_own_embedding_and_no_walks() -> None:
 def test_deleted_edges_carry_nothing_in_either_direction() -> None:
     score = random_score(1)
     graph = score.graph
-    edge = int(np.flatnonzero((graph.head == 0) & (score.walks.takes > 0))[0])
+    edge = int(np.flatnonzero((graph.head == 0) & (score.walks.interaction > 0))[0])
     without = score.without([edge])
     changed = np.flatnonzero(without.weight != score.weight)
     assert set(changed) == {edge, int(graph.reverse[edge])}
