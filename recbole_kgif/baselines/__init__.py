@@ -1,1 +1,1 @@
-"""Recommenders of our own beside RecBole's."""
+"""Baselines of our own, in addition to RecBole's models."""

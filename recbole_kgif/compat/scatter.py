@@ -96,7 +96,7 @@ def scatter_softmax(
 
 
 def _aggregate_without_torch_scatter() -> None:
-    """Let KGIN and MCCLK aggregate over the knowledge graph with PyTorch alone.
+    """Let KGIN and MCCLK aggregate over the knowledge graph with PyTorch only.
 
     Problem: ``Aggregator.forward`` of both imports ``torch_scatter``, a compiled
     extension that has to be built for the installed PyTorch and that RecBole does not

@@ -23,7 +23,7 @@ from recbole_kgif.doctor.findings import Finding, Level
 PACKAGE = "recbole-kgif"
 
 # Packages that results depend on, listed even if their ranges are unknown.
-_NAMED_PACKAGES = ("recbole", "torch", "numpy", "pandas", "scipy")
+_NAMED_PACKAGES: tuple[str, ...] = ("recbole", "torch", "numpy", "pandas", "scipy")
 
 _GIBIBYTE = 2**30
 _LEAST_MEMORY = 2 * _GIBIBYTE
@@ -47,58 +47,50 @@ def examine_versions() -> list[Finding]:
     try:
         own = metadata.metadata(PACKAGE)
     except metadata.PackageNotFoundError:
-        return [
-            Finding(
-                PACKAGE,
-                "not installed",
-                Level.NOTE,
-                "It runs from a checkout, so the version ranges are unknown.",
-                "To compare versions, run pip install -e . in the checkout.",
-            ),
-            Finding("Python", platform.python_version()),
-            *needed_packages(_NAMED_PACKAGES, installed_version),
-            *_without_ray(),
-        ]
-    required = metadata.requires(PACKAGE) or []
-    return [
-        Finding(PACKAGE, own["Version"]),
-        _python(own["Requires-Python"], own.get_all("Classifier") or []),
-        *needed_packages(
-            [text for text in required if Requirement(text).name != "ray"],
-            installed_version,
-        ),
-        *_without_ray(),
-    ]
+        required = _NAMED_PACKAGES
+        package = Finding(
+            PACKAGE,
+            "not installed",
+            Level.NOTE,
+            "It runs from a checkout, so the version ranges are unknown.",
+            "To compare versions, run pip install -e . in the checkout.",
+        )
+        python = Finding("Python", platform.python_version())
+    else:
+        required = tuple(
+            text
+            for text in metadata.requires(PACKAGE) or ()
+            if Requirement(text).name != "ray"
+        )
+        package = Finding(PACKAGE, own["Version"])
+        python = _python(own["Requires-Python"], own.get_all("Classifier") or [])
+    packages = needed_packages(required, installed_version)
+    return [package, python, *packages, *_without_ray()]
 
 
 def _without_ray() -> list[Finding]:
     """RecBole and ray on a Python that has no ray which RecBole accepts."""
     if sys.version_info < NO_RAY_SINCE:
         return []
-    findings = []
-    version = installed_version("recbole")
-    if version is None:
-        findings.append(
-            Finding(
-                "RecBole",
-                "missing",
-                Level.PROBLEM,
-                "The package needs it, and a wheel cannot require it on this Python.",
-                f"Run {INSTALL_RECBOLE}.",
-            )
-        )
-    ray = installed_version("ray")
-    if ray is None:
-        value = "not installed"
-    elif ray.endswith("+none"):
-        value = f"{ray}, an empty package in its place"
-    else:
-        value = ray
-    meaning = (
-        "RecBole 1.2.1 requires a version that has no build for this Python, but uses "
-        "it only in objective_function; RecBole is imported without it."
+    value = installed_version("ray") or "not installed"
+    if value.endswith("+none"):
+        value += ", an empty package in its place"
+    ray = Finding(
+        "ray",
+        value,
+        meaning="RecBole 1.2.1 requires a version that has no build for this Python, "
+        "but uses it only in objective_function; RecBole is imported without it.",
     )
-    return [*findings, Finding("ray", value, meaning=meaning)]
+    if installed_version("recbole") is not None:
+        return [ray]
+    missing = Finding(
+        "RecBole",
+        "missing",
+        Level.PROBLEM,
+        "The package needs it, and a wheel cannot require it on this Python.",
+        f"Run {INSTALL_RECBOLE}.",
+    )
+    return [missing, ray]
 
 
 def needed_packages(
@@ -113,10 +105,9 @@ def needed_packages(
     Returns:
         A finding per package.
     """
-    needed = [Requirement(text) for text in requirements]
     return [
         _package(requirement, version_of(requirement.name))
-        for requirement in needed
+        for requirement in map(Requirement, requirements)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
     ]
 
@@ -199,12 +190,9 @@ def _devices() -> Finding:
     names = [torch.cuda.get_device_name(number) for number in numbers]
     if names:
         return Finding("devices", f"CPU, {', '.join(names)}", number=len(names))
-    return Finding(
-        "devices",
-        f"CPU ({platform.processor() or platform.machine()})",
-        meaning="No GPU was found; none is needed.",
-        number=0,
-    )
+    processor = f"CPU ({platform.processor() or platform.machine()})"
+    meaning = "No GPU was found; none is needed."
+    return Finding("devices", processor, meaning=meaning, number=0)
 
 
 def _threads() -> Finding:

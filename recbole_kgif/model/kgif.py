@@ -76,6 +76,16 @@ class KGIF(KnowledgeRecommender):
     input_type = InputType.PAIRWISE
     n_walk_negatives = 128
 
+    # storage: edge weights of an epoch; while evaluating, embeddings, the spectral
+    # filter, and the users who were scored last with their walks
+    epoch_edge_weights: Optional[Tensor]
+    restore_user_e: Optional[Tensor]
+    restore_item_e: Optional[Tensor]
+    restore_filter: Optional[SpectralFilter]
+    restore_walks: Optional[tuple[Tensor, Tensor]]
+    # storage: what replaces parts of a training step (`cuda_graphs`)
+    captured: Optional[StepFunctions] = None
+
     def __init__(self, config: Any, dataset: Any):
         """
         Args:
@@ -127,22 +137,13 @@ class KGIF(KnowledgeRecommender):
 
         # parameters initialization
         self._initialise_parameters()
-
         # The score weights (p, q), which checkpoints of version 0.1.0 call the balance,
         # and the state of their search.
         self.register_buffer("balance", torch.ones(2))
         self.register_buffer("next_step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
 
-        # storage: edge weights of an epoch; while evaluating, embeddings, the spectral
-        # filter, and the users who were scored last with their walks
-        self.epoch_edge_weights: Optional[Tensor] = None
-        self.restore_user_e: Optional[Tensor] = None
-        self.restore_item_e: Optional[Tensor] = None
-        self.restore_filter: Optional[SpectralFilter] = None
-        self.restore_walks: Optional[tuple[Tensor, Tensor]] = None
-        # storage: while training, what replaces parts of a step (see `cuda_graphs`)
-        self.captured: Optional[StepFunctions] = None
+        _clear_storage(self)
         self.register_load_state_dict_post_hook(_clear_storage)
 
     def _define_layers(self, config: Any) -> None:

@@ -192,14 +192,7 @@ class NeighbourWalks(nn.Module):
         return self._without_item(user, item, of_item, of_user, between_items)
 
     def _between_items(self, items: Tensor) -> Tensor:
-        """sum_n g_{r(n)} x_jn x_in of every item j and the given items i.
-
-        Args:
-            items: shape: [n_selected]
-
-        Returns:
-            Shape: [n_items, n_selected]
-        """
+        """sum_n g_{r(n)} x_jn x_in of all items j, given i: [n_items, n_selected]."""
         pattern, value = self.shared.items, self.shared.value
         position, entry = pattern.entries_of_rows(items)
         neighbour = pattern.column[entry]
@@ -218,16 +211,9 @@ class NeighbourWalks(nn.Module):
         of_user: Tensor,
         between_items: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Leave-one-out scores from sums, of which only ``of_user`` counts the item.
+        """Leave-one-out scores from sums over interactions, users and all items.
 
-        Args:
-            user: shape: [batch_size]
-            item: shape: [batch_size]
-            of_item: sum of each interaction, shape: [batch_size]
-            of_user: sums of the users with the other items, shape: [batch_size,
-                n_others]
-            between_items: sums of all items with the other items, shape: [n_items,
-                n_others]
+        Those of the users still count the item, which ``between_items`` takes out.
         """
         of_others = of_user - between_items.index_select(0, item)
         factor = self.user_factor(self.n_items_of(user) - 1)

@@ -141,15 +141,15 @@ def test_the_transposed_order_is_that_of_the_columns(
     torch.testing.assert_close(pattern.transposed_matrix(values) @ identity, dense.t())
 
 
-def test_rows_of_a_pattern_come_in_the_order_asked_for() -> None:
+def test_rows_of_a_pattern_come_in_the_given_order() -> None:
     pattern = SparsePattern(
         torch.tensor([0, 0, 2, 3]), torch.tensor([1, 4, 0, 2]), n_rows=4, n_columns=5
     )
-    asked = pattern.rows(torch.tensor([3, 1, 0, 0]))
-    assert (asked.n_rows, asked.n_columns) == (4, 5)
-    assert asked.row.tolist() == [0, 2, 2, 3, 3]
-    assert asked.column.tolist() == [2, 1, 4, 1, 4]
-    assert asked.row_pointer.tolist() == [0, 1, 1, 3, 5]
+    selected = pattern.rows(torch.tensor([3, 1, 0, 0]))
+    assert (selected.n_rows, selected.n_columns) == (4, 5)
+    assert selected.row.tolist() == [0, 2, 2, 3, 3]
+    assert selected.column.tolist() == [2, 1, 4, 1, 4]
+    assert selected.row_pointer.tolist() == [0, 1, 1, 3, 5]
 
 
 @pytest.mark.parametrize("n_rows", [0, 2, 4])
@@ -180,12 +180,12 @@ def test_users_come_before_entities() -> None:
 
 
 @given(facts_strategy, st.lists(st.integers(0, N_NODES - 1), max_size=8))
-def test_entries_of_rows_are_the_neighbours_of_each_asked_row(
+def test_entries_of_rows_are_the_neighbours_of_each_given_row(
     facts: list[tuple[int, int, int]], rows: list[int]
 ) -> None:
     graph = graph_of(facts)
-    asked = torch.tensor(rows, dtype=torch.int64)
-    place, entry = graph.edges.entries_of_rows(asked)
+    selected = torch.tensor(rows, dtype=torch.int64)
+    place, entry = graph.edges.entries_of_rows(selected)
     column = graph.edges.column[entry]
     expected = [
         (place, tail)

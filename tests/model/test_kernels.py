@@ -1,4 +1,4 @@
-"""Each operation beside a loop or a dense product, and its gradient checked."""
+"""Each operation compared with a loop or a dense product; its gradient is checked."""
 
 from __future__ import annotations
 

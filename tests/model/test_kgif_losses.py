@@ -1,4 +1,4 @@
-"""The losses of KGIF beside their definitions."""
+"""The losses of KGIF compared with their definitions."""
 
 from __future__ import annotations
 
@@ -106,8 +106,10 @@ def test_the_walks_are_trained_on_leave_one_out_scores(
         others = [other]
         if loss == "softmax":
             others = [j for j in shared if (user, j) not in known]
-        asked = [torch.tensor([n]) for n in (user, item)]
-        own, negative = model.walks.leave_one_out_scores(*asked, torch.tensor(others))
+        selected = [torch.tensor([n]) for n in (user, item)]
+        own, negative = model.walks.leave_one_out_scores(
+            *selected, torch.tensor(others)
+        )
         score, negative = own[0] + bias[item], negative[0] + bias[others]
         # With one negative the two losses are the same.
         losses.append(

@@ -1,4 +1,4 @@
-"""Each layer beside a loop over nodes and edges that follows its equation."""
+"""Each layer compared with a loop over nodes and edges that follows its equation."""
 
 from __future__ import annotations
 
@@ -212,19 +212,19 @@ def test_the_gradient_of_the_linear_propagation(
 
 @pytest.mark.parametrize("bi_interaction", [False, True])
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
-@pytest.mark.parametrize("n_asked", [0, 1, N_NODES - 2, N_NODES])
-def test_the_first_nodes_alone_are_as_among_all(
+@pytest.mark.parametrize("n_returned", [0, 1, N_NODES - 2, N_NODES])
+def test_the_first_nodes_alone_equal_those_among_all(
     graph: CollaborativeKnowledgeGraph,
-    n_asked: int,
+    n_returned: int,
     n_layers: int,
     bi_interaction: bool,
 ) -> None:
     propagation = randomised(Propagation(n_layers, D, bi_interaction))
-    asked = graph.edges.first_rows(n_asked)
+    selected = graph.edges.first_rows(n_returned)
     inputs = values(graph.n_edges), values(N_NODES, D)
-    factor = values(n_asked, D).detach()
-    alone = propagation(graph, *inputs, asked)
-    among_all = propagation(graph, *inputs)[:n_asked]
+    factor = values(n_returned, D).detach()
+    alone = propagation(graph, *inputs, selected)
+    among_all = propagation(graph, *inputs)[:n_returned]
     torch.testing.assert_close(alone, among_all)
     gradients = [
         torch.autograd.grad((found * factor).sum(), inputs, materialize_grads=True)

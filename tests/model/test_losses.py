@@ -1,4 +1,4 @@
-"""Losses beside loops that follow their definitions, and their gradients."""
+"""Losses compared with loops that follow their definitions; gradients are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Direct walks beside loops that follow their equations."""
+"""Direct walks compared with loops that follow their equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What items share, beside loops that follow the definition."""
+"""Shared neighbours compared with loops that follow the definition."""
 
 from __future__ import annotations
 
@@ -105,6 +105,6 @@ def test_leave_one_out_walks_are_those_of_the_definition() -> None:
         if abs(value) > 1e-7
     }
     assert found == pytest.approx({key: x for key, x in expected.items() if x != 0})
-    asked = torch.tensor([1, 0, 2, 0])
+    selected = torch.tensor([1, 0, 2, 0])
     items = torch.tensor([1, 2, 2, 0])
-    assert shared.interaction_of(asked, items).tolist() == [4, 2, 5, 0]
+    assert shared.interaction_of(selected, items).tolist() == [4, 2, 5, 0]
