@@ -15,7 +15,7 @@ from recbole_kgif.data.vocabulary import Vocabulary
 from recbole_kgif.errors import UserError
 
 if TYPE_CHECKING:
-    from recbole_kgif.data.numbered import IntArray
+    import pandas as pd
 
 _FIELD_TYPES = ("token", "token_seq", "float", "float_seq")
 
@@ -26,13 +26,13 @@ class AtomicFile:
 
     Attributes:
         path: the file.
-        columns: numbers of the ids, an array of 32-bit integers for each wanted column.
+        table: numbers of the ids in columns of 32-bit integers.
         blank_lines: numbers of the lines that hold nothing.
         sha256: hash of the file, in hexadecimal digits.
     """
 
     path: Path
-    columns: Sequence[IntArray]
+    table: pd.DataFrame
     blank_lines: Sequence[int]
     sha256: str
 
@@ -45,35 +45,42 @@ class AtomicFile:
 
 
 def read_atomic_file(
-    path: Path, wanted: Sequence[tuple[str, Vocabulary]], separator: str
+    path: Path, wanted: Mapping[str, tuple[str, Vocabulary]], separator: str
 ) -> AtomicFile:
     """Read the ids of an atomic file, and check each line.
 
     Args:
         path: The file.
-        wanted: Names of its id columns, each with the vocabulary that numbers its ids.
+        wanted: For each column of the table the name of the field in the file and the
+            vocabulary that numbers its ids.
         separator: The character between two fields.
 
     Returns:
-        The columns in the order of `wanted`.
+        What was read.
 
     Raises:
         UserError: RecBole cannot read the file or would misread it; the message names
             the line.
     """
     import numpy as np
+    import pandas as pd
 
     digest = hashlib.sha256()
     lines = numbered_lines(path, digest)
     header = next(lines, None)
     if header is None:
         raise UserError(f"{path} is empty; its first line must name the fields")
-    types = _field_types(path, header[1], [name for name, _ in wanted], separator)
-    columns, blank_lines = _read_rows(path, lines, types, wanted, separator)
+    types = _field_types(
+        path, header[1], [name for name, _ in wanted.values()], separator
+    )
+    columns, blank_lines = _read_rows(
+        path, lines, types, list(wanted.values()), separator
+    )
     if not columns[0]:
         raise UserError(f"{path} has no line after its header; fill it")
     arrays = [np.frombuffer(column, dtype=np.int32) for column in columns]
-    return AtomicFile(path, arrays, blank_lines, digest.hexdigest())
+    table = pd.DataFrame(dict(zip(wanted, arrays)), copy=False)
+    return AtomicFile(path, table, blank_lines, digest.hexdigest())
 
 
 def _read_rows(

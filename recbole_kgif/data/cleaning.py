@@ -5,19 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from recbole_kgif.data.numbered import (
-    BoolArray,
-    IntArray,
-    Interactions,
-    Links,
-    NumberedDataset,
-    Triples,
-)
+from recbole_kgif.data.numbered import IntArray, NumberedDataset
 from recbole_kgif.errors import UserError
 
 # The step that takes interactions out of a test of the files' own.
@@ -60,48 +53,45 @@ def clean(
     """
     data = _in_canonical_order(data)
     steps: list[Step] = []
-    triples = _without_repeated_triples(data.triples)
+    triples = data.triples.drop_duplicates().sort_values(["head", "relation", "tail"])
     steps.append(Step("triples: repeated", len(data.triples), len(triples)))
     data = dataclasses.replace(data, triples=triples)
 
-    interactions = _filtered_interactions(data.interactions, minimum_rating, steps)
-    if minimum_rating is not None and len(interactions) == 0:
-        raise UserError(
-            f"--minimum-rating {minimum_rating:g}: none of the "
-            f"{len(data.interactions):,} interactions is rated so high; give a "
-            "lower one"
-        )
-    kept = interactions.at(data.is_linked[interactions.items])
-    steps.extend(_steps_of_unlinked(interactions, kept))
+    before = data.interactions
+    if minimum_rating is not None:
+        rated = before[before["rating"] >= minimum_rating]
+        what = f"interactions: rated below {minimum_rating:g}"
+        steps.append(Step(what, len(before), len(rated)))
+        if len(rated) == 0:
+            raise UserError(
+                f"--minimum-rating {minimum_rating:g}: none of the {len(before):,} "
+                "interactions is rated so high; give a lower one"
+            )
+        before = rated
+    distinct = _without_repetitions(before, steps)
+    kept = distinct[data.is_linked[distinct["item"]]]
+    steps += _steps_of_unlinked(distinct, kept)
     if len(kept) == 0:
         raise UserError(
-            f"none of the {len(interactions):,} interactions is of an item that is "
+            f"none of the {len(distinct):,} interactions is of an item that is "
             "linked to an entity of a triple; check that all files use the same ids"
         )
-    data = data.with_interactions(kept)
-    return dataclasses.replace(data, links=_useful_links(data, steps)), steps
+    data = data.with_interactions(kept.reset_index(drop=True))
+    links = data.links
+    in_graph = links[data.in_graph[links["entity"]]]
+    used = in_graph[data.is_used[in_graph["item"]]]
+    steps.append(Step("links: entity without a triple", len(links), len(in_graph)))
+    steps.append(Step("links: item without an interaction", len(in_graph), len(used)))
+    return dataclasses.replace(data, links=used.sort_values("item")), steps
 
 
 def table(steps: Sequence[Step]) -> str:
-    """Steps as a small table for people.
-
-    Args:
-        steps: what the filters did.
-
-    Returns:
-        A line for each step, under a header.
-    """
-    rows = [("", "before", "left out", "after")]
-    rows += [
-        (
-            step.what,
-            f"{step.before:,}",
-            f"{step.before - step.after:,}",
-            f"{step.after:,}",
-        )
-        for step in steps
-    ]
-    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    """Steps as a small table for people, a line for each under a header."""
+    rows: list[tuple[str, ...]] = [("", "before", "left out", "after")]
+    for step in steps:
+        counts = (step.before, step.before - step.after, step.after)
+        rows.append((step.what, *(f"{count:,}" for count in counts)))
+    widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join(
         f"  {what:{widths[0]}}"
         + "".join(f"  {text:>{width}}" for text, width in zip(counts, widths[1:]))
@@ -115,115 +105,59 @@ def _in_canonical_order(data: NumberedDataset) -> NumberedDataset:
     items, of_item = _ordered(data.items)
     entities, of_entity = _ordered(data.entities)
     relations, of_relation = _ordered(data.relations)
-    interactions, triples, links = data.interactions, data.triples, data.links
-    interactions = dataclasses.replace(
-        interactions,
-        users=of_user[interactions.users],
-        items=of_item[interactions.items],
-    )
+    new_numbers = {
+        **{"user": of_user, "item": of_item, "entity": of_entity},
+        **{"head": of_entity, "relation": of_relation, "tail": of_entity},
+    }
+
+    def renumbered(frame: pd.DataFrame) -> pd.DataFrame:
+        columns = [name for name in frame if name in new_numbers]
+        return frame.assign(**{str(c): new_numbers[str(c)][frame[c]] for c in columns})
+
     return dataclasses.replace(
-        data.with_interactions(interactions),
+        data.with_interactions(renumbered(data.interactions)),
         users=users,
         items=items,
         entities=entities,
         relations=relations,
-        triples=Triples(
-            of_entity[triples.heads],
-            of_relation[triples.relations],
-            of_entity[triples.tails],
-        ),
-        links=Links(of_item[links.items], of_entity[links.entities]),
+        triples=renumbered(data.triples),
+        links=renumbered(data.links),
     )
 
 
 def _ordered(ids: Sequence[str]) -> tuple[list[str], IntArray]:
     """The ids, short ones first so that numbers rise, and each old number's new one."""
     order = sorted(range(len(ids)), key=lambda number: (len(ids[number]), ids[number]))
-    places = np.empty(len(ids), dtype=np.int64)
+    places = np.empty(len(ids), dtype=np.int32)
     places[order] = np.arange(len(ids))
     return [ids[number] for number in order], places
 
 
-def _steps_of_unlinked(before: Interactions, after: Interactions) -> list[Step]:
-    if before.in_test is None or after.in_test is None:
-        what = "interactions: item without a triple"
-        return [Step(what, len(before), len(after))]
-    return [
-        Step(
-            "training: item without a triple",
-            int((~before.in_test).sum()),
-            int((~after.in_test).sum()),
-        ),
-        Step(LOST_TEST, int(before.in_test.sum()), int(after.in_test.sum())),
-    ]
+def _without_repetitions(interactions: pd.DataFrame, steps: list[Step]) -> pd.DataFrame:
+    """Order by user and item, and keep of each pair the latest, then highest rated.
 
-
-def _without_repeated_triples(triples: Triples) -> Triples:
-    triples = triples.at(np.lexsort((triples.tails, triples.relations, triples.heads)))
-    return triples.at(_is_new(triples.heads, triples.relations, triples.tails))
-
-
-def _filtered_interactions(
-    interactions: Interactions, minimum_rating: Optional[float], steps: list[Step]
-) -> Interactions:
-    if minimum_rating is not None and interactions.ratings is not None:
-        kept = interactions.at(interactions.ratings >= minimum_rating)
-        steps.append(
-            Step(
-                f"interactions: rated below {minimum_rating:g}",
-                len(interactions),
-                len(kept),
-            )
-        )
-        interactions = kept
-    kept = _without_repeated_interactions(interactions)
+    Of a pair that the files have in training and test, the one of the test is kept.
+    """
+    pair = [name for name in ("user", "item", "in_test") if name in interactions]
+    latest = [name for name in ("time", "rating") if name in interactions]
+    ascending = [True] * len(pair) + [False] * len(latest)
+    ordered = interactions.sort_values([*pair, *latest], ascending=ascending)
+    kept = ordered.drop_duplicates(pair)
     steps.append(Step("interactions: repeated", len(interactions), len(kept)))
-    if kept.in_test is None:
+    if "in_test" not in kept:
         return kept
-    is_alone = _is_new(kept.users[::-1], kept.items[::-1])[::-1]
-    alone = kept.at(is_alone)
-    steps.append(
-        Step("interactions: of training, but in the test", len(kept), len(alone))
-    )
+    alone = kept.drop_duplicates(["user", "item"], keep="last")
+    what = "interactions: of training, but in the test"
+    steps.append(Step(what, len(kept), len(alone)))
     return alone
 
 
-def _without_repeated_interactions(interactions: Interactions) -> Interactions:
-    """Order by user and item, and keep of each pair the latest, then highest rated.
-
-    A pair that the files have in training and test is kept twice, the test last.
-    """
-    keys: list[npt.NDArray[Any]] = [
-        -column
-        for column in (interactions.ratings, interactions.times)
-        if column is not None
+def _steps_of_unlinked(before: pd.DataFrame, after: pd.DataFrame) -> list[Step]:
+    if "in_test" not in before:
+        what = "interactions: item without a triple"
+        return [Step(what, len(before), len(after))]
+    kinds = {"training: item without a triple": False, LOST_TEST: True}
+    return [
+        Step(what, *(int((t["in_test"] == is_test).sum()) for t in (before, after)))
+        for what, is_test in kinds.items()
     ]
-    order = np.lexsort((*keys, *reversed(_pair(interactions))))
-    interactions = interactions.at(order)
-    return interactions.at(_is_new(*_pair(interactions)))
-
-
-def _pair(interactions: Interactions) -> list[IntArray]:
-    """The columns by which interactions are told apart."""
-    pair = [interactions.users, interactions.items]
-    if interactions.in_test is not None:
-        pair.append(interactions.in_test.astype(np.int64))
-    return pair
-
-
-def _useful_links(data: NumberedDataset, steps: list[Step]) -> Links:
-    links = data.links
-    in_graph = links.at(data.in_graph[links.entities])
-    used = in_graph.at(data.is_used[in_graph.items])
-    steps.append(Step("links: entity without a triple", len(links), len(in_graph)))
-    steps.append(Step("links: item without an interaction", len(in_graph), len(used)))
-    return used.at(np.argsort(used.items))
-
-
-def _is_new(*columns: IntArray) -> BoolArray:
-    """Whether each row of sorted columns differs from the one before."""
-    new = np.zeros(len(columns[0]), dtype=np.bool_)
-    new[:1] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return new

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
@@ -24,27 +25,21 @@ def refuse_repeated_link(
     Raises:
         UserError: There is one; the message names both lines.
     """
-    repeated = []
-    for kind, tokens, column in zip(
-        ("item", "entity"), (items, entities), link.columns
-    ):
-        _, first_rows = np.unique(column, return_index=True)
-        rows = np.setdiff1d(np.arange(len(column)), first_rows)
-        repeated += [(int(row), kind, tokens[column[row]], column) for row in rows[:1]]
-    if not repeated:
-        return
-    row, kind, token, column = min(repeated, key=lambda found: found[0])
-    first = int(np.argmax(column == column[row]))
-    raise UserError(
-        f"{link.path}, line {link.line_of(row)}: {kind} {shown(token)} is linked a "
-        f"second time, after line {link.line_of(first)}; keep one of the two lines"
-    )
+    is_item, is_entity = (link.table[kind].duplicated() for kind in link.table)
+    for row in np.flatnonzero(is_item | is_entity)[:1].tolist():
+        kind, tokens = ("item", items) if is_item[row] else ("entity", entities)
+        column = link.table[kind]
+        first = int(np.argmax(column == column[row]))
+        raise UserError(
+            f"{link.path}, line {link.line_of(row)}: {kind} "
+            f"{shown(tokens[column[row]])} is linked a second time, after line "
+            f"{link.line_of(first)}; keep one of the two lines"
+        )
 
 
 def check_links(
     files: DatasetFiles,
     content: NumberedDataset,
-    is_linked: BoolArray,
     inter: Sequence[AtomicFile],
     link: AtomicFile,
 ) -> None:
@@ -53,7 +48,6 @@ def check_links(
     Args:
         files: The data set's files.
         content: What was read of them.
-        is_linked: Whether an item has an entity of the triples, shape: [n_items]
         inter: The interaction files.
         link: The link file.
 
@@ -61,50 +55,55 @@ def check_links(
         UserError: Items without an entity may not be dropped, or none has one. Or a
             pre-split data set has a link on which RecBole fails.
     """
-    _judge_unlinked(files, content, is_linked, inter, link)
+    is_linked = content.is_linked
+    unlinked = [np.flatnonzero(~is_linked[file.table["item"]]) for file in inter]
+    for file, rows in zip(inter, unlinked):
+        if len(rows):
+            place = _place_of_unlinked(files, content, file, int(rows[0]), link)
+            _judge_unlinked(files, inter, unlinked, place)
+            break
     if files.is_split:
         _require_useful_links(files, content, is_linked, link)
 
 
-def _judge_unlinked(
+def _place_of_unlinked(
     files: DatasetFiles,
     content: NumberedDataset,
-    is_linked: BoolArray,
-    inter: Sequence[AtomicFile],
+    file: AtomicFile,
+    row: int,
     link: AtomicFile,
-) -> None:
-    items = content.interactions.items
-    unlinked = np.flatnonzero(~is_linked[items])
-    if len(unlinked) == 0:
-        return
-    row = int(unlinked[0])
-    item = int(items[row])
-    for file in inter:
-        if row < len(file.columns[0]):
-            break
-        row -= len(file.columns[0])
-    links = np.flatnonzero(content.links.items == item)
-    if len(links):
-        entity = content.entities[content.links.entities[links[0]]]
-        problem = (
-            f"is linked to entity {shown(entity)} (line {link.line_of(int(links[0]))} "
-            f"of {link.path.name}), which no triple of {files.kg_path.name} names"
-        )
-    else:
-        problem = f"is not in {link.path.name}"
-    place = (
-        f"{file.path}, line {file.line_of(row)}: item {shown(content.items[item])} "
-        f"{problem}"
+) -> str:
+    item = file.table["item"][row]
+    place = f"{file.path}, line {file.line_of(row)}: item {shown(content.items[item])}"
+    links = np.flatnonzero(link.table["item"] == item)
+    if len(links) == 0:
+        return f"{place} is not in {link.path.name}"
+    entity = content.entities[link.table["entity"][links[0]]]
+    return (
+        f"{place} is linked to entity {shown(entity)} (line "
+        f"{link.line_of(int(links[0]))} of {link.path.name}), which no triple of "
+        f"{files.kg_path.name} names"
     )
-    if len(unlinked) == len(items):
+
+
+def _judge_unlinked(
+    files: DatasetFiles,
+    inter: Sequence[AtomicFile],
+    unlinked: Sequence[npt.NDArray[np.intp]],
+    place: str,
+) -> None:
+    """Refuse unlinked interactions, the rows `unlinked` of each file."""
+    total, count = sum(len(file.table) for file in inter), sum(map(len, unlinked))
+    if count == total:
         raise UserError(
             f"{place}, nor has any other item an entity, so that none of the "
-            f"{len(items)} interactions would remain; check that all files "
+            f"{total} interactions would remain; check that all files "
             f"use the same item and entity ids"
         )
+    items = [file.table["item"].iloc[rows] for file, rows in zip(inter, unlinked)]
     extent = (
-        f"this concerns {len(np.unique(items[unlinked]))} items with "
-        f"{len(unlinked)} interactions"
+        f"this concerns {len(np.unique(np.concatenate(items)))} items with "
+        f"{count} interactions"
     )
     if files.is_split:
         raise UserError(
@@ -129,7 +128,7 @@ def _require_useful_links(
     RecBole takes such links out of a data set that it splits itself; in one that is
     split already they stay, and the merge ends in a KeyError.
     """
-    items, entities = content.links.items, content.links.entities
+    items, entities = link.table["item"], link.table["entity"]
     is_used = content.is_used
     for row in np.flatnonzero(~(is_used[items] & is_linked[items]))[:1].tolist():
         line = f"{link.path}, line {link.line_of(row)}"

@@ -1,110 +1,54 @@
-"""A data set as arrays of numbers.
-
-The number of an id is its place in the list of all ids of its kind.
-"""
+"""A data set as tables of numbers."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, TypeVar
+from pathlib import Path
+from typing import Any, Callable
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 IntArray = npt.NDArray[np.signedinteger[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
+# A number for the text of a field in a line of a file.
+Parser = Callable[[str, Path, int], Any]
+
+_FLOATS = ("rating", "time")
+
 # Name of the one part of a data set that is not split.
 WHOLE = "all"
-
-_Self = TypeVar("_Self", bound="_Columns")
-
-
-class _Columns:
-    """Columns of equal length, some of which may be missing."""
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(next(iter(vars(self).values())))
-
-    def at(self: _Self, places: npt.NDArray[Any]) -> _Self:
-        """The rows at some places, or where a mask is true."""
-        columns = vars(self).values()
-        return type(self)(*(None if c is None else c[places] for c in columns))
-
-
-@dataclass(frozen=True)
-class Interactions(_Columns):
-    """Interactions, one an entry of each array.
-
-    Attributes:
-        users: numbers of the users.
-        items: numbers of the items.
-        ratings: ratings; None where the files have none.
-        times: seconds since 1970, or any other measure of time; None likewise.
-        in_test: whether the files name it as a test interaction; None where they
-            do not split.
-    """
-
-    users: IntArray
-    items: IntArray
-    ratings: Optional[npt.NDArray[Any]] = None
-    times: Optional[npt.NDArray[Any]] = None
-    in_test: Optional[BoolArray] = None
-
-
-@dataclass(frozen=True)
-class Triples(_Columns):
-    """Triples, one an entry of each array.
-
-    Attributes:
-        heads: numbers of the head entities.
-        relations: numbers of the relations.
-        tails: numbers of the tail entities.
-    """
-
-    heads: IntArray
-    relations: IntArray
-    tails: IntArray
-
-
-@dataclass(frozen=True)
-class Links(_Columns):
-    """The entity of each linked item, one an entry of each array.
-
-    Attributes:
-        items: numbers of the items, each at most once.
-        entities: numbers of their entities, each at most once.
-    """
-
-    items: IntArray
-    entities: IntArray
 
 
 @dataclass(frozen=True)
 class NumberedDataset:
-    """A data set.
+    """A data set, in which the number of an id is its place among those of its kind.
 
     Attributes:
-        users: ids of the users.
-        items: ids of the items; some may be in no interaction.
-        entities: ids of the entities; some may be in no triple.
-        relations: ids of the relations.
-        parts: the interactions of each part; `WHOLE` is the one of an unsplit data set.
-        triples: the knowledge graph.
-        links: which entity is which item.
-        names: names by id of some "user", "item" and "entity".
+        users: Ids of the users.
+        items: Ids of the items; some may be in no interaction.
+        entities: Ids of the entities; some may be in no triple.
+        relations: Ids of the relations.
+        parts: Interactions of each part, `WHOLE` being the one of an unsplit data set:
+            columns `user` and `item`; where the files have them also `rating`, `time`
+            (seconds since 1970, or any other measure) and `in_test`.
+        triples: Columns `head`, `relation` and `tail`.
+        links: Columns `item` and `entity`, each number at most once.
+        names: Names by id of some "user", "item" and "entity".
     """
 
     users: Sequence[str]
     items: Sequence[str]
     entities: Sequence[str]
     relations: Sequence[str]
-    parts: Mapping[str, Interactions]
-    triples: Triples
-    links: Links
+    parts: Mapping[str, pd.DataFrame]
+    triples: pd.DataFrame
+    links: pd.DataFrame
     names: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -113,51 +57,76 @@ class NumberedDataset:
         return WHOLE not in self.parts
 
     @property
-    def interactions(self) -> Interactions:
-        """The interactions of all parts, of a split one users and items alone."""
+    def interactions(self) -> pd.DataFrame:
+        """The interactions of all parts."""
         if not self.is_split:
             return self.parts[WHOLE]
-        parts = self.parts.values()
-        return Interactions(
-            np.concatenate([part.users for part in parts]),
-            np.concatenate([part.items for part in parts]),
-        )
+        return pd.concat(self.parts.values(), ignore_index=True)
 
     @property
     def in_graph(self) -> BoolArray:
-        """Whether each entity is in a triple."""
-        return mask_of(len(self.entities), self.triples.heads, self.triples.tails)
+        """Whether each entity is in a triple, shape: [n_entities]."""
+        return mask_of(len(self.entities), self.triples["head"], self.triples["tail"])
 
     @property
     def is_used(self) -> BoolArray:
-        """Whether each item is in an interaction."""
-        return mask_of(len(self.items), *(part.items for part in self.parts.values()))
+        """Whether each item is in an interaction, shape: [n_items]."""
+        return mask_of(len(self.items), *(part["item"] for part in self.parts.values()))
 
     @property
     def is_linked(self) -> BoolArray:
-        """Whether each item is linked to an entity of a triple."""
-        links = self.links.at(self.in_graph[self.links.entities])
-        return mask_of(len(self.items), links.items)
+        """Whether each item is linked to an entity of a triple, shape: [n_items]."""
+        useful = self.links[self.in_graph[self.links["entity"]]]
+        return mask_of(len(self.items), useful["item"])
 
-    def with_interactions(self, interactions: Interactions) -> NumberedDataset:
-        """The same with these interactions as its only part."""
+    def with_interactions(self, interactions: pd.DataFrame) -> NumberedDataset:
+        """The same data set with these interactions, unsplit."""
         return dataclasses.replace(self, parts={WHOLE: interactions})
 
 
-def mask_of(length: int, *numbers: IntArray) -> BoolArray:
-    """Which numbers below a length occur in any of the arrays, shape: [length]."""
+def empty_table(*columns: str) -> pd.DataFrame:
+    """A table of numbers without a row."""
+    return pd.DataFrame({column: [] for column in columns}, dtype=np.int32)
+
+
+def table_of(
+    rows: Iterable[tuple[int, Sequence[str]]], path: Path, parsers: Mapping[str, Parser]
+) -> pd.DataFrame:
+    """Numbers for the texts of a file.
+
+    Args:
+        rows: Number of each line and its fields.
+        path: The file, for messages.
+        parsers: What makes a number of a field's text, the file and the line, for each
+            column of the table in the order of the fields.
+
+    Raises:
+        UserError: A parser refuses a text.
+    """
+    columns = {name: array("d" if name in _FLOATS else "i") for name in parsers}
+    pairs = [(columns[name].append, parse) for name, parse in parsers.items()]
+    for line, fields in rows:
+        for (append, parse), text in zip(pairs, fields):
+            append(parse(text, path, line))
+    return pd.DataFrame({name: np.array(column) for name, column in columns.items()})
+
+
+def mask_of(length: int, *columns: pd.Series[int]) -> BoolArray:
+    """Which numbers below a length occur in any of the columns, shape: [length]."""
     mask = np.zeros(length, dtype=np.bool_)
-    for column in numbers:
+    for column in columns:
         mask[column] = True
     return mask
 
 
-def links_of_equal_ids(items: Sequence[str], entities: Mapping[str, int]) -> Links:
+def links_of_equal_ids(
+    items: Sequence[str], entities: Mapping[str, int]
+) -> pd.DataFrame:
     """Links for items that are entities already, by the same ids.
 
     Args:
-        items: ids of the items.
-        entities: numbers of the entities by id.
+        items: Ids of the items.
+        entities: Numbers of the entities by id.
 
     Returns:
         A link for each item whose id is an entity's too.
@@ -167,5 +136,4 @@ def links_of_equal_ids(items: Sequence[str], entities: Mapping[str, int]) -> Lin
         for number, item in enumerate(items)
         if item in entities
     ]
-    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return Links(pairs[:, 0], pairs[:, 1])
+    return pd.DataFrame(found, columns=["item", "entity"], dtype=np.int32)

@@ -83,65 +83,56 @@ def read_dataset(
             would misread; the message names the file, the line and the value.
     """
     _require_files(files, needs_knowledge_graph)
-    # Only now: the command line checks its arguments without NumPy.
-    import numpy as np
-
+    # Only now: the command line checks its arguments without pandas.
     from recbole_kgif.data.link_checks import check_links, refuse_repeated_link
-    from recbole_kgif.data.numbered import WHOLE, Interactions, Links, Triples
-    from recbole_kgif.data.numbered import NumberedDataset as Dataset
+    from recbole_kgif.data.numbered import WHOLE, NumberedDataset, empty_table
 
     kinds = ("user", "item", "entity", "relation")
     users, items, entities, relations = (Vocabulary(k, checked_id) for k in kinds)
     names, separator = files.fields, files.separator
-    link = kg = None
+    links, triples = empty_table("item", "entity"), empty_table("head", "tail")
+    graph_files = []
     if needs_knowledge_graph:
-        columns = [(names.item, items), (names.entity, entities)]
-        link = read_atomic_file(files.link_path, columns, separator)
+        of_link = {"item": (names.item, items), "entity": (names.entity, entities)}
+        link = read_atomic_file(files.link_path, of_link, separator)
         refuse_repeated_link(link, items.tokens, entities.tokens)
-        columns = [
-            (names.head, entities),
-            (names.relation, relations),
-            (names.tail, entities),
-        ]
-        kg = read_atomic_file(files.kg_path, columns, separator)
-    columns = [(names.user, users), (names.item, items)]
-    inter = [read_atomic_file(path, columns, separator) for path in files.inter_paths]
-    nothing = np.empty(0, dtype=np.int32)
-    content = Dataset(
+        of_triple = {
+            "head": (names.head, entities),
+            "relation": (names.relation, relations),
+            "tail": (names.tail, entities),
+        }
+        kg = read_atomic_file(files.kg_path, of_triple, separator)
+        links, triples, graph_files = link.table, kg.table, [kg, link]
+    pair = {"user": (names.user, users), "item": (names.item, items)}
+    inter = [read_atomic_file(path, pair, separator) for path in files.inter_paths]
+    content = NumberedDataset(
         users=users.tokens,
         items=items.tokens,
         entities=entities.tokens,
         relations=relations.tokens,
-        parts={
-            part: Interactions(file.columns[0], file.columns[1])
-            for part, file in zip(files.parts or (WHOLE,), inter)
-        },
-        triples=Triples(*(kg.columns if kg else [nothing] * 3)),
-        links=Links(*(link.columns if link else [nothing] * 2)),
+        parts=dict(zip(files.parts or [WHOLE], [file.table for file in inter])),
+        triples=triples,
+        links=links,
     )
-    is_linked = content.is_linked
-    if link:
-        check_links(files, content, is_linked, inter, link)
-    else:
-        is_linked[:] = True
-    read = [file for file in (*inter, kg, link) if file]
-    sha256 = {file.path.name: file.sha256 for file in read}
+    is_linked = content.is_linked | (not needs_knowledge_graph)
+    if needs_knowledge_graph:
+        check_links(files, content, inter, link)
+    sha256 = {file.path.name: file.sha256 for file in (*inter, *graph_files)}
     return CheckedDataset(_counts(content, is_linked), sha256, content)
 
 
 def _counts(content: NumberedDataset, is_linked: BoolArray) -> DatasetCounts:
-    items = content.interactions.items
-    is_used = content.is_used
+    parts, is_used = content.parts.values(), content.is_used
     return DatasetCounts(
         users=len(content.users),
         items=int(is_used.sum()),
-        interactions=len(items),
+        interactions=sum(map(len, parts)),
         entities=int(content.in_graph.sum()),
         relations=len(content.relations),
         triples=len(content.triples),
         linked_items=int((is_used & is_linked).sum()),
         unlinked_items=int((is_used & ~is_linked).sum()),
-        unlinked_interactions=int((~is_linked[items]).sum()),
+        unlinked_interactions=sum(int((~is_linked[p["item"]]).sum()) for p in parts),
     )
 
 

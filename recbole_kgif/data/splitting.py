@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from recbole_kgif.data.numbered import IntArray, Interactions, NumberedDataset
+from recbole_kgif.data.numbered import IntArray, NumberedDataset
 from recbole_kgif.errors import UserError
 
 PARTS = ("train", "valid", "test")
@@ -20,8 +18,8 @@ _SHARE = 10
 
 
 def split(
-    interactions: Interactions, method: str, seed: int
-) -> dict[str, Interactions]:
+    interactions: pd.DataFrame, method: str, seed: int
+) -> dict[str, pd.DataFrame]:
     """Split every user's interactions.
 
     A tenth of a user's interactions, rounded down but at least one, is for validation
@@ -29,7 +27,8 @@ def split(
     for validation, a user with one none for the test either.
 
     Args:
-        interactions: distinct ones, ordered by user and item.
+        interactions: distinct ones, ordered by user and item, with an index of their
+            row numbers; see `NumberedDataset.parts`.
         method: "as-given" keeps the test of the files and takes the validation from
             their training interactions at random; "random" chooses both at random;
             "time" tests the latest, and validates the latest before them.
@@ -37,77 +36,59 @@ def split(
             simultaneous interactions.
 
     Returns:
-        The interactions of each part of `PARTS`, in the order in which they came.
+        The interactions of each part of `PARTS`, in the order of the input.
 
     Raises:
         UserError: a part would be empty.
     """
     draw = np.random.default_rng(seed).random(len(interactions))
-    in_test = interactions.in_test
+    drawn = interactions.assign(draw=draw)
+    order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
     if method == "as-given":
-        if in_test is None:
-            raise ValueError("these interactions are not split")
+        in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
+        from_last, total = _places_from_last(drawn[~in_test], order)
         in_valid = np.zeros(len(interactions), dtype=np.bool_)
-        training = np.flatnonzero(~in_test)
-        from_last, total = _places_from_last(
-            interactions.users[training], draw[training], None
-        )
-        in_valid[training] = from_last < _tenth(total, at_least=2)
+        in_valid[~in_test] = from_last < _tenth(total, at_least=2)
     else:
-        times = interactions.times if method == "time" else None
-        from_last, total = _places_from_last(interactions.users, draw, times)
+        from_last, total = _places_from_last(drawn, order)
         test_count = _tenth(total, at_least=2)
         in_test = from_last < test_count
         in_valid = ~in_test & (from_last < test_count + _tenth(total, at_least=3))
-    parts = {
-        "train": interactions.at(~in_test & ~in_valid),
-        "valid": interactions.at(in_valid),
-        "test": interactions.at(in_test),
-    }
-    _refuse_empty(parts)
-    return parts
-
-
-def without_given_split(data: NumberedDataset) -> NumberedDataset:
-    """The same data set as if its files did not split it."""
-    interactions = dataclasses.replace(data.interactions, in_test=None)
-    return data.with_interactions(interactions)
-
-
-def _places_from_last(
-    users: IntArray,
-    draw: npt.NDArray[Any],
-    times: Optional[npt.NDArray[Any]],
-) -> tuple[IntArray, IntArray]:
-    """Place of each interaction among its user's, the last being 0, and their number.
-
-    Args:
-        users: user of each interaction, [n].
-        draw: random order, [n].
-        times: times, [n], which go before the random order; None for that alone.
-    """
-    keys = (draw, users) if times is None else (draw, times, users)
-    order = np.lexsort(keys)
-    _, starts, counts = np.unique(users[order], return_index=True, return_counts=True)
-    from_last = np.empty(len(users), dtype=np.int64)
-    from_last[order] = np.repeat(starts + counts, counts) - np.arange(len(users)) - 1
-    total = np.empty(len(users), dtype=np.int64)
-    total[order] = np.repeat(counts, counts)
-    return from_last, total
-
-
-def _tenth(total: IntArray, at_least: int) -> IntArray:
-    """A tenth, rounded down but no less than one, of users with enough interactions."""
-    return np.where(total >= at_least, np.maximum(total // _SHARE, 1), 0)
-
-
-def _refuse_empty(parts: Mapping[str, Interactions]) -> None:
+    masks = (~in_test & ~in_valid, in_valid, in_test)
+    parts = {name: interactions[mask] for name, mask in zip(PARTS, masks)}
     for name, part in parts.items():
         if len(part) == 0:
             raise UserError(
                 f"no interaction is left for the part {name} of the split; users need "
                 "three interactions or more: check the filters and the files"
             )
+    return parts
+
+
+def without_given_split(data: NumberedDataset) -> NumberedDataset:
+    """The same data set as if its files did not split it."""
+    interactions = data.interactions.drop(columns="in_test", errors="ignore")
+    return data.with_interactions(interactions)
+
+
+def _places_from_last(
+    interactions: pd.DataFrame, order: list[str]
+) -> tuple[IntArray, IntArray]:
+    """Place of each interaction among its user's, the last being 0, and their number.
+
+    Args:
+        interactions: the interactions, [n].
+        order: columns by which they are ordered, the user first.
+    """
+    ordered = interactions.sort_values(order)
+    from_last = ordered.groupby("user").cumcount(ascending=False)
+    total = interactions.groupby("user")["user"].transform("size")
+    return from_last[interactions.index].to_numpy(), total.to_numpy()
+
+
+def _tenth(total: IntArray, at_least: int) -> IntArray:
+    """A tenth, rounded down but no less than one, of users with enough interactions."""
+    return np.where(total >= at_least, np.maximum(total // _SHARE, 1), 0)
 
 
 def hash_split(parts: Mapping[str, Iterable[tuple[str, str]]]) -> str:
@@ -130,12 +111,10 @@ def hash_split(parts: Mapping[str, Iterable[tuple[str, str]]]) -> str:
 
 def hash_parts(data: NumberedDataset) -> str:
     """Fingerprint of a data set's parts, the same that the record of a run holds."""
+    users, items = np.array(data.users), np.array(data.items)
     return hash_split(
         {
-            name: (
-                (data.users[user], data.items[item])
-                for user, item in zip(part.users.tolist(), part.items.tolist())
-            )
+            name: zip(users[part["user"]], items[part["item"]])
             for name, part in data.parts.items()
         }
     )

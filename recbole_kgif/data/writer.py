@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from recbole_kgif.data.numbered import WHOLE, Interactions, NumberedDataset
-from recbole_kgif.data.progress import progress
+from recbole_kgif.data.numbered import WHOLE, NumberedDataset
 
 _OPTIONS = """\
 # {name}, prepared by recbole_kgif; {method} split with seed {seed}.
@@ -25,10 +26,16 @@ benchmark_filename: [train, valid, test]  # (list) The parts, one .inter file ea
 eval_args:  # (dict) Only the mode counts: the files give split and order.
   mode: full  # (str) Every item that a user has not met is ranked.
 """
+# The fields of the atomic files for the columns of the tables.
+_FIELDS = {
+    **{name: f"{name}_id:token" for name in ("user", "item", "entity")},
+    **{name: f"{name}_id:token" for name in ("head", "relation", "tail")},
+    **{"rating": "rating:float", "time": "timestamp:float"},
+}
 
 
 def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
-    """Write the atomic files of a data set, rows in the order of its arrays.
+    """Write the atomic files of a data set, lines in the order of its tables.
 
     RecBole adds every id of a `.user` or `.item` that it loads, so that only those of
     the interactions are in them.
@@ -41,35 +48,35 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
     Raises:
         OSError: a file cannot be written.
     """
+    ids = {
+        **{"user": data.users, "item": data.items, "entity": data.entities},
+        **{"head": data.entities, "relation": data.relations, "tail": data.entities},
+    }
     for part, interactions in data.parts.items():
         middle = "" if part == WHOLE else f".{part}"
-        lines = _interaction_lines(interactions, data)
-        _write_lines(folder / f"{name}{middle}.inter", lines, len(interactions))
-    _write_lines(folder / f"{name}.kg", _triple_lines(data), len(data.triples))
-    _write_lines(folder / f"{name}.link", _link_lines(data), len(data.links))
-    interactions, triples = data.interactions, data.triples
-    for kind, ids, used in (
-        ("user", data.users, interactions.users),
-        ("item", data.items, interactions.items),
-        ("entity", data.entities, np.concatenate((triples.heads, triples.tails))),
-    ):
-        names = data.names.get(kind, {})
-        tokens = [ids[number] for number in np.unique(used).tolist()]
+        _write_table(folder / f"{name}{middle}.inter", interactions, ids)
+    _write_table(folder / f"{name}.kg", data.triples, ids)
+    _write_table(folder / f"{name}.link", data.links, ids)
+    is_user = np.bincount(data.interactions["user"], minlength=len(data.users)) > 0
+    used = {"user": is_user, "item": data.is_used, "entity": data.in_graph}
+    for kind, names in data.names.items():
+        tokens = [ids[kind][number] for number in np.flatnonzero(used[kind])]
         rows = [(token, names[token]) for token in tokens if token in names]
         if rows:
-            _write_names(folder / f"{name}.{kind}", f"{kind}_id", rows)
+            columns = [_FIELDS[kind], "name:token_seq"]
+            _write(folder / f"{name}.{kind}", pd.DataFrame(rows, columns=columns))
 
 
 def counts_of(data: NumberedDataset) -> dict[str, int]:
     """Sizes of a split data set, by what is counted."""
-    interactions, triples = data.interactions, data.triples
+    triples = data.triples
     return {
-        "users": len(np.unique(interactions.users)),
+        "users": data.interactions["user"].nunique(),
         "items": len(data.links),
         "entities": int(data.in_graph.sum()),
-        "relations": len(np.unique(triples.relations)),
+        "relations": triples["relation"].nunique(),
         "triples": len(triples),
-        "self_triples": int((triples.heads == triples.tails).sum()),
+        "self_triples": int((triples["head"] == triples["tail"]).sum()),
         **{name: len(part) for name, part in data.parts.items()},
     }
 
@@ -90,38 +97,17 @@ def write_options(folder: Path, name: str, method: str, seed: int) -> None:
     (folder / f"{name}.yaml").write_text(options, "utf-8")
 
 
-def _interaction_lines(part: Interactions, data: NumberedDataset) -> Iterator[str]:
-    optional = {"rating:float": part.ratings, "timestamp:float": part.times}
-    extra = {name: column for name, column in optional.items() if column is not None}
-    yield "\t".join(["user_id:token", "item_id:token", *extra]) + "\n"
-    numbers = [column.tolist() for column in extra.values()]
-    for user, item, *values in zip(part.users.tolist(), part.items.tolist(), *numbers):
-        ids = (data.users[user], data.items[item])
-        yield "\t".join((*ids, *map(repr, values))) + "\n"
+def _write_table(
+    path: Path, table: pd.DataFrame, ids: Mapping[str, Sequence[str]]
+) -> None:
+    columns: dict[str, Any] = {}
+    for name, field in _FIELDS.items():
+        if name in ids and name in table:
+            columns[field] = np.array(ids[name], dtype=object)[table[name]]
+        elif name in table:
+            columns[field] = table[name].to_numpy()
+    _write(path, pd.DataFrame(columns), quoting=csv.QUOTE_NONE)
 
 
-def _triple_lines(data: NumberedDataset) -> Iterator[str]:
-    triples, entities = data.triples, data.entities
-    yield "head_id:token\trelation_id:token\ttail_id:token\n"
-    for head, relation, tail in zip(
-        triples.heads.tolist(), triples.relations.tolist(), triples.tails.tolist()
-    ):
-        yield f"{entities[head]}\t{data.relations[relation]}\t{entities[tail]}\n"
-
-
-def _link_lines(data: NumberedDataset) -> Iterator[str]:
-    yield "item_id:token\tentity_id:token\n"
-    for item, entity in zip(data.links.items.tolist(), data.links.entities.tolist()):
-        yield f"{data.items[item]}\t{data.entities[entity]}\n"
-
-
-def _write_lines(path: Path, lines: Iterable[str], total: int) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(progress(lines, path.name, "lines", total=total + 1))
-
-
-def _write_names(path: Path, column: str, rows: Iterable[tuple[str, str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow([f"{column}:token", "name:token_seq"])
-        writer.writerows(rows)
+def _write(path: Path, table: pd.DataFrame, **form: Any) -> None:
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n", **form)

@@ -14,7 +14,6 @@ from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation
 from recbole_kgif.data.numbered import (
     IntArray,
-    Interactions,
     NumberedDataset,
     mask_of,
 )
@@ -146,9 +145,9 @@ def quantiles(degrees: IntArray) -> dict[str, float]:
 def _degrees(data: NumberedDataset) -> dict[str, IntArray]:
     interactions, triples = data.interactions, data.triples
     degrees = {
-        "users": np.bincount(interactions.users),
-        "items": np.bincount(interactions.items),
-        "entities": np.bincount(np.concatenate([triples.heads, triples.tails])),
+        "users": np.bincount(interactions["user"]),
+        "items": np.bincount(interactions["item"]),
+        "entities": np.bincount(pd.concat([triples["head"], triples["tail"]])),
     }
     # Items and entities of links alone are in no interaction or triple.
     return {kind: values[values > 0] for kind, values in degrees.items()}
@@ -158,7 +157,7 @@ def _degrees(data: NumberedDataset) -> dict[str, IntArray]:
 
 
 def _linking(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
-    has_link = mask_of(len(data.items), data.links.items)
+    has_link = mask_of(len(data.items), data.links["item"])
     is_used = data.is_used
     dropped = counts.unlinked_interactions
     share = dropped / counts.interactions
@@ -204,9 +203,7 @@ def _linking(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
 
 
 def _interactions(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
-    duplicates = sum(
-        _count_duplicates(_keys(pairs, data)) for pairs in data.parts.values()
-    )
+    duplicates = sum(int(part.duplicated().sum()) for part in data.parts.values())
     if data.is_split:
         level, meaning, advice = (
             Level.NOTE,
@@ -255,41 +252,43 @@ def _users_to_split(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
 
 def _leakage(data: NumberedDataset) -> list[Finding]:
     """Between training, validation and test of a pre-split data set."""
-    keys = {part: _keys(pairs, data) for part, pairs in data.parts.items()}
-    (train, train_pairs), (valid, valid_pairs), (test, test_pairs) = keys.items()
-    learned = data.parts[train]
-    test_users = np.unique(data.parts[test].users)
-    test_items = np.unique(data.parts[test].items)
+    (train, valid, test), n_items = data.parts, len(data.items)
+    pairs = {
+        part: table["user"].astype("int64") * n_items + table["item"]
+        for part, table in data.parts.items()
+    }
+    learned, tested = data.parts[train], data.parts[test]
+    test_users, test_items = tested["user"].unique(), tested["item"].unique()
     advice = f"Remove the lines from the {test} part."
     return [
         count(
             "test interactions in training",
-            int(np.isin(test_pairs, train_pairs).sum()),
+            int(pairs[test].isin(pairs[train]).sum()),
             Level.PROBLEM,
             "The model was trained on the answers, so the test metrics are too high.",
             advice,
-            of=len(test_pairs),
+            of=len(tested),
         ),
         count(
             "test interactions in validation",
-            int(np.isin(test_pairs, valid_pairs).sum()),
+            int(pairs[test].isin(pairs[valid]).sum()),
             Level.PROBLEM,
             "The best epoch is chosen by the answers, so the test metrics are too "
             "high.",
             advice,
-            of=len(test_pairs),
+            of=len(tested),
         ),
         count(
             "validation interactions in training",
-            int(np.isin(valid_pairs, train_pairs).sum()),
+            int(pairs[valid].isin(pairs[train]).sum()),
             Level.WARNING,
             "Training is stopped by what the model has learned, so rather late.",
             f"Remove the lines from the {valid} part.",
-            of=len(valid_pairs),
+            of=len(pairs[valid]),
         ),
         count(
             "test users without training",
-            int((~np.isin(test_users, learned.users)).sum()),
+            int((~np.isin(test_users, learned["user"])).sum()),
             Level.WARNING,
             "Nothing is learned about them, so their test is a guess.",
             "Leave them out of the test, or expect lower metrics.",
@@ -297,18 +296,9 @@ def _leakage(data: NumberedDataset) -> list[Finding]:
         ),
         count(
             "test items without training",
-            int((~np.isin(test_items, learned.items)).sum()),
+            int((~np.isin(test_items, learned["item"])).sum()),
             Level.NOTE,
             "Only the graph says anything about them; others rank them at random.",
             of=len(test_items),
         ),
     ]
-
-
-def _keys(pairs: Interactions, data: NumberedDataset) -> IntArray:
-    """One number for each pair of user and item, shape: [n_interactions]."""
-    return pairs.users.astype(np.int64) * len(data.items) + pairs.items
-
-
-def _count_duplicates(keys: IntArray) -> int:
-    return len(keys) - len(pd.unique(keys))

@@ -19,7 +19,7 @@ _NAMED_RELATIONS = 5
 
 def triples_by_relation(data: NumberedDataset) -> dict[str, int]:
     """Number of triples of each relation, the largest first."""
-    sizes = np.bincount(data.triples.relations)
+    sizes = np.bincount(data.triples["relation"])
     order = np.argsort(-sizes, kind="stable")
     return {data.relations[number]: int(sizes[number]) for number in order}
 
@@ -34,7 +34,6 @@ def examine_triples(
         relations: What `triples_by_relation` gives for it.
     """
     triples, total = data.triples, len(data.triples)
-    duplicated = pd.DataFrame(vars(triples)).duplicated()
     largest = next(iter(relations.values())) / total
     named = [
         f"{shown(name)} {size / total:.1%}"
@@ -63,7 +62,7 @@ def examine_triples(
         ),
         count(
             "duplicate triples",
-            int(duplicated.sum()),
+            int(triples.duplicated().sum()),
             Level.NOTE,
             "RecBole keeps them, and each counts as an edge of its own.",
             "Remove the lines unless they are meant to weigh more.",
@@ -71,7 +70,7 @@ def examine_triples(
         ),
         count(
             "self triples",
-            int((triples.heads == triples.tails).sum()),
+            int((triples["head"] == triples["tail"]).sum()),
             Level.NOTE,
             "Head and tail are the same entity, which says nothing about another one.",
             "Remove the lines.",
@@ -83,10 +82,11 @@ def examine_triples(
 def examine_entities(data: NumberedDataset) -> list[Finding]:
     """Findings about entities without neighbours and about cycles."""
     n_entities = len(data.entities)
-    proper = data.triples.at(data.triples.heads != data.triples.tails)
-    in_cycles = _entities_in_cycles(proper.heads, proper.tails, n_entities)
-    is_item = mask_of(n_entities, data.links.entities)
-    neighbours = _neighbours(proper.heads, proper.tails, n_entities)
+    proper = data.triples[data.triples["head"] != data.triples["tail"]]
+    heads, tails = proper["head"].to_numpy(), proper["tail"].to_numpy()
+    in_cycles = _entities_in_cycles(heads, tails, n_entities)
+    is_item = mask_of(n_entities, data.links["entity"])
+    neighbours = _neighbours(heads, tails, n_entities)
     in_graph = data.in_graph
     return [
         count(
@@ -129,7 +129,7 @@ def _entities_in_cycles(heads: IntArray, tails: IntArray, n_entities: int) -> in
 def examine_ids(data: NumberedDataset) -> list[Finding]:
     """Findings about ids that mean two things."""
     in_both = set(data.relations).intersection(data.entities)
-    entity_of = dict(zip(data.links.items.tolist(), data.links.entities.tolist()))
+    entity_of = dict(zip(data.links["item"], data.links["entity"]))
     numbers = {entity: number for number, entity in enumerate(data.entities)}
     others = sum(
         item in numbers and entity_of.get(number) != numbers[item]

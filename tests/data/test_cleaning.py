@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+import pandas as pd
 import pytest
 
 from recbole_kgif.data.cleaning import Step, clean, table
 from recbole_kgif.data.numbered import (
     WHOLE,
-    Interactions,
-    Links,
     NumberedDataset,
-    Triples,
 )
 from recbole_kgif.errors import UserError
 
 
-def content(interactions: Interactions) -> NumberedDataset:
+def content(interactions: pd.DataFrame) -> NumberedDataset:
     """Items x, y and z, of which x and z are entities; y's entity has no triple."""
     return NumberedDataset(
         users=["10", "9"],
@@ -24,32 +21,35 @@ def content(interactions: Interactions) -> NumberedDataset:
         entities=["b", "a", "lonely", "c"],
         relations=["r"],
         parts={WHOLE: interactions},
-        triples=Triples(np.array([0, 0, 1]), np.array([0, 0, 0]), np.array([3, 3, 1])),
-        links=Links(np.array([0, 1, 2]), np.array([0, 2, 1])),
+        triples=pd.DataFrame(
+            {"head": [0, 0, 1], "relation": [0, 0, 0], "tail": [3, 3, 1]}
+        ),
+        links=pd.DataFrame({"item": [0, 1, 2], "entity": [0, 2, 1]}),
     )
 
 
 def test_the_latest_then_highest_rating_is_kept() -> None:
-    interactions = Interactions(
-        users=np.array([0, 0, 0, 0]),
-        items=np.array([0, 0, 0, 2]),
-        ratings=np.array([5.0, 2.0, 3.0, 1.0]),
-        times=np.array([1.0, 2.0, 2.0, 0.0]),
+    interactions = pd.DataFrame(
+        {
+            "user": [0, 0, 0, 0],
+            "item": [0, 0, 0, 2],
+            "rating": [5.0, 2.0, 3.0, 1.0],
+            "time": [1.0, 2.0, 2.0, 0.0],
+        }
     )
     cleaned, _ = clean(content(interactions), None)
-    assert cleaned.interactions.ratings is not None
-    assert cleaned.interactions.ratings.tolist() == [3.0, 1.0]
+    assert cleaned.interactions["rating"].tolist() == [3.0, 1.0]
 
 
 def test_what_remains_hangs_together() -> None:
-    interactions = Interactions(np.array([0, 0, 1]), np.array([0, 1, 0]))
+    interactions = pd.DataFrame({"user": [0, 0, 1], "item": [0, 1, 0]})
     cleaned, steps = clean(content(interactions), None)
     # Short ids come first, so that numbers rise.
     assert list(cleaned.users) == ["9", "10"]
-    assert [cleaned.users[user] for user in cleaned.interactions.users] == ["9", "10"]
-    assert [cleaned.items[item] for item in cleaned.interactions.items] == ["x", "x"]
-    assert [cleaned.items[item] for item in cleaned.links.items] == ["x"]
-    assert [cleaned.entities[entity] for entity in cleaned.links.entities] == ["b"]
+    assert [cleaned.users[user] for user in cleaned.interactions["user"]] == ["9", "10"]
+    assert [cleaned.items[item] for item in cleaned.interactions["item"]] == ["x", "x"]
+    assert [cleaned.items[item] for item in cleaned.links["item"]] == ["x"]
+    assert [cleaned.entities[entity] for entity in cleaned.links["entity"]] == ["b"]
     assert len(cleaned.triples) == 2
     assert steps == [
         Step("triples: repeated", 3, 2),
@@ -61,23 +61,24 @@ def test_what_remains_hangs_together() -> None:
 
 
 def test_the_test_keeps_what_training_has_too() -> None:
-    interactions = Interactions(
-        np.array([0, 0, 0, 1]),
-        np.array([0, 0, 2, 2]),
-        in_test=np.array([True, False, False, True]),
+    interactions = pd.DataFrame(
+        {
+            "user": [0, 0, 0, 1],
+            "item": [0, 0, 2, 2],
+            "in_test": [True, False, False, True],
+        }
     )
     cleaned, _ = clean(content(interactions), None)
     kept = cleaned.interactions
-    assert kept.in_test is not None
     assert [
         (cleaned.users[user], cleaned.items[item], bool(test))
-        for user, item, test in zip(kept.users, kept.items, kept.in_test)
+        for user, item, test in zip(kept["user"], kept["item"], kept["in_test"])
     ] == [("9", "z", True), ("10", "x", True), ("10", "z", False)]
 
 
 def test_nothing_left_is_refused() -> None:
     with pytest.raises(UserError, match="check that all files use the same ids"):
-        clean(content(Interactions(np.array([0]), np.array([1]))), None)
+        clean(content(pd.DataFrame({"user": [0], "item": [1]})), None)
 
 
 def test_the_table_tells_what_was_left_out() -> None:

@@ -130,14 +130,14 @@ def test_ids_become_numbers(folder: Path) -> None:
     write(folder, kg=KG.replace("B\tr", "\n \nB\tr"), link=LINK + "d\tZ\n")
     content = read_dataset(DatasetFiles(folder, "tiny")).content
     interactions, triples = content.interactions, content.triples
-    assert [content.users[user] for user in interactions.users] == ["u1", "u1", "u2"]
-    assert [content.items[item] for item in interactions.items] == ["a", "b", "c"]
-    assert [content.entities[head] for head in triples.heads] == ["A", "B", "C"]
-    assert [content.relations[r] for r in triples.relations] == ["r", "r", "s"]
-    assert [content.entities[tail] for tail in triples.tails] == ["x", "x", "A"]
+    assert [content.users[user] for user in interactions["user"]] == ["u1", "u1", "u2"]
+    assert [content.items[item] for item in interactions["item"]] == ["a", "b", "c"]
+    assert [content.entities[head] for head in triples["head"]] == ["A", "B", "C"]
+    assert [content.relations[r] for r in triples["relation"]] == ["r", "r", "s"]
+    assert [content.entities[tail] for tail in triples["tail"]] == ["x", "x", "A"]
     assert list(content.items) == ["a", "b", "c", "d"]
     assert content.is_used.tolist() == [True, True, True, False]
-    assert interactions.users.dtype == np.int32
+    assert interactions["user"].dtype == np.int32
 
 
 def test_blank_lines_count(folder: Path) -> None:

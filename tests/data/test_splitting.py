@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from recbole_kgif.data.numbered import Interactions
 from recbole_kgif.data.splitting import PARTS, split
 from recbole_kgif.errors import UserError
 
 
 def interactions_of(
     counts: list[int], times: bool = False, test: int = 0
-) -> Interactions:
+) -> pd.DataFrame:
     """Users with so many interactions each, of which the last few are a given test."""
     users = np.repeat(np.arange(len(counts)), counts)
     items = np.concatenate([np.arange(count) for count in counts])
     total = np.repeat(counts, counts)
-    return Interactions(
-        users,
-        items,
-        times=(-items).astype(np.float64) if times else None,
-        in_test=items >= total - test if test else None,
-    )
+    interactions = pd.DataFrame({"user": users, "item": items})
+    if times:
+        interactions["time"] = (-items).astype(np.float64)
+    if test:
+        interactions["in_test"] = items >= total - test
+    return interactions
 
 
-def sizes(parts: dict[str, Interactions], user: int) -> tuple[int, ...]:
-    return tuple(int((parts[name].users == user).sum()) for name in PARTS)
+def sizes(parts: dict[str, pd.DataFrame], user: int) -> tuple[int, ...]:
+    return tuple(int((parts[name]["user"] == user).sum()) for name in PARTS)
 
 
 @pytest.mark.parametrize("method", ["random", "time"])
@@ -40,7 +40,7 @@ def test_shares_of_every_user(method: str) -> None:
     everything = [
         pair
         for part in parts.values()
-        for pair in zip(part.users.tolist(), part.items.tolist())
+        for pair in zip(part["user"].tolist(), part["item"].tolist())
     ]
     assert len(everything) == len(set(everything)) == sum(counts)
 
@@ -48,14 +48,14 @@ def test_shares_of_every_user(method: str) -> None:
 def test_time_puts_the_latest_last() -> None:
     # The time falls from item to item.
     parts = split(interactions_of([20, 4], times=True), "time", seed=0)
-    assert sorted(parts["test"].items[parts["test"].users == 0]) == [0, 1]
-    assert sorted(parts["valid"].items[parts["valid"].users == 0]) == [2, 3]
-    assert parts["test"].items[parts["test"].users == 1].tolist() == [0]
+    assert sorted(parts["test"]["item"][parts["test"]["user"] == 0]) == [0, 1]
+    assert sorted(parts["valid"]["item"][parts["valid"]["user"] == 0]) == [2, 3]
+    assert parts["test"]["item"][parts["test"]["user"] == 1].tolist() == [0]
 
 
 def test_simultaneous_interactions_are_drawn() -> None:
-    same = Interactions(np.zeros(50, dtype=np.int64), np.arange(50), times=np.zeros(50))
-    tests = {tuple(split(same, "time", seed)["test"].items) for seed in (1, 1, 2, 3)}
+    same = pd.DataFrame({"user": [0] * 50, "item": range(50), "time": [0.0] * 50})
+    tests = {tuple(split(same, "time", seed)["test"]["item"]) for seed in (1, 1, 2, 3)}
     assert len(tests) == 3
 
 
@@ -66,16 +66,16 @@ def test_a_given_test_stays() -> None:
         (2, 1, 1),
         (20, 2, 1),
     ]
-    assert parts["test"].items.tolist() == [0, 3, 22]
+    assert parts["test"]["item"].tolist() == [0, 3, 22]
     again = split(interactions_of([1, 4, 23], test=1), "as-given", seed=0)
-    assert again["valid"].items.tolist() == parts["valid"].items.tolist()
+    assert again["valid"]["item"].tolist() == parts["valid"]["item"].tolist()
 
 
 def test_random_choices_are_even() -> None:
     drawn = np.zeros(10)
     counts = [10] * 4000
     parts = split(interactions_of(counts), "random", seed=3)
-    np.add.at(drawn, parts["test"].items, 1)
+    np.add.at(drawn, parts["test"]["item"], 1)
     # 400 are expected of each place; the deviation is 19.
     assert np.all(np.abs(drawn - 400) < 100)
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from recbole_kgif.data.numbered import (
     WHOLE,
-    Interactions,
     NumberedDataset,
-    Triples,
     links_of_equal_ids,
+    table_of,
 )
 from recbole_kgif.data.progress import progress
 from recbole_kgif.data.recipes.kgat_files import (
@@ -62,7 +62,14 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
         return number
 
     relations = Vocabulary("relation", relation_number)
-    triples = _read_triples(files[TRIPLES], entities, relations)
+    parsers = {
+        "head": entities.number,
+        "relation": relations.number,
+        "tail": entities.number,
+    }
+    triples = table_of(_triple_rows(files[TRIPLES]), files[TRIPLES], parsers)
+    if len(triples) == 0:
+        raise UserError(f"{files[TRIPLES]} holds no triple; get the whole file")
     lists = {"user": USERS, "item": ITEMS, "entity": ENTITIES}
     return NumberedDataset(
         users=users.tokens,
@@ -82,8 +89,8 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
 
 def _read_interactions(
     train: Path, test: Path, users: Vocabulary, items: Vocabulary
-) -> Interactions:
-    user_numbers, item_numbers = array("q"), array("q")
+) -> pd.DataFrame:
+    user_numbers, item_numbers = array("i"), array("i")
     lengths = []
     for path in (train, test):
         before = len(item_numbers)
@@ -95,29 +102,24 @@ def _read_interactions(
         lengths.append(len(item_numbers) - before)
         if lengths[-1] == 0:
             raise UserError(f"{path} holds no interaction; get the whole file")
-    return Interactions(
-        users=np.array(user_numbers, dtype=np.int64),
-        items=np.array(item_numbers, dtype=np.int64),
-        in_test=np.repeat([False, True], lengths),
+    in_test = np.repeat([False, True], lengths)
+    return pd.DataFrame(
+        {
+            "user": np.array(user_numbers),
+            "item": np.array(item_numbers),
+            "in_test": in_test,
+        }
     )
 
 
-def _read_triples(path: Path, entities: Vocabulary, relations: Vocabulary) -> Triples:
-    numbers = array("q")
+def _triple_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for line, fields in _fields(path):
         if len(fields) != 3:
             raise UserError(
                 f"{path}, line {line}: {len(fields)} numbers in place of head, "
                 "relation and tail; correct the line"
             )
-        head, relation, tail = fields
-        numbers.append(entities.number(head, path, line))
-        numbers.append(relations.number(relation, path, line))
-        numbers.append(entities.number(tail, path, line))
-    if not numbers:
-        raise UserError(f"{path} holds no triple; get the whole file")
-    columns = np.array(numbers, dtype=np.int64).reshape(-1, 3).T
-    return Triples(*(np.ascontiguousarray(column) for column in columns))
+        yield line, fields
 
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Optional
 
-import numpy as np
+import pandas as pd
 
-from recbole_kgif.data.numbered import (
-    WHOLE,
-    Interactions,
-    Links,
-    NumberedDataset,
-    Triples,
-)
+from recbole_kgif.data.numbered import WHOLE, NumberedDataset, table_of
 from recbole_kgif.data.provenance import write_provenance
 from recbole_kgif.data.recipes.lastfm_sources import (
     ARTISTS,
@@ -83,8 +76,8 @@ def _prepare_in(staging: StagingFolder, raw_folder: Optional[Path]) -> None:
     write_dataset(staging.prepared, NAME, data)
     interactions = data.interactions
     counts = {
-        "users": len(np.unique(interactions.users)),
-        "items": len(np.unique(interactions.items)),
+        "users": interactions["user"].nunique(),
+        "items": interactions["item"].nunique(),
         "interactions": len(interactions),
         "triples": len(data.triples),
         "relations": len(data.relations),
@@ -114,13 +107,13 @@ def read_lastfm(raw: Mapping[str, Path]) -> NumberedDataset:
     links = _read_links(raw[LINKS.name], artists, entities)
     users = Vocabulary("user id", whole_number)
     listens = _read_listens(raw[LISTENS.name], users, artists)
-    listens = listens.at(np.isin(listens.items, links.items))
+    listens = listens[listens["item"].isin(links["item"])]
     if len(listens) == 0:
         raise UserError(
             f"{raw[LISTENS.name]} names no artist of {raw[LINKS.name]}; "
             f"check that both are the files of this recipe"
         )
-    heard = [artists.tokens[number] for number in np.unique(listens.items)]
+    heard = [artists.tokens[number] for number in listens["item"].unique()]
     nameless = sorted(set(heard) - set(names), key=int)
     if nameless:
         raise UserError(
@@ -129,7 +122,13 @@ def read_lastfm(raw: Mapping[str, Path]) -> NumberedDataset:
             "whole file"
         )
     relations = Vocabulary("relation", _relation_name)
-    triples = _read_triples(raw[TRIPLES.name], entities, relations)
+    parsers = {
+        "head": entities.number,
+        "relation": relations.number,
+        "tail": entities.number,
+    }
+    path = raw[TRIPLES.name]
+    triples = table_of(_fields(path, columns=3), path, parsers)
     return NumberedDataset(
         users=users.tokens,
         items=artists.tokens,
@@ -162,7 +161,7 @@ def _read_names(path: Path, artists: Vocabulary) -> dict[str, str]:
     return names
 
 
-def _read_links(path: Path, artists: Vocabulary, entities: Vocabulary) -> Links:
+def _read_links(path: Path, artists: Vocabulary, entities: Vocabulary) -> pd.DataFrame:
     entity_of: dict[int, int] = {}
     for line, (artist_text, entity_text) in _fields(path, columns=2):
         artist = artists.number(artist_text, path, line)
@@ -176,10 +175,10 @@ def _read_links(path: Path, artists: Vocabulary, entities: Vocabulary) -> Links:
                 f"keep one of the two lines"
             )
         entity_of[artist] = entity
-    return Links(np.array(list(entity_of)), np.array(list(entity_of.values())))
+    return pd.DataFrame(entity_of.items(), columns=["item", "entity"])
 
 
-def _read_listens(path: Path, users: Vocabulary, artists: Vocabulary) -> Interactions:
+def _read_listens(path: Path, users: Vocabulary, artists: Vocabulary) -> pd.DataFrame:
     counts: dict[tuple[int, int], int] = {}
     lines = _fields(path, columns=3)
     _require_header(path, lines, ["userID", "artistID", "weight"])
@@ -197,18 +196,8 @@ def _read_listens(path: Path, users: Vocabulary, artists: Vocabulary) -> Interac
                 f"{path}, line {line}: the listening count {shown(count)} {error}; "
                 "correct the line"
             ) from None
-    pairs = np.array(list(counts)).reshape(-1, 2)
-    ratings = np.array(list(counts.values()), dtype=np.int64)
-    return Interactions(pairs[:, 0], pairs[:, 1], ratings)
-
-
-def _read_triples(path: Path, entities: Vocabulary, relations: Vocabulary) -> Triples:
-    columns = array("i"), array("i"), array("i")
-    for line, (head, relation, tail) in _fields(path, columns=3):
-        columns[0].append(entities.number(head, path, line))
-        columns[1].append(relations.number(relation, path, line))
-        columns[2].append(entities.number(tail, path, line))
-    return Triples(*(np.array(column, dtype=np.int32) for column in columns))
+    table = pd.DataFrame(list(counts), columns=["user", "item"])
+    return table.assign(rating=list(counts.values()))
 
 
 def _relation_name(text: str) -> str:

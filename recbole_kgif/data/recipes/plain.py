@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
 
-import numpy as np
+import pandas as pd
 
 from recbole_kgif.data.numbered import (
     WHOLE,
-    Interactions,
-    Links,
     NumberedDataset,
-    Triples,
+    Parser,
     links_of_equal_ids,
+    table_of,
 )
 from recbole_kgif.data.recipes.delimited import Layout, read_fields
 from recbole_kgif.data.textfiles import shown
@@ -42,8 +40,20 @@ def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
     """
     users, items = Vocabulary("user id"), Vocabulary("item id")
     entities, relations = Vocabulary("entity id"), Vocabulary("relation id")
-    interactions = _read_interactions(layouts[INTERACTIONS], users, items)
-    triples = _read_triples(layouts[TRIPLES], entities, relations)
+    interactions = _read_table(
+        layouts[INTERACTIONS],
+        {"user": users.number, "item": items.number, "rating": _rating, "time": _time},
+        "interaction",
+    )
+    triples = _read_table(
+        layouts[TRIPLES],
+        {
+            "head": entities.number,
+            "relation": relations.number,
+            "tail": entities.number,
+        },
+        "triple",
+    )
     if LINKS in layouts:
         links = _read_links(layouts[LINKS], items, entities)
     else:
@@ -60,30 +70,14 @@ def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
     )
 
 
-def _read_interactions(
-    layout: Layout, users: Vocabulary, items: Vocabulary
-) -> Interactions:
-    path, roles = layout.path, list(layout.places)
-    user_place, item_place = roles.index("user"), roles.index("item")
-    rating_place = roles.index("rating") if "rating" in roles else None
-    time_place = roles.index("time") if "time" in roles else None
-    user_numbers, item_numbers = array("q"), array("q")
-    ratings, times = array("d"), array("d")
-    for line, fields in read_fields(layout):
-        user_numbers.append(users.number(fields[user_place], path, line))
-        item_numbers.append(items.number(fields[item_place], path, line))
-        if rating_place is not None:
-            ratings.append(_rating(fields[rating_place], path, line))
-        if time_place is not None:
-            times.append(_time(fields[time_place], path, line))
-    if not user_numbers:
-        raise UserError(f"{path} holds no interaction; fill it")
-    return Interactions(
-        users=np.array(user_numbers, dtype=np.int64),
-        items=np.array(item_numbers, dtype=np.int64),
-        ratings=None if rating_place is None else np.array(ratings),
-        times=None if time_place is None else np.array(times),
-    )
+def _read_table(
+    layout: Layout, parsers: Mapping[str, Parser], what: str
+) -> pd.DataFrame:
+    wanted = {role: parsers[role] for role in layout.places}
+    table = table_of(read_fields(layout), layout.path, wanted)
+    if len(table) == 0:
+        raise UserError(f"{layout.path} holds no {what}; fill it")
+    return table
 
 
 def _rating(text: str, path: Path, line: int) -> float:
@@ -121,26 +115,9 @@ def _finite(text: str) -> Optional[float]:
     return value if math.isfinite(value) else None
 
 
-def _read_triples(
-    layout: Layout, entities: Vocabulary, relations: Vocabulary
-) -> Triples:
-    path, roles = layout.path, list(layout.places)
-    head, relation, tail = map(roles.index, ("head", "relation", "tail"))
-    heads, relation_numbers, tails = array("q"), array("q"), array("q")
-    for line, fields in read_fields(layout):
-        heads.append(entities.number(fields[head], path, line))
-        relation_numbers.append(relations.number(fields[relation], path, line))
-        tails.append(entities.number(fields[tail], path, line))
-    if not heads:
-        raise UserError(f"{path} holds no triple; fill it")
-    return Triples(
-        np.array(heads, dtype=np.int64),
-        np.array(relation_numbers, dtype=np.int64),
-        np.array(tails, dtype=np.int64),
-    )
-
-
-def _read_links(layout: Layout, items: Vocabulary, entities: Vocabulary) -> Links:
+def _read_links(
+    layout: Layout, items: Vocabulary, entities: Vocabulary
+) -> pd.DataFrame:
     path, roles = layout.path, list(layout.places)
     item_place, entity_place = roles.index("item"), roles.index("entity")
     entity_of_item: dict[int, int] = {}
@@ -167,10 +144,7 @@ def _read_links(layout: Layout, items: Vocabulary, entities: Vocabulary) -> Link
         item_lines[item] = entity_lines[entity] = line
     if not entity_of_item:
         raise UserError(f"{path} holds no link; fill it")
-    return Links(
-        np.array(list(entity_of_item), dtype=np.int64),
-        np.array(list(entity_of_item.values()), dtype=np.int64),
-    )
+    return pd.DataFrame(entity_of_item.items(), columns=["item", "entity"])
 
 
 def _read_names(layout: Layout) -> dict[str, str]:

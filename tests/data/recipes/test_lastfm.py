@@ -223,7 +223,7 @@ def test_interrupt_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lastfm, "_read_triples", interrupt)
+    monkeypatch.setattr(lastfm, "table_of", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare_lastfm(tmp_path / "data", tiny_raw)
     assert visible_files(tmp_path / "data") == []
