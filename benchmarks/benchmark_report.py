@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from cpu_or_gpu import add_gpu_argument
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recbole_kgif.cli.arguments import ArgumentParser
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from recbole_kgif.options.argument_types import whole_number
@@ -62,8 +64,23 @@ def run_as_script(run: Callable[[], None]) -> None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def add_output_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--output`."""
+def benchmark_parser(description: str, largest: Optional[int] = None) -> ArgumentParser:
+    """A parser with the options `--gpu`, `--output` and perhaps `--largest`.
+
+    Args:
+        description: text of `--help`.
+        largest: default of `--largest`; None to leave out the option.
+    """
+    parser = ArgumentParser(allow_abbrev=False, description=description)
+    if largest is not None:
+        parser.add_argument(
+            "--largest",
+            type=_number_of_edges,
+            default=largest,
+            metavar="EDGES",
+            help=f"leave out larger graphs (default: {largest})",
+        )
+    add_gpu_argument(parser)
     parser.add_argument(
         "--output",
         type=Path,
@@ -71,17 +88,7 @@ def add_output_argument(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"folder for table, values and figure (default: {DEFAULT_OUTPUT})",
     )
-
-
-def add_largest_argument(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add the option `--largest`."""
-    parser.add_argument(
-        "--largest",
-        type=_number_of_edges,
-        default=default,
-        metavar="EDGES",
-        help=f"leave out larger graphs (default: {default})",
-    )
+    return parser
 
 
 def _number_of_edges(text: str) -> int:

@@ -189,17 +189,10 @@ def memory_of(
     return {"before": run.memory_before, "peak": device.peak_memory()}
 
 
-def memory_or_none(
-    location: DatasetLocation,
-    options: Mapping[str, Any],
-    model: BenchmarkModel,
-    device: Device,
-) -> Optional[dict[str, int]]:
+def memory_or_none(*arguments: Any) -> Optional[dict[str, int]]:
     """`memory_of` in a fresh process; None if the process was killed."""
     try:
-        memory: dict[str, int] = run_in_fresh_process(
-            memory_of, location, options, model, device
-        )
+        memory: dict[str, int] = run_in_fresh_process(memory_of, *arguments)
     except ProcessKilled:
         return None
     return memory

@@ -16,14 +16,13 @@ from benchmark_report import (
     COLOURS,
     MARKERS,
     Report,
-    add_largest_argument,
-    add_output_argument,
+    benchmark_parser,
     format_seconds,
     prepare_output,
     run_as_script,
     write_report,
 )
-from cpu_or_gpu import Device, add_gpu_argument, select_device
+from cpu_or_gpu import Device, select_device
 from matplotlib.axes import Axes
 from measurement import min_seconds, run_in_fresh_process
 from propagation_work import FLOAT_BYTES, Machine, backward_work, forward_work, limits
@@ -312,11 +311,7 @@ def _draw(axes: Sequence[Axes], rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
-    add_largest_argument(parser, default=SIZES[-1])
-    add_gpu_argument(parser)
-    add_output_argument(parser)
-    return parser
+    return benchmark_parser(__doc__, largest=SIZES[-1])
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ import pandas as pd
 from benchmark_report import (
     COLOURS,
     Report,
-    add_output_argument,
+    benchmark_parser,
     format_bytes,
     format_seconds,
     prepare_output,
     run_as_script,
     write_report,
 )
-from cpu_or_gpu import Device, add_gpu_argument, select_device
+from cpu_or_gpu import Device, select_device
 from matplotlib.axes import Axes
 from measurement import (
     LOADED_COLUMNS,
@@ -336,7 +336,7 @@ def _draw(
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
+    parser = benchmark_parser(__doc__)
     parser.add_argument(
         "--datasets",
         default=",".join(PUBLISHED),
@@ -357,8 +357,6 @@ def _parser() -> ArgumentParser:
         metavar="FACTOR",
         help="factor of the published counts (default: 1)",
     )
-    add_gpu_argument(parser)
-    add_output_argument(parser)
     return parser
 
 

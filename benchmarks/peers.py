@@ -18,14 +18,14 @@ from benchmark_report import (
     COLOURS,
     MARKERS,
     Report,
-    add_output_argument,
+    benchmark_parser,
     format_bytes,
     format_seconds,
     prepare_output,
     run_as_script,
     write_report,
 )
-from cpu_or_gpu import Device, add_gpu_argument, select_device
+from cpu_or_gpu import Device, select_device
 from interleaved_training import BATCH_SIZE, MODELS, memory_or_none, train_interleaved
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -211,7 +211,7 @@ def _draw(axes: Sequence[Axes], training: Mapping[str, Any]) -> None:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(allow_abbrev=False, description=__doc__)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--dataset", default="ml-100k", help="default: ml-100k")
     parser.add_argument(
         "--data-path",
@@ -233,8 +233,6 @@ def _parser() -> ArgumentParser:
         metavar="COUNT",
         help="maximum number of epochs of each model (default: 300)",
     )
-    add_gpu_argument(parser)
-    add_output_argument(parser)
     return parser
 
 

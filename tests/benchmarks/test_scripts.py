@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, Callable, Optional
 
 import growth
+import interleaved_training
 import limit
 import paper_size
 import peers
@@ -33,7 +34,8 @@ def run_here(
 
     def run(module: ModuleType, *arguments: str, name: str) -> dict[str, Any]:
         monkeypatch.setattr(sys, "argv", ["script", *arguments, "--output", "out"])
-        monkeypatch.setattr(module, "run_in_fresh_process", lambda f, *args: f(*args))
+        for each in (module, interleaved_training):
+            monkeypatch.setattr(each, "run_in_fresh_process", lambda f, *args: f(*args))
         module.run()
         files = {path.suffix for path in (workplace / "out").glob(f"{name}.*")}
         assert files == {".md", ".json", ".png", ".svg"}
