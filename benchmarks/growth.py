@@ -141,7 +141,7 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
     import torch
 
     from recbole_kgif.model.kgif import KGIF
-    from recbole_kgif.training.loading import make_config
+    from recbole_kgif.training.configuration import make_config
 
     dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))
     config = make_config("KGIF", "synthetic", {**device.options, "state": "ERROR"})

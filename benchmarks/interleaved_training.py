@@ -95,18 +95,16 @@ class _Run:
     ) -> None:
         from recbole.utils import get_trainer
 
-        from recbole_kgif.training.loading import load_data, make_config, make_model
+        from recbole_kgif.training.configuration import make_config
+        from recbole_kgif.training.loading import load_data, make_model
+        from recbole_kgif.training.specs import DataSpec
 
         self.device = device
         self.config = make_config(
             model.name, location.name, _options(location, options, model, device)
         )
-        data = load_data(
-            self.config,
-            split_seed=SEED,
-            linked_items_only=True,
-            size_evaluation_batches=True,
-        )
+        spec = DataSpec(location.name, location.data_path, SEED, linked_items_only=True)
+        data = load_data(self.config, spec, size_evaluation_batches=True)
         self.train, self.valid = data.train, data.valid
         self.sizes = {
             "users": data.dataset.user_num - 1,

@@ -166,8 +166,10 @@ def _train(
 ) -> dict[str, Any]:
     from recbole.utils import KGDataLoaderState, get_trainer
 
-    from recbole_kgif.training.loading import load_data, make_config, make_model
+    from recbole_kgif.training.configuration import make_config
+    from recbole_kgif.training.loading import load_data, make_model
     from recbole_kgif.training.preflight import estimate, sizes_of
+    from recbole_kgif.training.specs import DataSpec
 
     options = {
         "data_path": str(data_path),
@@ -178,9 +180,8 @@ def _train(
     }
     start = time.perf_counter()
     config = make_config("KGIF", name, options)
-    data = load_data(
-        config, split_seed=2020, linked_items_only=False, size_evaluation_batches=True
-    )
+    spec = DataSpec(name, data_path, split_seed=2020)
+    data = load_data(config, spec, size_evaluation_batches=True)
     loaded = time.perf_counter()
     before = device.current_memory()
     model = make_model(config, data)

@@ -34,10 +34,11 @@ from measurement import (
 )
 from tqdm import tqdm
 
-from recbole_kgif.cli.arguments import ArgumentParser, check_files
-from recbole_kgif.data.locate import DatasetLocation, locate_dataset
+from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.data.locate import DatasetLocation
+from recbole_kgif.experiments.planning import GivenOptions, find_dataset
 from recbole_kgif.options.argument_types import at_least_one
-from recbole_kgif.options.settings import dataset_options
+from recbole_kgif.options.protocols import RECBOLE
 
 TARGET = "KGAT"
 
@@ -47,11 +48,9 @@ def run() -> None:
     namespace = _parser().parse_args()
     device = select_device(namespace)
     output = prepare_output(namespace.output)
-    location = locate_dataset(
-        namespace.dataset, data_path=namespace.data_path, source=namespace.source
-    )
-    options = dataset_options(location.name, location.folder)
-    check_files(location, options, needs_knowledge_graph=True)
+    given = GivenOptions(in_arguments={"data_path": str(namespace.data_path)})
+    dataset = find_dataset(namespace.dataset, namespace.source, RECBOLE, given)
+    location, options = dataset.location, dataset.options
     training = run_in_fresh_process(
         train_interleaved, location, options, namespace.rounds, device
     )

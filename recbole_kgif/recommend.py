@@ -17,7 +17,7 @@ from recbole_kgif.candidates import Integers
 from recbole_kgif.data.names import read_item_names
 from recbole_kgif.errors import UserError
 from recbole_kgif.trained_model import TrainedModel
-from recbole_kgif.training.checkpoint import Restored
+from recbole_kgif.training.restore import Restored
 
 # Others rank by more than a user: a sequence, or features of a situation.
 _RANKING_TYPES = (ModelType.GENERAL, ModelType.KNOWLEDGE, ModelType.TRADITIONAL)

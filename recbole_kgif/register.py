@@ -28,7 +28,7 @@ _MODEL_MODULES = {
     ),
 }
 _TRAINER_MODULES = {
-    "KGIFTrainer": "recbole_kgif.training.trainer",
+    "KGIFTrainer": "recbole_kgif.training.kgif_trainer",
     "SharedEntitiesTrainer": "recbole_kgif.baselines.shared_entities_trainer",
 }
 
@@ -102,7 +102,7 @@ def _add_model_defaults() -> None:
 
 def _add_metric() -> None:
     # The module registers its metric when it is imported.
-    importlib.import_module("recbole_kgif.training.metrics")
+    importlib.import_module("recbole_kgif.training.kgat_ndcg")
 
 
 def _register_in_spawned_processes() -> None:

@@ -13,7 +13,7 @@ from recbole.data.interaction import Interaction
 from recbole_kgif.candidates import Integers, Interactions
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
-from recbole_kgif.training.checkpoint import Restored, restore
+from recbole_kgif.training.restore import Restored, restore
 
 _Model = TypeVar("_Model", bound="TrainedModel")
 

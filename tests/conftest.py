@@ -122,8 +122,9 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(data_path: Path, tmp_path: Path) -> Run:
-    """Run a model on the tiny data set, or go on with its run."""
-    from recbole_kgif.training.experiment import run_experiment
+    """Run a model on the tiny data set, or resume its run."""
+    from recbole_kgif.training.run import run_experiment
+    from tests.specs import spec_of
 
     def start(folder: str, model: str = "KGIF", **options: Any) -> dict[str, Any]:
         output = tmp_path / folder
@@ -135,7 +136,8 @@ def run(data_path: Path, tmp_path: Path) -> Run:
             "learning_rate": 0.05,
             **options,
         }
-        return run_experiment(model, "tiny", options, output, resumable=True)
+        spec = spec_of(model, "tiny", options, resumable=True)
+        return run_experiment(spec, output)
 
     return start
 
@@ -143,7 +145,9 @@ def run(data_path: Path, tmp_path: Path) -> Run:
 @pytest.fixture
 def load(data_path: Path, in_tmp_path: Path) -> Callable[..., Any]:
     """Load the tiny data set for a model, with its triples changed."""
-    from recbole_kgif.training.loading import load_data, make_config
+    from recbole_kgif.training.configuration import make_config
+    from recbole_kgif.training.loading import load_data
+    from recbole_kgif.training.specs import DataSpec
 
     def load_changed(model: str, triples: Any = None, **options: Any) -> Any:
         config = make_config(
@@ -157,7 +161,7 @@ def load(data_path: Path, in_tmp_path: Path) -> Callable[..., Any]:
                 **options,
             },
         )
-        data = load_data(config, split_seed=1, linked_items_only=True, triples=triples)
-        return config, data
+        spec = DataSpec("tiny", data_path, 1, linked_items_only=True, triples=triples)
+        return config, load_data(config, spec)
 
     return load_changed

@@ -27,8 +27,10 @@ from recbole_kgif.data.locate import (
 )
 from recbole_kgif.options.settings import dataset_options
 from recbole_kgif.report.known_issues import KNOWN_ISSUES
-from recbole_kgif.training.checkpoint import load, restore
-from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.checkpoint import load
+from recbole_kgif.training.restore import restore
+from recbole_kgif.training.run import run_experiment
+from tests.specs import spec_of
 
 pytestmark = pytest.mark.versions
 
@@ -149,7 +151,7 @@ def run(workplace: Path, slice_path: Path) -> Callable[[str], Run]:
                 for shown in (UserWarning, FutureWarning, RuntimeWarning):
                     warnings.simplefilter("default", shown)
                 silence_known_warnings()
-                record = run_experiment(model, "slice", options, output)
+                record = run_experiment(spec_of(model, "slice", options), output)
             done[model] = Run(record, output / record["checkpoint"], list(warned))
         return done[model]
 
@@ -451,6 +453,6 @@ def test_a_peer_runs_on_all_of_the_data(
         # Some score a user and an item at a time, with a matrix for each pair.
         "eval_batch_size": 2**16,
     }
-    record = run_experiment(model, location.name, options, tmp_path)
+    record = run_experiment(spec_of(model, location.name, options), tmp_path)
     assert all(0 <= value <= 1 for value in record["test"].values())
     assert record["test"]["recall@20"] > 0

@@ -15,9 +15,10 @@ import recbole_kgif
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.recommend import Recommender, cosine_with_mean
-from recbole_kgif.training.checkpoint import restore
-from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.restore import restore
+from recbole_kgif.training.run import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
+from tests.specs import spec_of
 
 COLUMNS = ["user_id", "rank", "item_id", "name", "score"]
 PARTS = ("train", "valid", "test")
@@ -46,7 +47,7 @@ def train(workplace: Path, data_folder: Path) -> Callable[[str], Path]:
         if not output.exists():
             output.mkdir()
             options = {**TINY_OPTIONS, "data_path": str(data_folder)}
-            run_experiment(model, "tiny", options, output)
+            run_experiment(spec_of(model, "tiny", options), output)
         return output / "model.pth"
 
     return train_once

@@ -51,9 +51,9 @@ def test_importing_the_package_loads_neither_recbole_nor_torch(tmp_path: Path) -
         "import recbole_kgif, recbole.utils",
         "import recbole.utils, recbole_kgif",
         "from recbole_kgif.model.kgif import KGIF",
-        "from recbole_kgif.training.trainer import KGIFTrainer",
-        "from recbole_kgif.training.metrics import KGATNDCG",
-        "import recbole_kgif.compat, recbole_kgif.training.experiment",
+        "from recbole_kgif.training.kgif_trainer import KGIFTrainer",
+        "from recbole_kgif.training.kgat_ndcg import KGATNDCG",
+        "import recbole_kgif.compat, recbole_kgif.training.run",
         "import recbole_kgif.options.settings as s; s.recbole_folder(); "
         "import recbole.utils",
     ],
@@ -64,9 +64,9 @@ def test_any_order_of_imports_registers_the_model(imports: str, tmp_path: Path) 
         {imports}
         from recbole.utils import ModelType, get_model, get_trainer
         model, trainer = get_model("KGIF"), get_trainer(ModelType.KNOWLEDGE, "KGIF")
-        import recbole_kgif.model.kgif, recbole_kgif.training.trainer
+        import recbole_kgif.model.kgif, recbole_kgif.training.kgif_trainer
         assert model is recbole_kgif.model.kgif.KGIF
-        assert trainer is recbole_kgif.training.trainer.KGIFTrainer
+        assert trainer is recbole_kgif.training.kgif_trainer.KGIFTrainer
         print(get_trainer(ModelType.KNOWLEDGE, "CKE").__name__)
         """,
         tmp_path,

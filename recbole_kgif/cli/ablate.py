@@ -1,14 +1,16 @@
-"""What each part of KGIF earns, and what simpler recommenders reach."""
+"""Contribution of each component of KGIF, beside simpler recommenders."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from recbole_kgif.cli.arguments import ArgumentParser
-from recbole_kgif.cli.studies import add_study_arguments, plan, run_study
-from recbole_kgif.options.settings import known_models
-from recbole_kgif.study.variants import ABLATION, parse_variants
+from recbole_kgif.cli.arguments import ArgumentParser, add_study_arguments
+from recbole_kgif.cli.many_runs import given_options, run_study
+from recbole_kgif.options.models import known_models
+from recbole_kgif.options.variants import ABLATION, parse_variants
+
+_OUTPUT = "runs/ablate"
 
 
 def run(arguments: list[str]) -> int:
@@ -23,30 +25,32 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     variants = parse_variants(namespace.variants)
     models = dict.fromkeys(v.model for v in variants if v.model in known_models())
-    planned = plan(namespace, rest, variants, asked=["KGIF"], models=list(models))
+    given = given_options(namespace, rest, asked=["KGIF"], models=list(models))
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.report.report_files import write_ablation
 
-    return run_study(namespace, planned, partial(write_ablation, variants=ABLATION))
+    write = partial(write_ablation, variants=ABLATION)
+    output = namespace.output or Path(_OUTPUT)
+    return run_study(namespace, variants, given, output, write)
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif ablate",
         allow_abbrev=False,
-        description="Run KGIF with and without each of its parts, and simpler "
+        description="Run KGIF with and without each of its components, and simpler "
         "recommenders, on the same interactions, split, evaluation and budget, and "
         "write ablation.md, ablation.csv and ablation.json for each data set; "
-        "--dataset takes several, separated by commas. Stopped at any moment, the same "
-        "command goes on: finished runs stay, failed ones are tried again.",
+        "--dataset takes several, separated by commas. Interrupted at any "
+        "moment, rerunning the command resumes: finished runs are kept, failed ones "
+        "are tried again.",
         epilog="Any option of KGIF or RecBole can be added as --key=value for all "
-        "variants; what a variant itself sets goes over it, and a model that does not "
-        "know the option goes without. Recommenders that are not trained are run once. "
-        "Exit code 1 says that some run failed: it stands in the report with its "
-        "reason.",
+        "variants; a variant's own options override it, and a model that does not "
+        "know the option does without. Recommenders that are not trained are run once. "
+        "Exit code 1 means that some run failed: the report lists it with the reason.",
     )
-    add_study_arguments(parser, Path("runs/ablate"))
+    add_study_arguments(parser, _OUTPUT, "folder with a folder for each data set")
     parser.add_argument(
         "--variants",
         default="all",

@@ -11,19 +11,23 @@ from pathlib import Path
 from typing import Any, NoReturn, Optional, Union
 
 from recbole_kgif.common.files import write_atomic
-from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.data.locate import DatasetLocation, locate_dataset
-from recbole_kgif.data.reader import CheckedDataset, read_dataset
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
+from recbole_kgif.experiments.parallel_runs import Execution
+from recbole_kgif.experiments.planning import (
+    GivenOptions,
+    PlannedDataset,
+    find_dataset,
+)
+from recbole_kgif.experiments.run_requests import FIRST_SEED
 from recbole_kgif.options.argument_types import at_least_one, positive
-from recbole_kgif.options.settings import check_loaded_columns
+from recbole_kgif.options.protocols import add_protocol_argument
 
 # How alike a misspelt argument is to the one that is meant: RecBole has others.
 _NEAR = 0.8
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of the user's, told in one line."""
+    """A parser that reports mistakes as `UserError`, in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Raise a `UserError` in place of printing the usage."""
@@ -108,8 +112,44 @@ def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many runs are done, and with which options of single models."""
+def add_study_arguments(
+    parser: argparse.ArgumentParser, output: str, help_of_output: str
+) -> None:
+    """Arguments of every command that compares models over seeds.
+
+    Args:
+        parser: the command's parser.
+        output: where it writes by default.
+        help_of_output: what the folder is for.
+    """
+    add_common_arguments(parser)
+    add_protocol_argument(parser)
+    parser.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=5,
+        metavar="COUNT",
+        help=f"number of seeds, from {FIRST_SEED} on (default: 5); the split is the "
+        "same for all",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"{help_of_output} (default: {output})",
+    )
+    add_execution_arguments(parser)
+    parser.add_argument(
+        "--options-from",
+        type=Path,
+        metavar="DIR",
+        help="folder with MODEL.yaml for models with options of their own, such as "
+        "tuned ones; they override --config-files",
+    )
+
+
+def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many runs are done at a time, and how long one may take."""
     parser.add_argument(
         "--jobs",
         type=at_least_one,
@@ -121,14 +161,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
         "--time-limit",
         type=positive,
         metavar="SECONDS",
-        help="end a run that takes longer, and let it count as failed",
-    )
-    parser.add_argument(
-        "--options-from",
-        type=Path,
-        metavar="DIR",
-        help="folder with MODEL.yaml for models with options of their own, such as "
-        "tuned ones; they override --config-files",
+        help="end a run that takes longer; it counts as failed",
     )
 
 
@@ -138,30 +171,41 @@ def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
     return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 
-def locate(namespace: argparse.Namespace, options: dict[str, Any]) -> DatasetLocation:
-    """Find the data set that ``--dataset`` names, or prepare it."""
-    return locate_dataset(
-        namespace.dataset,
-        data_path=Path(options.get("data_path", "dataset")),
-        source=namespace.source,
+def find(
+    namespace: argparse.Namespace,
+    given: GivenOptions,
+    *,
+    name: Optional[str] = None,
+    needs_knowledge_graph: bool = True,
+) -> PlannedDataset:
+    """Find and check a data set, and print what was found.
+
+    Args:
+        namespace: the arguments.
+        given: the options that the user gives.
+        name: name of the data set; None takes that of ``--dataset``.
+        needs_knowledge_graph: see `planning.find_dataset`.
+    """
+    dataset = find_dataset(
+        namespace.dataset if name is None else name,
+        namespace.source,
+        namespace.protocol,
+        given,
+        needs_knowledge_graph=needs_knowledge_graph,
     )
-
-
-def check_files(
-    location: DatasetLocation, options: dict[str, Any], *, needs_knowledge_graph: bool
-) -> CheckedDataset:
-    """Read the data set's files, checked, and print what was found."""
-    check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
-    files = DatasetFiles.from_options(location.folder, location.name, options)
-    checked = read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
-    counts = checked.counts
+    location, counts = dataset.location, dataset.counts
     print(f"{location.name}: {location.how_found} ({location.folder})")
     if counts.unlinked_interactions:
         print(
             f"{location.name}: {counts.unlinked_interactions:,} interactions of "
             f"{counts.unlinked_items:,} items that no .link line names are left out"
         )
-    return checked
+    return dataset
+
+
+def execution_of(namespace: argparse.Namespace, dataset: PlannedDataset) -> Execution:
+    """How the runs of a command are executed."""
+    return Execution(dataset.location.data_path, namespace.jobs, namespace.time_limit)
 
 
 def output_folder(asked_for: Optional[Path], name: str) -> Path:
@@ -184,8 +228,8 @@ def output_folder(asked_for: Optional[Path], name: str) -> Path:
         ) from None
 
 
-def tell_nothing_finished(error: NoFinishedRun) -> int:
-    """Tell of runs of this command that have all failed, and return its exit code."""
+def report_nothing_finished(error: NoFinishedRun) -> int:
+    """Report that all runs of a command have failed, and return its exit code."""
     print(f"error: {error}", file=sys.stderr)
     return EXIT_RUNS_FAILED
 
@@ -200,15 +244,15 @@ def check_restoring(namespace: argparse.Namespace) -> None:
     if not checkpoint.is_file():
         reason = "does not exist"
         if checkpoint.exists():
-            reason = "is a folder" if checkpoint.is_dir() else "is no regular file"
+            reason = "is a folder" if checkpoint.is_dir() else "is not a regular file"
         raise UserError(
             f"--checkpoint {checkpoint}: {reason}; give the model.pth of a run"
         )
     data_path = namespace.dataset_path
     if data_path is not None and not data_path.is_dir():
         raise UserError(
-            f"--dataset-path {data_path}: is not a folder; give the one that the data "
-            "set's folder lies in, or leave it out"
+            f"--dataset-path {data_path}: is not a folder; give the parent of the "
+            "data set's folder, or leave it out"
         )
 
 
@@ -237,13 +281,13 @@ def check_output(path: Path, checkpoint: Path) -> None:
     if not path.exists():
         return
     if not path.is_file():
-        raise UserError(f"--output {path}: is no regular file; name another one")
+        raise UserError(f"--output {path}: is not a regular file; name another one")
     if path.samefile(checkpoint):
         raise UserError(f"--output {path}: is the checkpoint; name another file")
 
 
 def write_output(path: Path, content: Union[str, bytes]) -> None:
-    """Write the file that ``--output`` names, as a whole or not at all.
+    """Write the file that ``--output`` names, atomically.
 
     Args:
         path: the file; folders above it are made.

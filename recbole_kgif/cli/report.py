@@ -1,9 +1,8 @@
-"""The report on runs that are there."""
+"""The report on finished runs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from recbole_kgif.cli.arguments import ArgumentParser
@@ -26,7 +25,7 @@ def run(arguments: list[str]) -> int:
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.report.report_files import write_report_of, write_study
     from recbole_kgif.report.run_records import read_comparison
-    from recbole_kgif.study.variants import ABLATION
+    from recbole_kgif.options.variants import ABLATION
 
     comparison = read_comparison(folders)
     written = write_report_of(comparison, output)
@@ -38,15 +37,6 @@ def run(arguments: list[str]) -> int:
         for folder in folders:
             print(pack(folder))
     return 0
-
-
-def write_reports(folders: Sequence[Path], output: Path) -> None:
-    """Write the report on the runs of some folders, and print what was written."""
-    # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.report.report_files import write_report
-
-    for path in write_report(folders, output):
-        print(path)
 
 
 def _parser() -> argparse.ArgumentParser:

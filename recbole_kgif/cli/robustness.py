@@ -1,17 +1,19 @@
-"""How models bear a knowledge graph with fewer triples, or with false ones."""
+"""Robustness to knowledge-graph corruption: missing and false triples."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from recbole_kgif.cli.arguments import ArgumentParser
-from recbole_kgif.cli.studies import add_study_arguments, plan, run_study
-from recbole_kgif.study.conditions import (
+from recbole_kgif.cli.arguments import ArgumentParser, add_study_arguments
+from recbole_kgif.cli.many_runs import given_options, run_study
+from recbole_kgif.options.conditions import (
     CONDITIONS,
     parse_conditions,
     parse_knowledge_models,
     variants_of,
 )
+
+_OUTPUT = "runs/robustness"
 
 
 def run(arguments: list[str]) -> int:
@@ -26,12 +28,13 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     models = parse_knowledge_models(namespace.models)
     variants = variants_of(models, parse_conditions(namespace.conditions))
-    planned = plan(namespace, rest, variants, asked=models, models=models)
+    given = given_options(namespace, rest, asked=models, models=models)
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.report.report_files import write_robustness
 
-    return run_study(namespace, planned, write_robustness)
+    output = namespace.output or Path(_OUTPUT)
+    return run_study(namespace, variants, given, output, write_robustness)
 
 
 def _parser() -> ArgumentParser:
@@ -41,15 +44,15 @@ def _parser() -> ArgumentParser:
         description="Run knowledge-aware models on a knowledge graph of which 0, 25, "
         "50, 75 and 100 % of the triples are removed, or 50 and 100 % get a random "
         "tail, the same for all models, and write robustness.md, robustness.csv, "
-        "robustness.json and a plot for each data set; --dataset takes several, "
-        "separated by commas. Interactions and split stay as they are. Stopped at any "
-        "moment, the same command goes on: finished runs stay, failed ones are tried "
-        "again.",
+        "robustness.json and a figure for each data set; --dataset takes several, "
+        "separated by commas. Interactions and split stay the same. Interrupted at "
+        "any moment, rerunning the command resumes: finished runs are kept, failed "
+        "ones are tried again.",
         epilog="Any option of RecBole can be added as --key=value for all models. Exit "
-        "code 1 says that some run failed, as of a model that cannot be trained "
-        "without triples: it stands in the report with its reason.",
+        "code 1 means that some run failed, such as one of a model that cannot be "
+        "trained without triples: the report lists it with the reason.",
     )
-    add_study_arguments(parser, Path("runs/robustness"))
+    add_study_arguments(parser, _OUTPUT, "folder with a folder for each data set")
     parser.add_argument(
         "--models",
         required=True,

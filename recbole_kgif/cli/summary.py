@@ -16,7 +16,7 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
     """Several lines that tell a run's accuracy, cost and origin.
 
     Args:
-        record: what `experiment.run_experiment` returns.
+        record: what `training.run.run_experiment` returns.
         folder: where the run's files lie.
 
     Returns:

@@ -7,14 +7,13 @@ import ast
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from recbole_kgif.cli import COMMANDS
 from recbole_kgif.cli.arguments import (
     ArgumentParser,
     add_common_arguments,
-    check_files,
-    locate,
+    find,
     named_options,
     output_folder,
 )
@@ -23,16 +22,10 @@ from recbole_kgif.common.process import prepare_process
 from recbole_kgif.common.resources import PACKAGE_FOLDER
 from recbole_kgif.common.version import __version__
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
-from recbole_kgif.options.protocols import add_protocol_argument, under_protocol
-from recbole_kgif.options.settings import (
-    KNOWLEDGE_FAMILY,
-    check_model,
-    dataset_options,
-    default_options,
-    known_models,
-    parse_overrides,
-    read_config_file,
-)
+from recbole_kgif.experiments.planning import read_options
+from recbole_kgif.options.models import check_model, is_knowledge_aware
+from recbole_kgif.options.protocols import add_protocol_argument
+from recbole_kgif.options.settings import default_options
 from recbole_kgif.report.metric_names import validation_metric
 from recbole_kgif.training import run_folder
 from recbole_kgif.training.distributed.launcher import ProcessFailed, train_in_processes
@@ -42,6 +35,7 @@ from recbole_kgif.training.distributed.layout import (
     check_shareable,
     layout_of,
 )
+from recbole_kgif.training.specs import DataSpec, RunSpec
 
 _HELP_WIDTH = 78
 
@@ -58,47 +52,56 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     model = check_model(namespace.model)
     layout = layout_of(namespace, model)
-    options: dict[str, Any] = {}
-    for path in namespace.config_files:
-        options.update(read_config_file(path, model))
-    given = named_options(namespace, "seed", "epochs")
-    options.update(parse_overrides([*given, *rest], model))
+    spec = _plan(namespace, rest, model)
+    if layout is not None:
+        check_shareable(spec.options)
+        if not layout.has_first:
+            return _help_other_machine(layout, spec)
+    return _run_in_folder(namespace, spec, layout)
 
-    location = locate(namespace, options)
-    of_dataset = dataset_options(location.name, location.folder)
-    options = {**under_protocol(namespace.protocol, of_dataset, options), **options}
-    options["data_path"] = str(location.data_path)
+
+def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec:
+    """The run that the arguments ask for, its options and data checked."""
+    given_arguments = [*named_options(namespace, "seed", "epochs"), *rest]
+    given = read_options([model], namespace.config_files, given_arguments)
+    is_aware = is_knowledge_aware(model)
+    dataset = find(namespace, given, needs_knowledge_graph=is_aware)
+    options = given.options_of(model, dataset.options)
+    options.pop("data_path", None)
     options.setdefault("show_progress", sys.stderr.isatty())
     validation_metric({**default_options(model), **options})
-    is_knowledge_aware = known_models()[model] == KNOWLEDGE_FAMILY
-    check_files(location, options, needs_knowledge_graph=is_knowledge_aware)
-    if is_knowledge_aware and options.get("save_dataloaders"):
+    if is_aware and options.get("save_dataloaders"):
         raise UserError(
             f"save_dataloaders=True: RecBole cannot store those of {model}; leave it "
             "out"
         )
-    if layout is not None:
-        check_shareable(options)
-    if layout is not None and not layout.has_first:
-        return _help_other_machine(layout, model, location.name, options)
-    settings = dict(options)
+    data = DataSpec(dataset.name, dataset.location.data_path)
+    resumable = model in run_folder.RESUMABLE_MODELS
+    return RunSpec(model, data, options, resumable=resumable)
+
+
+def _run_in_folder(
+    namespace: argparse.Namespace, spec: RunSpec, layout: Optional[Layout]
+) -> int:
+    """Run in the folder of ``--output``, which keeps nothing of a refused run."""
+    settings = dict(spec.options)
     if layout is not None:
         settings["world_size"] = layout.world_size
     is_new = False
     if namespace.resume:
         output = _begun_folder(namespace.output)
-        run_folder.check_resumable(output, model, location.name, settings)
+        run_folder.check_resumable(output, spec.model, spec.data.name, settings)
     else:
         if namespace.output is not None:
             run_folder.check_not_begun(namespace.output)
         is_new = namespace.output is None or not namespace.output.exists()
-        output = output_folder(namespace.output, f"{model}-{location.name}")
+        output = output_folder(namespace.output, f"{spec.model}-{spec.data.name}")
 
     with run_folder.held(output):
         if not namespace.resume:
-            run_folder.begin(output, model, location.name, settings)
+            run_folder.begin(output, spec.model, spec.data.name, settings)
         try:
-            summary = _train(layout, model, location.name, options, output)
+            summary = _train(layout, spec, output)
         except (UserError, OSError) as error:
             run_folder.forget(output)
             if is_new and isinstance(error, UserError):
@@ -110,9 +113,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _help_other_machine(
-    layout: Layout, model: str, dataset: str, options: dict[str, Any]
-) -> int:
+def _help_other_machine(layout: Layout, spec: RunSpec) -> int:
     """Do this machine's part of a run whose folder is on another one."""
     first, last = layout.ranks[0], layout.ranks[-1]
     print(
@@ -120,9 +121,7 @@ def _help_other_machine(
         f"written is on the machine with --group_offset 0 ({layout.ip})"
     )
     try:
-        train_in_processes(
-            layout, model, dataset, options, None, resumable=_can_be_resumed(model)
-        )
+        train_in_processes(layout, spec, None)
     except ProcessFailed as error:
         return _failed(error)
     return 0
@@ -133,36 +132,24 @@ def _failed(error: ProcessFailed) -> int:
     return EXIT_RUNS_FAILED
 
 
-def _can_be_resumed(model: str) -> bool:
-    return model in run_folder.RESUMABLE_MODELS
-
-
 def _begun_folder(asked_for: Optional[Path]) -> Path:
     if asked_for is None:
         raise UserError("--resume: name the unfinished run's folder by --output DIR")
     return asked_for
 
 
-def _train(
-    layout: Optional[Layout],
-    model: str,
-    dataset: str,
-    options: dict[str, Any],
-    output: Path,
-) -> str:
+def _train(layout: Optional[Layout], spec: RunSpec, output: Path) -> str:
     """Run, and return the summary."""
-    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    # Only now: loading PyTorch takes seconds, and a mistake should be reported at once.
     prepare_process()
     from recbole_kgif.cli.summary import summarise
 
-    resumable = _can_be_resumed(model)
     if layout is not None:
-        train_in_processes(layout, model, dataset, options, output, resumable=resumable)
+        train_in_processes(layout, spec, output)
         return summarise(read_object(output / run_folder.RESULT_FILE), output)
-    from recbole_kgif.training.experiment import run_experiment
+    from recbole_kgif.training.run import run_experiment
 
-    record = run_experiment(model, dataset, options, output, resumable=resumable)
-    return summarise(record, output)
+    return summarise(run_experiment(spec, output), output)
 
 
 class _EpilogAsItIs(argparse.HelpFormatter):
@@ -175,11 +162,12 @@ class _EpilogAsItIs(argparse.HelpFormatter):
 
 
 def _epilog() -> str:
-    """What stands below the arguments: further options, and the other commands."""
+    """The help below the arguments: further options, and the other commands."""
     options = (
         "Any option of RecBole or of the model can be added as --key=value, for "
-        "instance --learning_rate=0.002 --attention=none. The options of KGIF stand in "
-        "properties/model/KGIF.yaml. Further commands, each with a --help of its own:"
+        "instance --learning_rate=0.002 --attention=none. The options of KGIF are "
+        "listed in properties/model/KGIF.yaml. Further commands, each with its own "
+        "--help:"
     )
     width = max(map(len, COMMANDS))
     lines = textwrap.wrap(options, _HELP_WIDTH)
@@ -226,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the unfinished run in --output, given the settings that it "
-        "began with; it ends as if it had never stopped",
+        help="resume the unfinished run in --output, given the settings that it "
+        "began with; the result is that of an uninterrupted run",
     )
     return parser

@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING
 from recbole_kgif.cli.arguments import (
     ArgumentParser,
     add_common_arguments,
-    check_files,
-    locate,
+    add_execution_arguments,
+    execution_of,
+    find,
     named_options,
 )
-from recbole_kgif.compare.plan import (
-    FIRST_SEED,
-    options_for_all,
-    parse_models,
-)
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
-from recbole_kgif.options.argument_types import at_least_one, positive, seed_number
-from recbole_kgif.options.settings import dataset_options
-from recbole_kgif.tune.plan import plan_models
-from recbole_kgif.tune.spaces import SPACES, space_of
+from recbole_kgif.experiments.planning import read_options, refuse_reserved
+from recbole_kgif.experiments.run_requests import FIRST_SEED
+from recbole_kgif.experiments.search_spaces import SPACES, space_of
+from recbole_kgif.experiments.trial_requests import plan_models
+from recbole_kgif.options.argument_types import at_least_one, seed_number
+from recbole_kgif.options.models import parse_models
+from recbole_kgif.options.protocols import add_protocol_argument
 
 if TYPE_CHECKING:
-    from recbole_kgif.tune.runner import TuningResult
+    from recbole_kgif.experiments.tuning import TuningResult
 
 
 def run(arguments: list[str]) -> int:
@@ -42,46 +41,27 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     _require_optuna()
     models = parse_models(namespace.models)
-    given = named_options(namespace, "epochs")
-    in_files, in_arguments = options_for_all(
+    given = read_options(
         models,
         namespace.config_files,
-        [*given, *rest],
+        [*named_options(namespace, "epochs"), *rest],
         otherwise="leave it out, or tune the models that take it by themselves",
     )
-    asked_for = {**in_files, **in_arguments}
+    refuse_reserved(given)
     for model in models:
-        space_of(model, asked_for)
-
-    location = locate(namespace, asked_for)
-    of_dataset = dataset_options(location.name, location.folder)
-    common = {**of_dataset, **asked_for}
-    # For general models too: they get the interactions of linked items alone.
-    checked = check_files(location, common, needs_knowledge_graph=True)
+        space_of(model, given.common)
+    dataset = find(namespace, given)
     plans = plan_models(
-        models,
-        location.name,
-        trials=namespace.trials,
-        seed=namespace.seed,
-        options_below={**of_dataset, **in_files},
-        options_above=in_arguments,
-        given=asked_for,
-        files=checked.sha256,
+        models, dataset, given, trials=namespace.trials, seed=namespace.seed
     )
-    output = namespace.output or Path("runs/tune") / location.name
+    output = namespace.output or Path("runs/tune") / dataset.name
 
     # Only now: loading Optuna takes a second.
-    from recbole_kgif.tune.runner import tune_all
+    from recbole_kgif.experiments.tuning import tune_all
 
-    tuned = tune_all(
-        plans,
-        output,
-        location.data_path,
-        jobs=namespace.jobs,
-        time_limit=namespace.time_limit,
-        storage=namespace.storage,
-    )
-    return _tell(tuned, output)
+    execution = execution_of(namespace, dataset)
+    tuned = tune_all(plans, output, execution, storage=namespace.storage)
+    return _report(tuned, output)
 
 
 def _require_optuna() -> None:
@@ -92,8 +72,8 @@ def _require_optuna() -> None:
         )
 
 
-def _tell(tuned: Sequence[TuningResult], output: Path) -> int:
-    """Print what came of each model, and return the exit code."""
+def _report(tuned: Sequence[TuningResult], output: Path) -> int:
+    """Print the result of each model, and return the exit code."""
     for model in tuned:
         for name, reason in model.failures:
             print(f"{name} failed: {reason}")
@@ -102,7 +82,7 @@ def _tell(tuned: Sequence[TuningResult], output: Path) -> int:
         elif model.elsewhere:
             print(
                 f"{model.model}: {', '.join(model.elsewhere)} run elsewhere; once they "
-                "have ended, the same command writes the best options"
+                "have ended, rerunning the command writes the best options"
             )
         else:
             print(f"{model.model}: no trial has finished, so there are no best options")
@@ -118,15 +98,17 @@ def _parser() -> argparse.ArgumentParser:
         "with the same number of trials, data, split and budget for each. The test "
         "interactions are not evaluated. The first trials are the model's defaults and "
         "published settings, the others are chosen by Optuna's TPE; none is pruned. "
-        "Stopped at any moment, the same command goes on; with a larger --trials it "
-        "adds to what is there.",
+        "Interrupted at any moment, rerunning the command resumes; a larger --trials "
+        "adds trials. With several --jobs the choice of parameters depends on which "
+        "trial ends first.",
         epilog="Any option of RecBole can be added as --key=value: it then holds for "
-        "all models and is not tuned. The options of DIR/MODEL.yaml are taken up by "
-        "compare --options-from DIR. A failed trial counts as one, and is not tried "
-        "again unless its folder is removed. Exit code 1 says that some model has no "
+        "all models and is not tuned. compare --options-from DIR reads the options "
+        "of DIR/MODEL.yaml. A failed trial counts as one, and is not tried "
+        "again unless its folder is removed. Exit code 1 means that some model has no "
         "best options.",
     )
     add_common_arguments(parser)
+    add_protocol_argument(parser)
     parser.add_argument(
         "--models",
         "--model",
@@ -155,20 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for trials and best options (default: runs/tune/DATASET)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=at_least_one,
-        default=1,
-        metavar="COUNT",
-        help="trials at a time (default: 1); with several the choice of parameters "
-        "depends on which ends first",
-    )
-    parser.add_argument(
-        "--time-limit",
-        type=positive,
-        metavar="SECONDS",
-        help="end a trial that takes longer, and let it count as failed",
-    )
+    add_execution_arguments(parser)
     parser.add_argument(
         "--storage",
         metavar="URL",

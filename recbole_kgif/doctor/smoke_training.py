@@ -65,15 +65,15 @@ def examine_training() -> Finding:
 
 def _train() -> list[float]:
     """The losses of each step."""
-    from recbole_kgif.training.experiment import run_experiment
+    from recbole_kgif.training.run import run_experiment
+    from recbole_kgif.training.specs import DataSpec, RunSpec
 
     with tempfile.TemporaryDirectory() as scratch:
         _write_dataset(Path(scratch, _NAME))
         output = Path(scratch, "run")
         output.mkdir()
-        record = run_experiment(
-            "KGIF", _NAME, {**_OPTIONS, "data_path": scratch}, output
-        )
+        spec = RunSpec("KGIF", DataSpec(_NAME, Path(scratch)), _OPTIONS)
+        record = run_experiment(spec, output)
     losses = [np.atleast_1d(epoch["loss"]) for epoch in record["epochs"]]
     return [float(part) for loss in losses for part in loss]
 

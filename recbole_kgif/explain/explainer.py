@@ -26,7 +26,7 @@ from recbole_kgif.explain.path_graph import Floats
 from recbole_kgif.explain.path_search import FoundPath
 from recbole_kgif.explain.score_decomposition import decompose, walks_by_first_edge
 from recbole_kgif.trained_model import TrainedModel
-from recbole_kgif.training.checkpoint import Restored
+from recbole_kgif.training.restore import Restored
 
 EXACT, BY_ATTENTION = "KGIF", "KGAT"
 

@@ -6,12 +6,10 @@ Works on files and text alone, so that a mistake is told before PyTorch is loade
 from __future__ import annotations
 
 import ast
-import importlib.util
 import math
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,8 @@ from recbole_kgif.common.resources import resource
 from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
+from recbole_kgif.options.models import recbole_folder
 from recbole_kgif.options.values import check_value, is_text
-
-KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
 
 # Options that RecBole reads without listing them in a yaml file of its own.
 _UNLISTED_OPTIONS = frozenset(
@@ -76,47 +73,6 @@ _Loader.add_implicit_resolver(
 )
 
 
-def recbole_folder() -> Path:
-    """Folder of the installed RecBole, found without importing it.
-
-    Raises:
-        UserError: RecBole is not installed.
-    """
-    spec = importlib.util.find_spec("recbole")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("the package recbole is missing; run pip install recbole-kgif")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-@cache
-def known_models() -> Mapping[str, str]:
-    """Names of all models that can be run, each with its family in RecBole.
-
-    A model is a class in a module of its lower-cased name. Its spelling stands in the
-    module, so only the modules' syntax is read.
-    """
-    families = {"KGIF": KNOWLEDGE_FAMILY}
-    for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
-        names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
-        families.update(
-            (name, path.parent.name) for name in names if name.lower() == path.stem
-        )
-    return families
-
-
-def check_model(name: str) -> str:
-    """The name itself where such a model exists.
-
-    Raises:
-        UserError: there is none of that name; the nearest ones are named.
-    """
-    if name not in known_models():
-        raise UserError(
-            f"--model {name}: no such model; {suggest(name, known_models())}"
-        )
-    return name
-
-
 def default_options(model: str) -> dict[str, Any]:
     """Options that a run of the model knows, with RecBole's and the model's defaults.
 
@@ -137,9 +93,9 @@ def default_options(model: str) -> dict[str, Any]:
         properties / f"model/{model}.yaml",
     ):
         if path.exists():
-            options.update(_read_yaml(path))
+            options.update(read_yaml(path))
     if model == "KGIF":
-        options.update(_read_yaml(resource("properties/model/KGIF.yaml")))
+        options.update(read_yaml(resource("properties/model/KGIF.yaml")))
     return options
 
 
@@ -209,7 +165,7 @@ def read_config_file(path: Path, model: str) -> dict[str, Any]:
         UserError: the file cannot be read, is no YAML mapping, or holds an option that
             is unknown or of a wrong type.
     """
-    values = _read_yaml(path)
+    values = read_yaml(path)
     known = default_options(model)
     for name, value in values.items():
         where = f"{path}: {in_one_line(name)}: {in_one_line(value)}"
@@ -289,11 +245,11 @@ def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the file in the folder holds more than options of the data.
     """
-    options = _read_yaml(resource("properties/protocol.yaml"))
+    options = read_yaml(resource("properties/protocol.yaml"))
     own = resource("dataset_configs") / f"{dataset}.yaml"
     beside = folder / f"{dataset}.yaml"
     if own.exists():
-        options.update(_read_yaml(own))
+        options.update(read_yaml(own))
     elif beside.exists():
         options.update(_read_options_of_data(beside))
     elif not (folder / f"{dataset}.inter").exists():
@@ -309,7 +265,7 @@ def _read_options_of_data(path: Path) -> dict[str, Any]:
     RecBole evaluates an option that is a text as Python, so whoever made the data could
     run anything here. Lists and mappings it takes as they are.
     """
-    options = _read_yaml(path)
+    options = read_yaml(path)
     for name, value in options.items():
         if name not in _OPTIONS_OF_DATA or not isinstance(value, (list, dict)):
             raise UserError(
@@ -380,7 +336,12 @@ def _check_time(options: Mapping[str, Any], interaction_columns: list[str]) -> N
         )
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The options of a YAML file, in which 1e-4 is a number.
+
+    Raises:
+        UserError: the file cannot be read, or is no YAML mapping.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,31 +1,27 @@
-"""A data set as a run sees it: configured, loaded, split, and told from any other."""
+"""A data set and a model as a run sees them, loaded by RecBole."""
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import hashlib
 import logging
-import sys
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from functools import cached_property
+from typing import Any
 
-import numpy as np
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.data.dataset import KnowledgeBasedDataset
 from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import ModelType, get_model, init_seed
 
-from recbole_kgif.data.splitting import hash_split
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.gpus import gpu_id_for
-from recbole_kgif.training.corruption import TripleChange, change_knowledge_graph
+from recbole_kgif.training.corruption import change_knowledge_graph
 from recbole_kgif.training.empty_graph import (
     check_runs_without_triples,
     without_triples,
 )
+from recbole_kgif.training.fingerprint import fingerprint
+from recbole_kgif.training.refusals import refused_as_user_error
+from recbole_kgif.training.specs import DataSpec
 
 # User x item scores that one evaluation batch holds: 16 MiB of float32.
 _EVALUATION_CELLS = 2**22
@@ -51,77 +47,28 @@ class LoadedData:
     valid: Any
     test: Any
 
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these data from others, see `fingerprint.fingerprint`."""
+        return fingerprint(self.dataset, self.train, self.valid, self.test)
 
-def make_config(model: str, dataset: str, options: Mapping[str, Any]) -> Config:
-    """RecBole's configuration from options alone.
-
-    Args:
-        model: the model's name.
-        dataset: the data set's name.
-        options: what is given over RecBole's and the model's defaults.
-
-    Raises:
-        UserError: RecBole refuses an option.
-    """
-    given = {name: _without_code(value) for name, value in options.items()}
-    gpu_id = gpu_id_for(given)
-    if gpu_id is not None:
-        given["gpu_id"] = _without_code(gpu_id)
-    with _no_command_line():
-        config: Config = refused_as_user_error(
-            "configuration", Config, model, dataset, None, given
-        )
-    return config
-
-
-def _without_code(value: Any) -> Any:
-    """An option's value as RecBole's Config makes it of a text, but for what would run.
-
-    Config evaluates a text as Python. Here a literal, such as "None", is that value,
-    and any other text is handed over as the literal of itself.
-    """
-    if not isinstance(value, str):
-        return value
-    try:
-        literal = ast.literal_eval(value)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return repr(value)
-    if isinstance(literal, str):
-        return repr(literal)
-    is_known = literal is None or isinstance(literal, (int, float, list, tuple, dict))
-    return literal if is_known else repr(value)
-
-
-@contextlib.contextmanager
-def _no_command_line() -> Iterator[None]:
-    """RecBole's Config reads ``sys.argv`` and evaluates it; it is parsed already."""
-    before = sys.argv
-    sys.argv = before[:1] or [""]
-    try:
-        yield
-    finally:
-        sys.argv = before
+    def loaders(self) -> list[Any]:
+        """PyTorch's loaders, each with a generator of random numbers."""
+        parts = (self.train, self.valid, self.test)
+        return [loader for part in parts for loader in loaders_of(part)]
 
 
 def load_data(
-    config: Config,
-    *,
-    split_seed: int,
-    linked_items_only: bool,
-    size_evaluation_batches: bool = False,
-    triples: Optional[TripleChange] = None,
+    config: Config, spec: DataSpec, *, size_evaluation_batches: bool = False
 ) -> LoadedData:
     """Load and split a data set; equal arguments give equal splits.
 
     Args:
         config: the run's configuration.
-        split_seed: seed of a random split.
-        linked_items_only: whether a model that knows no knowledge graph is given the
-            very interactions that a knowledge-aware one gets.
+        spec: the data. The triples are changed before the split, which depends on the
+            interactions alone.
         size_evaluation_batches: whether to set ``eval_batch_size`` by what the model
             holds at once.
-        triples: what is done to the knowledge graph before the split, which depends on
-            the interactions alone; None leaves it as it is.
 
     Raises:
         UserError: RecBole refuses the data, lists are asked for that are longer than
@@ -130,9 +77,10 @@ def load_data(
     """
     logger = logging.getLogger()
     name = config["dataset"]
-    load = _linked_dataset if linked_items_only else create_dataset
+    load = _linked_dataset if spec.linked_items_only else create_dataset
     # Loading and splitting draw from this one; the model begins with its own.
-    init_seed(split_seed, config["reproducibility"])
+    seed = config["seed"] if spec.split_seed is None else spec.split_seed
+    init_seed(seed, config["reproducibility"])
     dataset = refused_as_user_error(f"data set {name}", load, config)
     logger.info(dataset)
     if max(config["topk"]) >= dataset.item_num:
@@ -144,6 +92,7 @@ def load_data(
         # RecBole's unit is a user-item cell: its default can mean one user a batch.
         cells = evaluation_cells(get_model(config["model"]))
         config["eval_batch_size"] = max(cells, dataset.item_num)
+    triples = spec.triples
     is_emptied = triples is not None and not triples.number_kept(len(dataset.kg_feat))
     if is_emptied:
         check_runs_without_triples(config["model"])
@@ -216,145 +165,3 @@ def make_model(config: Config, data: LoadedData) -> Any:
             f"{name}: does not fit in memory ({message[:200]}); give smaller sizes, "
             "such as --embedding_size=32"
         ) from error
-
-
-# --- telling data sets apart --------------------------------------------------------
-
-
-def split_hash(train_data: Any, valid_data: Any, test_data: Any) -> str:
-    """Fingerprint of a split: equal for equal sets of interactions in each part.
-
-    It is taken over the original ids, so it does not depend on a model's numbering of
-    users and items, nor on the order of the interactions.
-
-    Args:
-        train_data: RecBole's loader of the training interactions.
-        valid_data: that of the validation interactions.
-        test_data: that of the test interactions.
-
-    Returns:
-        64 hexadecimal digits (SHA-256).
-    """
-    parts = {}
-    for part, data in (
-        ("train", train_data),
-        ("valid", valid_data),
-        ("test", test_data),
-    ):
-        dataset = data._dataset
-        users, items = (
-            dataset.id2token(field, dataset.inter_feat[field])
-            for field in (dataset.uid_field, dataset.iid_field)
-        )
-        parts[part] = zip(users, items)
-    return hash_split(parts)
-
-
-def fingerprint(data: LoadedData) -> dict[str, Any]:
-    """All of the data that a trained model depends on, in a few figures.
-
-    Returns:
-        `counts` of users, items and, with a knowledge graph, entities and relations,
-        padding left out; `ids`, for each of these a hash over the original ids in the
-        order of RecBole's numbers; `triples`, a hash over the knowledge graph; and
-        `split`, see `split_hash`.
-    """
-    dataset = data.dataset
-    fields = {"users": dataset.uid_field, "items": dataset.iid_field}
-    triples = None
-    if hasattr(dataset, "kg_feat"):
-        fields["entities"] = dataset.entity_field
-        fields["relations"] = dataset.relation_field
-        triples = _triples_hash(dataset)
-    return {
-        "counts": {what: dataset.num(field) - 1 for what, field in fields.items()},
-        "ids": {
-            what: _ids_hash(dataset.field2id_token[field])
-            for what, field in fields.items()
-        },
-        "triples": triples,
-        "split": split_hash(data.train, data.valid, data.test),
-    }
-
-
-def _ids_hash(tokens: Any) -> str:
-    return hashlib.sha256("\n".join(map(str, tokens)).encode()).hexdigest()
-
-
-def _triples_hash(dataset: Any) -> str:
-    fields = (
-        dataset.head_entity_field,
-        dataset.relation_field,
-        dataset.tail_entity_field,
-    )
-    columns = [np.asarray(dataset.kg_feat[field], dtype="<i8") for field in fields]
-    triples = np.stack(columns, axis=1)[np.lexsort(columns)]
-    return hashlib.sha256(triples.tobytes()).hexdigest()
-
-
-def require_same_data(
-    where: str, expected: Mapping[str, Any], found: Mapping[str, Any]
-) -> None:
-    """Compare two fingerprints.
-
-    Args:
-        where: the file that expects the data, for the message.
-        expected: the fingerprint that it holds.
-        found: that of the data at hand.
-
-    Raises:
-        UserError: they differ; the message says in what.
-    """
-    advice = "give the data that it was trained on"
-    for what in {**expected["counts"], **found["counts"]}:
-        before, now = (side["counts"].get(what, 0) for side in (expected, found))
-        if before != now:
-            raise UserError(
-                f"{where}: trained with {before:,} {what}, and the data has {now:,}; "
-                f"{advice}"
-            )
-    for what, ids in expected["ids"].items():
-        if found["ids"][what] != ids:
-            raise UserError(
-                f"{where}: trained with other {what} than the data has, or in another "
-                f"order; {advice}"
-            )
-    if found["triples"] != expected["triples"]:
-        raise UserError(
-            f"{where}: trained with another knowledge graph than the data has; {advice}"
-        )
-    if found["split"] != expected["split"]:
-        raise UserError(
-            f"{where}: trained on split {expected['split'][:12]}, and the data gives "
-            f"{found['split'][:12]}; {advice}"
-        )
-
-
-# --- what RecBole refuses -----------------------------------------------------------
-
-
-def refused_as_user_error(
-    what: str, function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Any:
-    """Call RecBole, and tell what it refuses in one line.
-
-    RecBole answers bad options and data by these exceptions, with a readable message.
-    """
-    try:
-        return function(*args, **kwargs)
-    except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
-        if not _is_refusal(error):
-            raise
-        message = " ".join(str(error).split())
-        raise UserError(f"{what}: {message}") from error
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Whether RecBole or KGIF raised this itself, not something that they called."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return False
-    module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-    return module.split(".")[0] in ("recbole", "recbole_kgif") and bool(str(error))

@@ -1,4 +1,4 @@
-"""The folder of one run: what it is asked for, and whether it was finished.
+"""The folder of one run: its settings, and whether it is finished.
 
 ``config.yaml`` is written before anything else and ``result.json`` last, so that a
 folder with the first alone holds an unfinished run.
@@ -27,8 +27,8 @@ LAST_FILE = "last.pth"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
 
-# Models that were seen to end alike, stopped or not. Others may keep, from one epoch to
-# the next, what no checkpoint holds.
+# Models whose resumed runs were seen to equal uninterrupted ones. Others may keep, from
+# one epoch to the next, what no checkpoint holds.
 RESUMABLE_MODELS = frozenset(
     (
         *("BPR", "CFKG", "CKE", "KGAT", "KGCN", "KGIF", "KGIN", "KGNNLS", "KTUP"),
@@ -36,19 +36,19 @@ RESUMABLE_MODELS = frozenset(
     )
 )
 
-# Options that change what is shown or where files lie, and nothing else.
+# Options that change what is shown or where files are, and nothing else.
 _WITHOUT_EFFECT = frozenset({"data_path", "show_progress", "state"})
 
 
 def begin(folder: Path, model: str, dataset: str, options: Mapping[str, Any]) -> None:
-    """Note in an existing folder what a run is asked for."""
+    """Write down in an existing folder what a run is asked for."""
     settings = _settings(model, dataset, options)
     text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
     write_atomic(folder / CONFIG_FILE, text)
 
 
 def forget(folder: Path) -> None:
-    """Drop the note of a run that was refused before its first epoch ended."""
+    """Remove the settings of a run that was refused before its first epoch ended."""
     if not (folder / LAST_FILE).exists():
         (folder / CONFIG_FILE).unlink(missing_ok=True)
 
@@ -73,7 +73,7 @@ def check_not_begun(folder: Path) -> None:
     """
     if (folder / CONFIG_FILE).exists() and not (folder / RESULT_FILE).exists():
         raise UserError(
-            f"--output {folder}: holds an unfinished run; add --resume to go on with "
+            f"--output {folder}: holds an unfinished run; add --resume to resume "
             "it, or name another folder"
         )
 
@@ -81,7 +81,7 @@ def check_not_begun(folder: Path) -> None:
 def check_resumable(
     folder: Path, model: str, dataset: str, options: Mapping[str, Any]
 ) -> None:
-    """Refuse to go on in a folder where that cannot end as if never stopped.
+    """Refuse to resume where the result could differ from an uninterrupted run.
 
     Raises:
         UserError: there is no unfinished run, it has other settings, or the model
@@ -89,8 +89,8 @@ def check_resumable(
     """
     if model not in RESUMABLE_MODELS:
         raise UserError(
-            f"--resume: {model} may keep what no file holds; run it anew in another "
-            f"folder (resumed are {', '.join(sorted(RESUMABLE_MODELS))})"
+            f"--resume: {model} may keep what no file holds; start again in another "
+            f"folder (these can be resumed: {', '.join(sorted(RESUMABLE_MODELS))})"
         )
     if (folder / RESULT_FILE).exists():
         raise UserError(
@@ -99,17 +99,17 @@ def check_resumable(
     path = folder / CONFIG_FILE
     if not path.exists():
         raise UserError(
-            f"--resume: no unfinished run in {folder}; leave --resume out to begin one"
+            f"--resume: no unfinished run in {folder}; leave --resume out to start one"
         )
     try:
         before = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UserError(
-            f"{path}: cannot be read ({' '.join(str(error).split())}); run anew in "
+            f"{path}: cannot be read ({' '.join(str(error).split())}); start again in "
             "another folder"
         ) from None
     if not isinstance(before, dict):
-        raise UserError(f"{path}: holds no settings; run anew in another folder")
+        raise UserError(f"{path}: holds no settings; start again in another folder")
     # By way of YAML, in which a tuple is a list.
     now = yaml.safe_load(yaml.safe_dump(_settings(model, dataset, options)))
     for name in {**before, **now}:
@@ -138,15 +138,15 @@ def held(folder: Path) -> Iterator[None]:
     """Keep other runs out of an existing folder.
 
     Raises:
-        UserError: another run works in it.
+        UserError: it is in use by another run.
     """
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(
-            f"--output {folder}: another run works in it; wait for it, or name another "
-            "folder"
+            f"--output {folder}: is in use by another run; wait for it, or name "
+            "another folder"
         ) from None
     try:
         yield

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import LOADED_COLUMNS, TINY_OPTIONS
+from tests.specs import spec_of
 
 
 def features_by_item(dataset: Any) -> dict[int, set[tuple[str, int, int]]]:
@@ -117,7 +118,7 @@ def test_the_weight_of_the_best_validation_is_kept(
 def test_a_run_is_validated_and_tested_however_seldom_others_are(
     data_path: Path, tmp_path: Path
 ) -> None:
-    from recbole_kgif.training.experiment import run_experiment
+    from recbole_kgif.training.run import run_experiment
 
     (tmp_path / "run").mkdir()
     options = {
@@ -127,9 +128,8 @@ def test_a_run_is_validated_and_tested_however_seldom_others_are(
         "eval_step": 5,
         "epochs": 10,
     }
-    record = run_experiment(
-        "SharedEntities", "tiny", options, tmp_path / "run", linked_items_only=True
-    )
+    spec = spec_of("SharedEntities", "tiny", options, linked_items_only=True)
+    record = run_experiment(spec, tmp_path / "run")
     assert len(record["epochs"]) == 1
     assert set(record["test"]) == set(record["valid"])
     assert record["test_per_user"]["training_interactions"] == [2, 3, 3]

@@ -452,7 +452,7 @@ def test_what_a_model_needs_besides_is_named(
     def import_faiss(*_arguments: object, **_options: object) -> None:
         raise ModuleNotFoundError("No module named 'faiss'", name="faiss")
 
-    monkeypatch.setattr("recbole_kgif.training.experiment.run_experiment", import_faiss)
+    monkeypatch.setattr("recbole_kgif.training.run.run_experiment", import_faiss)
     error = error_of(TINY, capsys)
     assert error.startswith("error: the module faiss is not installed for ")
     assert "installed by itself" in error
@@ -475,9 +475,7 @@ def test_a_missing_recbole_is_answered_with_how_it_is_installed(
     def import_recbole(*_arguments: object, **_options: object) -> None:
         raise ModuleNotFoundError("No module named 'recbole'", name="recbole")
 
-    monkeypatch.setattr(
-        "recbole_kgif.training.experiment.run_experiment", import_recbole
-    )
+    monkeypatch.setattr("recbole_kgif.training.run.run_experiment", import_recbole)
     monkeypatch.setattr(sys, "version_info", version)
     error = error_of(TINY, capsys)
     assert error.startswith("error: the module recbole is not installed for ")
@@ -498,6 +496,6 @@ def test_an_interrupted_run_says_so(
     def interrupt(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recbole_kgif.cli.arguments.locate_dataset", interrupt)
+    monkeypatch.setattr("recbole_kgif.experiments.planning.locate_dataset", interrupt)
     assert main(TINY) == 130
     assert capsys.readouterr().err == "interrupted\n"

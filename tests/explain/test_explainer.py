@@ -17,9 +17,10 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.explanation_records import Explanation, from_json
 from recbole_kgif.explain.model_adapters import linear_score
-from recbole_kgif.training.checkpoint import restore
-from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.restore import restore
+from recbole_kgif.training.run import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
+from tests.specs import spec_of
 
 NAMES = {"alien": "Alien", "elf": "<b>Elf</b>"}
 # Users with a file of their own have no training interactions in it.
@@ -54,7 +55,7 @@ def train(workplace: Path, data_folder: Path) -> Train:
         if not output.exists():
             output.mkdir()
             every = {**TINY_OPTIONS, "data_path": str(data_folder), **options}
-            run_experiment(model, "tiny", every, output)
+            run_experiment(spec_of(model, "tiny", every), output)
         return output / "model.pth"
 
     return train_once

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training.run import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
+from tests.specs import spec_of
 
 
 @pytest.fixture
@@ -28,5 +29,5 @@ def checkpoint(workplace: Path) -> bytes:
     output = workplace / "run"
     output.mkdir()
     options = {**TINY_OPTIONS, "data_path": str(workplace / "dataset"), "epochs": 1}
-    run_experiment("KGIF", "tiny", options, output)
+    run_experiment(spec_of("KGIF", "tiny", options), output)
     return (output / "model.pth").read_bytes()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recbole_kgif.cli import main
 from recbole_kgif.doctor.findings import Finding
-from recbole_kgif.training.loading import load_data, make_config, make_model
+from recbole_kgif.training.configuration import make_config
+from recbole_kgif.training.loading import load_data, make_model
+from recbole_kgif.training.specs import RunSpec
 from tests.cli.test_cli import TINY
 from tests.conftest import TINY_FOLDER
 from tests.malformed.helpers import DAMAGES, OUTPUT, outcome
@@ -18,13 +19,11 @@ FILES = sorted(path.name for path in TINY_FOLDER.iterdir())
 TRAIN = [*TINY, f"--output={OUTPUT}"]
 
 
-def load_alone(
-    _layout: object, model: str, dataset: str, options: dict[str, Any], output: Path
-) -> str:
+def load_alone(_layout: object, spec: RunSpec, output: Path) -> str:
     """In place of the training: RecBole loads the data, and the model is made."""
-    config = make_config(model, dataset, {**options, "checkpoint_dir": str(output)})
-    data = load_data(config, split_seed=1, linked_items_only=False)
-    make_model(config, data)
+    folders = {"data_path": str(spec.data.data_path), "checkpoint_dir": str(output)}
+    config = make_config(spec.model, spec.data.name, {**spec.options, **folders})
+    make_model(config, load_data(config, spec.data))
     return "loaded"
 
 
@@ -32,8 +31,8 @@ def load_alone(
 def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads the data in place of every training, and starts no other process."""
     monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
-    monkeypatch.setattr("recbole_kgif.cli.compare.run_all", lambda *_, **__: 0)
-    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr("recbole_kgif.cli.many_runs.run_all", lambda *_, **__: 0)
+    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from recbole_kgif.cli import main
-from recbole_kgif.compare.plan import RunRequest
-from recbole_kgif.compare.store import reset_run
-from recbole_kgif.tune.search import ModelSearch
+from recbole_kgif.experiments.optuna_search import ModelSearch
+from recbole_kgif.experiments.run_requests import RunRequest
+from recbole_kgif.experiments.run_store import reset_run
 from tests.cli.test_cli import TINY
 from tests.conftest import TINY_FOLDER
+from tests.experiments.tuning_helpers import run_trial
 from tests.malformed.helpers import OUTPUT, outcome
 from tests.malformed.test_checkpoints import OTHER_FILES
 from tests.malformed.test_options import CONTENTS as OPTION_FILES
 from tests.malformed.test_options import MADE
 from tests.malformed.test_records import CONTENTS as RECORD_FILES
 from tests.report.records_by_hand import record
-from tests.training.test_resume import Stopped, stop_after
-from tests.tune.helpers import run_trial
+from tests.training.test_training_state import Stopped, stop_after
 
 # --- a training ---------------------------------------------------------------------
 
@@ -157,9 +157,11 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
             while run_trial(search, folder):
                 pass
 
-    monkeypatch.setattr("recbole_kgif.compare.runner._run_missing", run_missing)
-    monkeypatch.setattr("recbole_kgif.tune.runner._run_trials", run_trials)
-    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr(
+        "recbole_kgif.experiments.parallel_runs._run_missing", run_missing
+    )
+    monkeypatch.setattr("recbole_kgif.experiments.tuning._run_trials", run_trials)
+    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
 
 
 def first_run(here: Path) -> Path:

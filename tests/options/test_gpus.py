@@ -12,7 +12,7 @@ import torch
 from recbole_kgif.options import gpus
 from recbole_kgif.options.gpus import gpu_id_for, warn_of_missing_gpu
 from recbole_kgif.training import checkpoint
-from recbole_kgif.training.loading import make_config
+from recbole_kgif.training.configuration import make_config
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_recbole_is_told(
     monkeypatch.setattr(gpus, "_VISIBLE", visible)
     config = make_config("KGIF", "ml-100k", {**options, "state": "ERROR"})
     assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
-    stored = checkpoint.stored_options(config.final_config_dict)
+    stored = checkpoint.portable_options(config.final_config_dict)
     assert "gpu_id" not in stored
 
 

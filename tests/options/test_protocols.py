@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from recbole_kgif.cli import main
-from recbole_kgif.compare import plan
 from recbole_kgif.errors import UserError
+from recbole_kgif.experiments.run_requests import RunRequest
+from recbole_kgif.experiments.trial_requests import ModelPlan
 from recbole_kgif.options.protocols import (
     KGAT_PAPER,
     PROTOCOLS,
@@ -138,14 +139,14 @@ def test_a_comparison_gives_every_model_the_protocol(
     split_dataset: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[plan.RunRequest] = []
+    asked: list[RunRequest] = []
 
-    def keep(requests: list[plan.RunRequest], *_: object, **__: object) -> int:
+    def keep(requests: list[RunRequest], *_: object, **__: object) -> int:
         asked.extend(requests)
         return 0
 
-    monkeypatch.setattr("recbole_kgif.cli.compare.run_all", keep)
-    monkeypatch.setattr("recbole_kgif.cli.compare.write_reports", lambda *_: None)
+    monkeypatch.setattr("recbole_kgif.cli.many_runs.run_all", keep)
+    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
     arguments = ["compare", "--dataset=grown", "--models=KGIF,BPR", "--seeds=1"]
     assert main([*arguments, "--protocol=kgat-paper"]) == 0
     assert main(arguments) == 0
@@ -155,6 +156,24 @@ def test_a_comparison_gives_every_model_the_protocol(
     assert settings[0]["valid_metric"] == "Recall@20"
     # Runs that were recorded before there were protocols still fit.
     assert "protocol" not in settings[2]
+
+
+def test_a_tuning_gives_every_trial_the_protocol(
+    split_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[ModelPlan] = []
+
+    def keep(plans: list[ModelPlan], *_: object, **__: object) -> list[Any]:
+        planned.extend(plans)
+        return []
+
+    monkeypatch.setattr("recbole_kgif.experiments.tuning.tune_all", keep)
+    arguments = ["tune", "--dataset=grown", "--models=KGIF,BPR", "--trials=1"]
+    assert main([*arguments, "--protocol=kgat-paper"]) == 0
+    assert {plan.metric for plan in planned} == {"recall@20"}
+    settings = [common_settings_of(plan.request.to_json()) for plan in planned]
+    assert settings[0] == settings[1]
+    assert settings[0]["protocol"] == KGAT_PAPER
 
 
 def test_a_report_tells_the_protocol_in_words() -> None:

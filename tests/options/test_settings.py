@@ -8,13 +8,11 @@ import pytest
 from recbole_kgif.common.resources import resource
 from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.models import KNOWLEDGE_FAMILY, check_model, known_models
 from recbole_kgif.options.settings import (
-    KNOWLEDGE_FAMILY,
     check_loaded_columns,
-    check_model,
     dataset_options,
     default_options,
-    known_models,
     parse_overrides,
     read_config_file,
 )

@@ -16,13 +16,14 @@ from recbole.utils import init_seed
 
 from recbole_kgif.common.process import end_process
 from recbole_kgif.errors import UserError
-from recbole_kgif.training import experiment
+from recbole_kgif.training import run
+from recbole_kgif.training.configuration import make_config
 from recbole_kgif.training.distributed import group
 from recbole_kgif.training.distributed.layout import Place
-from recbole_kgif.training.distributed.training import make_trainer
-from recbole_kgif.training.experiment import run_experiment
-from recbole_kgif.training.loading import load_data, make_config, make_model
+from recbole_kgif.training.loading import load_data, make_model
+from recbole_kgif.training.run_trainer import make_trainer
 from tests.conftest import TINY_OPTIONS
+from tests.specs import spec_of
 
 # One without triples, one that draws neighbours when it is made, one whose
 # trainer shuffles nothing anew, and one that counts what its process sees.
@@ -37,10 +38,12 @@ def train(model: str, place: Place, options: dict[str, Any], folder: Path) -> An
         trainers.append(make_trainer(*arguments))
         return trainers[0]
 
-    experiment.make_trainer = kept_trainer  # type: ignore[assignment]
+    run.make_trainer = kept_trainer  # type: ignore[assignment]
     folder.mkdir()
     try:
-        record = run_experiment(model, "tiny", options, folder, place=place)
+        record = run.run_experiment(
+            spec_of(model, "tiny", options), folder, place=place
+        )
     except UserError as error:
         torch.distributed.destroy_process_group()
         return str(error)
@@ -55,12 +58,13 @@ def train(model: str, place: Place, options: dict[str, Any], folder: Path) -> An
 
 def compare_step(place: Place, options: dict[str, Any]) -> dict[str, Any]:
     """Take one step of SGD, and compare it with the mean of both gradients."""
+    spec = spec_of("KGIF", "tiny", options, split_seed=1)
     config = make_config("KGIF", "tiny", {**options, "learner": "sgd"})
     with group.join_process_group(place, config):
-        data = load_data(config, split_seed=1, linked_items_only=False)
+        data = load_data(config, spec.data)
         model = make_model(config, data)
         init_seed(place.rank, True)
-        trainer = make_trainer(config, model, data)
+        trainer = make_trainer(config, model, data, spec)
         before = {name: p.detach().clone() for name, p in model.named_parameters()}
         batches = []
         calculate_loss = model.calculate_loss

@@ -11,11 +11,14 @@ import torch
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options import gpus
-from recbole_kgif.training import checkpoint, experiment
-from recbole_kgif.training.checkpoint import load, restore, save
-from recbole_kgif.training.experiment import run_experiment
+from recbole_kgif.training import checkpoint
+from recbole_kgif.training.checkpoint import load, save
+from recbole_kgif.training.restore import restore
+from recbole_kgif.training.run import run_experiment
+from recbole_kgif.training.run_trainer import RunTrainer
 from recbole_kgif.training.tensorfile import write_tensors
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
+from tests.specs import spec_of
 from tests.training.test_tensorfile import MakesFolder
 
 # One that stores nothing else, and some that store tensors, arrays or sparse matrices.
@@ -54,18 +57,19 @@ def train(workplace: Path) -> Callable[[str], Trained]:
             output = workplace / name
             output.mkdir()
             found = {}
-            test = experiment._test
+            test = RunTrainer.test
 
-            def looked_at(trainer: Any, data: Any, folder: Path) -> dict[str, Any]:
-                result = test(trainer, data, folder)
-                found["scores"] = scores_of(trainer.model, data.dataset.user_num)
+            def looked_at(trainer: Any) -> dict[str, Any]:
+                result = test(trainer)
+                n_users = trainer.data.dataset.user_num
+                found["scores"] = scores_of(trainer.model, n_users)
                 found["options"] = dict(trainer.config.final_config_dict)
                 return result
 
             options = {**TINY_OPTIONS, "data_path": str(workplace / "dataset")}
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(experiment, "_test", looked_at)
-                run_experiment(name, "tiny", options, output)
+                patch.setattr(RunTrainer, "test", looked_at)
+                run_experiment(spec_of(name, "tiny", options), output)
             done[name] = Trained(output / "model.pth", workplace / "dataset", **found)
         return done[name]
 

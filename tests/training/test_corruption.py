@@ -95,8 +95,6 @@ def test_a_share_is_between_none_and_all() -> None:
 def test_a_changed_graph_changes_nothing_else_of_the_data(
     load: Callable[..., Any], data_path: Path, change: tuple[float, float]
 ) -> None:
-    from recbole_kgif.training.loading import fingerprint
-
     folder = data_path / "tiny"
     parts = [(folder / f"tiny.{part}.inter") for part in ("train", "valid", "test")]
     lines = [line for part in parts for line in part.read_text("utf-8").splitlines()]
@@ -109,16 +107,14 @@ def test_a_changed_graph_changes_nothing_else_of_the_data(
     for options in ({}, random_split):
         _, plain = load("KGIF", **options)
         _, changed = load("KGIF", TripleChange(*change, seed=1), **options)
-        before, after = fingerprint(plain), fingerprint(changed)
+        before, after = dict(plain.fingerprint), dict(changed.fingerprint)
         assert before.pop("triples") != after.pop("triples")
         assert before == after
 
 
 def test_all_models_get_the_same_changed_graph(load: Callable[..., Any]) -> None:
-    from recbole_kgif.training.loading import fingerprint
-
     change = TripleChange(0.5, 0.5, 3)
-    prints = [fingerprint(load(model, change)[1]) for model in ("KGIF", "CKE", "BPR")]
+    prints = [load(model, change)[1].fingerprint for model in ("KGIF", "CKE", "BPR")]
     assert prints[0] == prints[1] == prints[2]
     _, data = load("KGIF", change)
     assert len(data.dataset.kg_feat) == len(data.train._dataset.kg_feat) == 8

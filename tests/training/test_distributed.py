@@ -24,9 +24,9 @@ from torch.distributed import TCPStore
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.options import gpus
-from recbole_kgif.training.checkpoint import restore
 from recbole_kgif.training.distributed import launcher
 from recbole_kgif.training.distributed.layout import Place
+from recbole_kgif.training.restore import restore
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.training.distributed_steps import MODELS
 

@@ -9,21 +9,18 @@ import pytest
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.corruption import TripleChange
 from tests.conftest import TINY_OPTIONS
+from tests.specs import spec_of
 
 NO_TRIPLES = TripleChange(0, 0, 1)
 
 
 def test_kgif_trains_on_interactions_alone(data_path: Path, tmp_path: Path) -> None:
-    from recbole_kgif.training.experiment import run_experiment
+    from recbole_kgif.training.run import run_experiment
 
     (tmp_path / "run").mkdir()
-    record = run_experiment(
-        "KGIF",
-        "tiny",
-        {**TINY_OPTIONS, "data_path": str(data_path), "epochs": 1},
-        tmp_path / "run",
-        triples=NO_TRIPLES,
-    )
+    options = {**TINY_OPTIONS, "data_path": str(data_path), "epochs": 1}
+    spec = spec_of("KGIF", "tiny", options, triples=NO_TRIPLES)
+    record = run_experiment(spec, tmp_path / "run")
     assert record["data"]["triples"] == 0
     assert record["data"]["entities"] == 14
     assert record["triples"] == {"kept": 0, "replaced": 0, "seed": 1}

@@ -18,7 +18,7 @@ from recbole_kgif.training.preflight import estimate, sizes_of
 from tests.conftest import Loaded, Run
 from tests.gpu import ON_GPU, needs_gpu
 from tests.training.test_preflight import LargerData, model_on
-from tests.training.test_resume import Stopped, stop_after
+from tests.training.test_training_state import Stopped, stop_after
 
 pytestmark = needs_gpu
 

@@ -24,7 +24,7 @@ import pytest
 
 from tests.conftest import TINY_OPTIONS
 from tests.data.recipes.helpers import contents_of, large_kgat_files, write_files
-from tests.training.test_resume import assert_alike
+from tests.training.test_training_state import assert_alike
 
 pytestmark = [
     pytest.mark.slow,

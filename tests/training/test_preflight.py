@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_flatten
 
 from recbole_kgif.model.kgif import KGIF
 from recbole_kgif.training import preflight
+from recbole_kgif.training.kgif_trainer import KGIFTrainer
 from recbole_kgif.training.preflight import (
     EpochTimeEstimator,
     Sizes,
@@ -23,7 +24,6 @@ from recbole_kgif.training.preflight import (
     log_memory_estimate,
     sizes_of,
 )
-from recbole_kgif.training.trainer import KGIFTrainer
 from tests.conftest import Loaded
 
 GIB = 2**30

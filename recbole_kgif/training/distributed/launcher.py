@@ -21,6 +21,7 @@ from recbole_kgif.common.process import child_environment
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.gpus import gpu_id_for
 from recbole_kgif.training.distributed.layout import Layout, Place
+from recbole_kgif.training.specs import RunSpec
 
 FAILURE_FILE = "failure.log"
 
@@ -33,46 +34,29 @@ class ProcessFailed(Exception):
     """A process of the training has ended without its result, told in one line."""
 
 
-def train_in_processes(
-    layout: Layout,
-    model: str,
-    dataset: str,
-    options: Mapping[str, Any],
-    output: Optional[Path],
-    *,
-    resumable: bool,
-) -> None:
+def train_in_processes(layout: Layout, spec: RunSpec, output: Optional[Path]) -> None:
     """Train one model in several processes, and wait until they are done.
 
     However this process ends, those that it started end with it.
 
     Args:
         layout: the processes.
-        model: name of the model.
-        dataset: name of the data set.
-        options: RecBole's configuration.
+        spec: what the run is asked for.
         output: the run's folder, where process 0 is on this machine.
-        resumable: whether the run can be gone on with, see `run_experiment`.
 
     Raises:
         UserError: there are too few GPUs, the port cannot be used, or the run refuses
             an option or the data.
         ProcessFailed: a process has failed otherwise.
     """
-    gpus = gpus_for(layout.n_local, options)
+    gpus = gpus_for(layout.n_local, spec.options)
     if gpus is not None:
-        options = {**options, "gpu_id": gpus}
+        spec = dataclasses.replace(spec, options={**spec.options, "gpu_id": gpus})
     store = _meeting_point(layout)
     port = layout.port or store.port
-    request = {
-        "model": model,
-        "dataset": dataset,
-        "options": dict(options),
-        "resumable": resumable,
-    }
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         processes = [
-            stack.enter_context(_Process(place, request, output, Path(scratch)))
+            stack.enter_context(_Process(place, spec, output, Path(scratch)))
             for place in layout.places(port)
         ]
         _wait(processes, output)
@@ -164,7 +148,7 @@ class _Process:
 
     Args:
         place: its place.
-        request: what all are asked for, as the worker reads it.
+        spec: what all processes are asked for.
         output: the run's folder, for the first process.
         scratch: folder for what is not kept: RecBole writes logs in each process.
     """
@@ -172,7 +156,7 @@ class _Process:
     def __init__(
         self,
         place: Place,
-        request: Mapping[str, Any],
+        spec: RunSpec,
         output: Optional[Path],
         scratch: Path,
     ):
@@ -181,7 +165,7 @@ class _Process:
         self.report = self.scratch / "report.json"
         folder = self.scratch if output is None or place.rank > 0 else output
         self.request = {
-            **request,
+            "spec": spec.to_json(),
             "place": dataclasses.asdict(place),
             "output": str(folder.resolve()),
             "report": str(self.report),

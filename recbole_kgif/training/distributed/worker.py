@@ -20,6 +20,7 @@ from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.process import end_process, prepare_process
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.distributed.layout import Place
+from recbole_kgif.training.specs import RunSpec
 
 _LONGEST_REASON = 300
 
@@ -45,16 +46,10 @@ def main() -> int:
 
 def _train(request: Mapping[str, Any]) -> None:
     prepare_process()
-    from recbole_kgif.training.experiment import run_experiment
+    from recbole_kgif.training.run import run_experiment
 
-    run_experiment(
-        request["model"],
-        request["dataset"],
-        request["options"],
-        Path(request["output"]),
-        resumable=request["resumable"],
-        place=Place(**request["place"]),
-    )
+    spec = RunSpec.from_json(request["spec"])
+    run_experiment(spec, Path(request["output"]), place=Place(**request["place"]))
 
 
 def _report(request: Mapping[str, Any], message: str, *, is_user_error: bool) -> None:

@@ -1,0 +1,99 @@
+"""The models that can be run, found in RecBole's files without importing it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from recbole_kgif.errors import UserError, suggest
+
+KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
+
+# What ``--models all`` compares.
+ALL_MODELS = (
+    *("KGIF", "CFKG", "CKE", "KGAT", "KGCN", "KGIN", "KGNNLS", "KTUP", "MCCLK", "MKR"),
+    *("RippleNet", "BPR", "LightGCN", "EASE"),
+)
+
+_COMPARABLE_FAMILIES = (KNOWLEDGE_FAMILY, "general_recommender")
+
+
+def recbole_folder() -> Path:
+    """Folder of the installed RecBole, found without importing it.
+
+    Raises:
+        UserError: RecBole is not installed.
+    """
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the package recbole is missing; run pip install recbole-kgif")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+@cache
+def known_models() -> Mapping[str, str]:
+    """Names of all models that can be run, each with its family in RecBole.
+
+    A model is a class in a module of its lower-cased name. Its spelling is in the
+    module, so only the modules' text is read.
+    """
+    families = {"KGIF": KNOWLEDGE_FAMILY}
+    for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
+        names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
+        families.update(
+            (name, path.parent.name) for name in names if name.lower() == path.stem
+        )
+    return families
+
+
+def check_model(name: str) -> str:
+    """The name itself where such a model exists.
+
+    Raises:
+        UserError: there is none of that name; the nearest ones are named.
+    """
+    if name not in known_models():
+        raise UserError(
+            f"--model {name}: no such model; {suggest(name, known_models())}"
+        )
+    return name
+
+
+def is_knowledge_aware(model: str) -> bool:
+    """Whether a model that `check_model` has passed reads the knowledge graph."""
+    return known_models()[model] == KNOWLEDGE_FAMILY
+
+
+def parse_models(text: str) -> list[str]:
+    """The models that ``--models`` names.
+
+    Args:
+        text: names, separated by commas, or "all".
+
+    Raises:
+        UserError: an unknown name, one that is listed twice, or a model of a kind that
+            cannot be compared, such as a sequential one.
+    """
+    if text == "all":
+        return list(ALL_MODELS)
+    known = [
+        name
+        for name, family in known_models().items()
+        if family in _COMPARABLE_FAMILIES
+    ]
+    models: list[str] = []
+    for name in (part.strip() for part in text.split(",")):
+        if name not in known_models():
+            raise UserError(f"--models {name}: no such model; {suggest(name, known)}")
+        if name not in known:
+            raise UserError(
+                f"--models {name}: is neither knowledge-aware nor a general model, so "
+                "it cannot be compared on the same interactions; leave it out"
+            )
+        if name in models:
+            raise UserError(f"--models {text}: {name} is listed twice")
+        models.append(name)
+    return models

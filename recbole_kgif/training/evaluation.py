@@ -1,0 +1,142 @@
+"""RecBole's evaluation, extended: values of each user and hits of each item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import torch
+from recbole.evaluator import Collector, Evaluator
+from recbole.evaluator.base_metric import TopkMetric
+from torch import Tensor
+
+from recbole_kgif.training.distributed import group
+
+# Six digits keep a mean over users exact well beyond the four that RecBole reports.
+_PER_USER_DIGITS = 6
+
+# What RecBole's collector holds of the evaluated users, a row each.
+_COLLECTED = ("rec.items", "rec.topk", "rec.meanrank", "rec.score", "data.label")
+
+
+class PerUserEvaluator(Evaluator):
+    """RecBole's evaluator that keeps the values whose means the top-k metrics are.
+
+    Attributes:
+        per_user: after an evaluation, the values of each metric at each k, one a user,
+            in the order of the evaluated users.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.per_user: dict[str, list[float]] = {}
+        metrics: dict[str, Any] = self.metric_class
+        for name, metric in metrics.items():
+            if isinstance(metric, TopkMetric):
+                metrics[name] = _keeping_values(type(metric), self.per_user)(config)
+
+
+def _keeping_values(metric: Any, values: dict[str, list[float]]) -> Any:
+    """A subclass of a top-k metric that stores the value of each user."""
+
+    class KeepingValues(metric):
+        def topk_result(self, name: str, value: Any) -> Any:
+            for k in self.topk:
+                column = value[:, k - 1].astype(float).round(_PER_USER_DIGITS)
+                values[f"{name}@{k}"] = column.tolist()
+            return super().topk_result(name, value)
+
+    return KeepingValues
+
+
+class RunCollector(Collector):
+    """RecBole's collector that joins what all processes have collected.
+
+    Attributes:
+        item_hits: counts the hits of each item where it is set.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.item_hits: Optional[ItemHits] = None
+
+    def eval_batch_collect(
+        self, scores_tensor: Tensor, interaction: Any, positive_u: Any, positive_i: Any
+    ) -> None:
+        """Collect a batch, see RecBole's collector."""
+        # One-dimensional scores are of pairs, which are valued and not ranked.
+        if self.item_hits is not None and scores_tensor.dim() == 2:
+            self.item_hits.add(scores_tensor, positive_u, positive_i)
+        super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+
+    def get_data_struct(self) -> Any:
+        """What all processes have collected since the last call."""
+        collected = super().get_data_struct()
+        if group.n_processes() == 1:
+            return collected
+        own = {name: collected.get(name) for name in _COLLECTED if name in collected}
+        parts = group.from_all(own)
+        for name in _COLLECTED:
+            of_all = [part[name] for part in parts if name in part]
+            if of_all:
+                collected.set(name, torch.cat(of_all))
+        return collected
+
+
+class ItemHits:
+    """How often each test item is found; RecBole's metrics average over users alone.
+
+    Args:
+        n_items: number of items, padding included.
+        lengths: the lengths k of the lists.
+    """
+
+    def __init__(self, n_items: int, lengths: Sequence[int]):
+        self.lengths = tuple(lengths)
+        self.interactions = torch.zeros(n_items, dtype=torch.int64)
+        self.hits = torch.zeros(len(self.lengths), n_items, dtype=torch.int64)
+
+    def add(self, scores: Tensor, row: Tensor, item: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            scores: of all items, minus infinity for those that are not candidates,
+                shape: [n_users, n_items]
+            row: row of each evaluated interaction, shape: [n_interactions]
+            item: item of each evaluated interaction, shape: [n_interactions]
+        """
+        # As RecBole's collector takes it, so that equal scores are ranked alike.
+        ranked = torch.topk(scores, max(self.lengths), dim=-1).indices.cpu()
+        row, item = row.cpu(), item.cpu()
+        is_found = ranked[row] == item.unsqueeze(1)
+        self.interactions += torch.bincount(item, minlength=len(self.interactions))
+        for place, length in enumerate(self.lengths):
+            found = item[is_found[:, :length].any(dim=1)]
+            self.hits[place] += torch.bincount(found, minlength=len(self.interactions))
+
+    def to_record(self, train_dataset: Any) -> dict[str, Any]:
+        """The counts as JSON values.
+
+        Args:
+            train_dataset: RecBole's data set of the training interactions.
+
+        Returns:
+            For the items with an evaluated interaction, in equal order: `items`, their
+            original ids, `training_interactions`, `test_interactions`, and `hits`, a
+            list for each k.
+        """
+        evaluated = torch.nonzero(self.interactions).squeeze(1)
+        field = train_dataset.iid_field
+        degree = torch.bincount(
+            train_dataset.inter_feat[field], minlength=len(self.interactions)
+        )
+        names = train_dataset.id2token(field, evaluated.numpy())
+        return {
+            "items": [str(name) for name in names],
+            "training_interactions": degree[evaluated].tolist(),
+            "test_interactions": self.interactions[evaluated].tolist(),
+            "hits": {
+                str(length): self.hits[place][evaluated].tolist()
+                for place, length in enumerate(self.lengths)
+            },
+        }

@@ -1,0 +1,264 @@
+"""One trainer for every run: RecBole's trainer of a model, extended for runs."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from recbole.trainer import Trainer
+from recbole.utils import get_trainer
+
+from recbole_kgif.common.files import write_atomic
+from recbole_kgif.training import checkpoint
+from recbole_kgif.training.distributed import group, sharing
+from recbole_kgif.training.evaluation import ItemHits, PerUserEvaluator, RunCollector
+from recbole_kgif.training.loading import LoadedData
+from recbole_kgif.training.parameters import put_parameters, stored_parameters
+from recbole_kgif.training.refusals import refused_as_user_error
+from recbole_kgif.training.run_folder import CHECKPOINT_FILE, LAST_FILE, METRICS_FILE
+from recbole_kgif.training.run_record import environment, floats, versions
+from recbole_kgif.training.specs import RunSpec
+from recbole_kgif.training.training_state import load_state, save_state
+
+
+def make_trainer(config: Any, model: Any, data: LoadedData, spec: RunSpec) -> Any:
+    """The trainer of a run.
+
+    Args:
+        config: RecBole's configuration; its ``checkpoint_dir`` is the run's folder.
+        model: the model, the same in every process.
+        data: its data; what the loaders yield becomes this process's share.
+        spec: what the run is asked for.
+
+    Returns:
+        A `RunTrainer` that is also RecBole's trainer of the model.
+    """
+    base = get_trainer(config["MODEL_TYPE"], config["model"])
+    return _run_trainer_class(base)(config, model, data, spec)
+
+
+@functools.cache
+def _run_trainer_class(base: type) -> type:
+    return type(f"Run{base.__name__}", (RunTrainer, base), {})
+
+
+class RunTrainer(Trainer):
+    """What a run adds to RecBole's trainer of a model, the next class in line.
+
+    Epochs are timed and recorded, the best one is saved without pickling, the state is
+    saved after each epoch of a resumable run, and several processes share the work.
+
+    Attributes:
+        data: the data.
+        spec: what the run is asked for.
+        folder: the run's folder.
+        options: the run's options, see `checkpoint.portable_options`.
+        environment: what the last digits depend on, see `run_record.environment`.
+        history: an entry for each epoch: number, seconds, loss and validation result.
+        n_resumed: number of epochs that an earlier, unfinished run had done.
+    """
+
+    def __init__(self, config: Any, model: Any, data: LoadedData, spec: RunSpec):
+        is_single = config["single_spec"]
+        # RecBole would wrap the model in a way that works on GPUs alone.
+        config["single_spec"] = True
+        super().__init__(config, model)
+        config["single_spec"] = is_single
+        self.data = data
+        self.spec = spec
+        self.folder = Path(config["checkpoint_dir"])
+        self.options = checkpoint.portable_options(config.final_config_dict)
+        self.environment = environment(config["device"])
+        self.history: list[dict[str, Any]] = []
+        self.n_resumed = 0
+        self.eval_collector = RunCollector(config)
+        # A model that needs no training has one epoch, which has to be validated.
+        eval_step: int = config["eval_step"]
+        self.eval_step = min(eval_step, self.epochs)
+        if not is_single:
+            sharing.share_loaders(data, config["seed"])
+            shared = sharing.share_gradients(model, self.device)
+            self.model, self.distributed_model = shared
+
+    # --- training -------------------------------------------------------------------
+
+    def train(self) -> dict[str, Any]:
+        """Train until RecBole stops, from where an earlier run was interrupted.
+
+        Returns:
+            Validation result of the best epoch.
+
+        Raises:
+            UserError: RecBole or the model refuses an option or the data.
+        """
+        if self._is_finished():
+            self.eval_collector.data_collect(self.data.train)
+            resumed: dict[str, Any] = self.best_valid_result
+            return resumed
+        # RecBole leaves its curves to the interpreter's shutdown, if it comes to that.
+        with contextlib.closing(self.tensorboard):
+            _, valid_result = refused_as_user_error(
+                self.config["model"],
+                self.fit,
+                self.data.train,
+                self.data.valid,
+                show_progress=self.config["show_progress"],
+                callback_fn=self._save_state,
+            )
+        best: dict[str, Any] = valid_result
+        return best
+
+    def _is_finished(self) -> bool:
+        """Whether no epoch is left, by their number or by early stopping."""
+        has_stopped = self.cur_step > self.stopping_step
+        return len(self.history) >= self.epochs or has_stopped
+
+    def _train_epoch(
+        self, train_data: Any, epoch_idx: int, *args: Any, **kwargs: Any
+    ) -> sharing.Loss:
+        """Train one epoch and record its seconds and loss."""
+        is_shared = not self.config["single_spec"]
+        start = time.perf_counter()
+        if is_shared:
+            sharing.shuffle_alike(self.data.train, epoch_idx)
+        loss: sharing.Loss = super()._train_epoch(
+            train_data, epoch_idx, *args, **kwargs
+        )
+        if is_shared:
+            loss = sharing.join_epoch(self.model, loss)
+        seconds = time.perf_counter() - start
+        self.history.append(
+            {"epoch": epoch_idx, "training_seconds": seconds, "loss": loss}
+        )
+        if (epoch_idx + 1) % self.eval_step != 0:
+            self._write_epoch()
+            self._save_state(epoch_idx)
+        return loss
+
+    def _valid_epoch(self, *args: Any, **kwargs: Any) -> tuple[float, dict[str, Any]]:
+        """Validate and record the result."""
+        start = time.perf_counter()
+        score, result = super()._valid_epoch(*args, **kwargs)
+        self.history[-1]["validation_seconds"] = time.perf_counter() - start
+        self.history[-1]["valid"] = floats(result)
+        self._write_epoch()
+        return score, result
+
+    # --- saving and resuming --------------------------------------------------------
+
+    def _write_epoch(self) -> None:
+        with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
+            file.write(_line(self.history[-1]))
+
+    def _save_checkpoint(self, epoch: int, **_: Any) -> None:
+        """Save the best epoch so far, in place of RecBole's pickle."""
+        if group.rank() > 0:
+            return
+        state_dict, other_parameter = stored_parameters(self.model)
+        checkpoint.save(
+            self.folder / CHECKPOINT_FILE,
+            checkpoint.Checkpoint(
+                model=self.config["model"],
+                dataset=self.config["dataset"],
+                options=self.options,
+                epoch=epoch,
+                state_dict=state_dict,
+                other_parameter=other_parameter,
+                split_seed=self.split_seed,
+                linked_items_only=self.spec.data.linked_items_only,
+                data=self.data.fingerprint,
+                versions=versions(),
+            ),
+        )
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of a random split: the data's, else the run's."""
+        given = self.spec.data.split_seed
+        seed: int = self.config["seed"] if given is None else given
+        return seed
+
+    def _save_state(self, _epoch: int, _valid_score: Optional[float] = None) -> None:
+        """Save what a resumed run needs, at the end of an epoch."""
+        if self.spec.resumable:
+            save_state(self.folder / LAST_FILE, self)
+
+    def resume(self) -> None:
+        """Continue from the state of an unfinished run in the folder, if there is one.
+
+        Call it right before `train`: it sets the states of the random generators.
+
+        Raises:
+            UserError: the state is of a run with other settings, data or versions.
+        """
+        path = self.folder / LAST_FILE
+        if group.from_first(lambda: self.spec.resumable and path.exists()):
+            load_state(path, self)
+        self.n_resumed = len(self.history)
+        lines = "".join(map(_line, self.history))
+        write_atomic(self.folder / METRICS_FILE, lines)
+
+    # --- testing --------------------------------------------------------------------
+
+    def test(self) -> dict[str, Any]:
+        """Test the best epoch.
+
+        Returns:
+            Means over users in ``test``, the values of each user in ``test_per_user``
+            and the hits of each item in ``test_per_item``.
+        """
+        path = self.folder / CHECKPOINT_FILE
+        best = group.from_first(lambda: checkpoint.load(path))
+        put_parameters(str(path), self.model, best.state_dict, best.other_parameter)
+        self.evaluator = PerUserEvaluator(self.config)
+        hits = ItemHits(self.data.dataset.item_num, self.eval_collector.topk)
+        self.eval_collector.item_hits = hits
+        result = self.evaluate(
+            self.data.test,
+            load_best_model=False,
+            show_progress=self.config["show_progress"],
+        )
+        hits.interactions = group.total(hits.interactions)
+        hits.hits = group.total(hits.hits)
+        train = self.data.train._dataset
+        return {
+            "test": floats(result),
+            "test_per_user": {
+                "users": _evaluated_users(self.data.test),
+                "training_interactions": _training_interactions(self.data),
+                "metrics": self.evaluator.per_user,
+            },
+            "test_per_item": hits.to_record(train),
+        }
+
+    def _map_reduce(self, result: Any, _n_samples: int) -> Any:
+        """The result of the first process, in place of a mean over processes.
+
+        Each has evaluated what all have collected. All follow the first, so that no
+        difference in the last digit lets one stop training while another continues.
+        """
+        return group.from_first(lambda: result)
+
+
+def _line(epoch: dict[str, Any]) -> str:
+    return json.dumps(epoch) + "\n"
+
+
+def _evaluated_users(loader: Any) -> list[str]:
+    """Original ids of the users, in the order in which they are evaluated."""
+    dataset = loader._dataset
+    return [str(user) for user in dataset.id2token(dataset.uid_field, loader.uid_list)]
+
+
+def _training_interactions(data: LoadedData) -> list[int]:
+    """Number of training interactions of each evaluated user, in the same order."""
+    train = data.train._dataset
+    users = train.inter_feat[train.uid_field]
+    degree = torch.bincount(users, minlength=train.user_num)
+    of_users: list[int] = degree[data.test.uid_list].tolist()
+    return of_users
