@@ -23,9 +23,9 @@ def run(arguments: list[str]) -> int:
     output = namespace.output or folders[0]
 
     # Only now: loading matplotlib and SciPy takes a second.
+    from recbole_kgif.options.variants import ABLATION
     from recbole_kgif.report.report_files import write_report_of, write_study
     from recbole_kgif.report.run_records import read_comparison
-    from recbole_kgif.options.variants import ABLATION
 
     comparison = read_comparison(folders)
     written = write_report_of(comparison, output)

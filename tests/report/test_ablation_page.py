@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from recbole_kgif.options.variants import ABLATION
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.variants import ABLATION
 from recbole_kgif.report.ablation_page import Ablation
 from recbole_kgif.report.report_files import write_ablation
 from recbole_kgif.report.run_records import read_comparison
