@@ -21,7 +21,7 @@ from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.specs import spec_of
 
 COLUMNS = ["user_id", "rank", "item_id", "name", "score"]
-PARTS = ("train", "valid", "test")
+SETS = ("train", "valid", "test")
 NAMES = {"alien": "Alien", "brazil": '=1+1, "ä"', "elf": "<b>Elf</b>"}
 
 Load = Callable[[str], Recommender]
@@ -58,12 +58,12 @@ def load(train: Callable[[str], Path], data_folder: Path) -> Load:
     return lambda model: Recommender.load(train(model), data_path=data_folder)
 
 
-def met(user: str) -> set[str]:
-    """Items that a user has met in any part, read from the files."""
+def seen(user: str) -> set[str]:
+    """Items that a user has seen in any set, read from the files."""
     lines = [
         line.split("\t")
-        for part in PARTS
-        for line in (TINY_FOLDER / f"tiny.{part}.inter").read_text("utf-8").splitlines()
+        for name in SETS
+        for line in (TINY_FOLDER / f"tiny.{name}.inter").read_text("utf-8").splitlines()
     ]
     return {item for name, item in lines if name == user}
 
@@ -81,7 +81,7 @@ def by_hand(path: Path, data_path: Path, user: str) -> list[tuple[str, float]]:
         with torch.no_grad():
             score = restored.model.predict(Interaction(pair))
         scores[str(dataset.id2token("item_id", item))] = float(score)
-    new = [(item, score) for item, score in scores.items() if item not in met(user)]
+    new = [(item, score) for item, score in scores.items() if item not in seen(user)]
     return sorted(new, key=lambda pair: -pair[1])
 
 
@@ -107,13 +107,13 @@ def test_recommended_is_what_scores_best_among_the_new(
         )
 
 
-def test_nothing_is_recommended_that_a_user_has_met(load: Load) -> None:
-    # RecBole's test leaves out training and validation items; here those of the test
-    # go too.
+def test_nothing_is_recommended_that_a_user_has_seen(load: Load) -> None:
+    # RecBole's test leaves out training and validation items; here those of the
+    # test too.
     recommender = load("KGIF")
     for user in recommender.users:
-        assert not met(user) & set(recommender.recommend([user], 10)["item_id"])
-        assert len(recommender.recommend([user], 10)) == 6 - len(met(user))
+        assert not seen(user) & set(recommender.recommend([user], 10)["item_id"])
+        assert len(recommender.recommend([user], 10)) == 6 - len(seen(user))
 
 
 @pytest.mark.parametrize("cells", [1, 7, 12, 1000])
@@ -131,7 +131,7 @@ def test_users_are_answered_once_in_the_order_asked_for(load: Load) -> None:
     assert list(load("KGIF").recommend([], k=1).columns) == COLUMNS
 
 
-def test_names_stand_beside_the_ids(load: Load) -> None:
+def test_names_follow_the_ids(load: Load) -> None:
     frame = load("KGIF").recommend(k=10)
     assert set(frame["item_id"]) & set(NAMES)
     for item, name in zip(frame["item_id"], frame["name"]):
@@ -172,7 +172,7 @@ def test_a_model_of_sequences_is_refused(
 def test_the_cosine_with_the_mean_of_unit_vectors() -> None:
     item_e = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 0.1], [-1.0, 0.0]])
     cosines = cosine_with_mean((torch.zeros(1, 2), item_e), torch.tensor([1, 2]))
-    # The mean of (1, 0) and (0, 1) points half way, whatever their lengths were.
+    # The mean of (1, 0) and (0, 1) points half way, whatever their lengths.
     half = 0.5**0.5
     torch.testing.assert_close(cosines, torch.tensor([0.0, half, half, -half]))
 
@@ -197,7 +197,7 @@ def test_items_in_place_of_a_user(load: Load) -> None:
         ("KGIF", ["aliens"], "item 'aliens' is not in tiny; the nearest items are al"),
     ],
 )
-def test_items_that_cannot_stand_for_a_user(
+def test_items_that_cannot_replace_a_user(
     model: str, items: list[str], message: str, load: Load
 ) -> None:
     with pytest.raises(UserError, match=message):
@@ -295,7 +295,7 @@ def test_cold_items_are_marked_as_approximate(
         (["--users=all", "--dataset-path=none"], "--dataset-path none: is not a"),
     ],
 )
-def test_a_bad_argument_is_told_in_one_line(
+def test_a_bad_argument_is_reported_in_one_line(
     arguments: list[str],
     message: str,
     command: list[str],
@@ -318,7 +318,7 @@ def test_a_bad_argument_is_told_in_one_line(
     assert set(Path().rglob("*")) == before
 
 
-def test_parquet_without_pyarrow_is_told_before_anything_is_loaded(
+def test_parquet_without_pyarrow_is_reported_before_anything_is_loaded(
     in_tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -33,7 +33,7 @@ _OF_AN_EXPLANATION = ("user", "item", "top_k", "format")
 _OF_AN_EVALUATION = ("users", "seed")
 # More than anybody reads, and still found in seconds.
 _MOST_PATHS = 1000
-
+# Set after the checks, which ask what was given.
 _DEFAULTS = {"top_k": 10, "paths": 5, "users": 200, "seed": 2020}
 
 
@@ -51,6 +51,9 @@ def run(arguments: list[str]) -> int:
         _check_evaluation(namespace)
     else:
         form = _check_explanation(namespace)
+    for name, value in _DEFAULTS.items():
+        if getattr(namespace, name) is None:
+            setattr(namespace, name, value)
     check_restoring(namespace)
     if namespace.output is not None:
         check_output(namespace.output, namespace.checkpoint)
@@ -62,7 +65,12 @@ def run(arguments: list[str]) -> int:
     explainer = Explainer.load(**loading_options(namespace))
     if namespace.evaluate:
         return _evaluate(explainer, namespace)
-    content = _renderer(form)(_explanations(explainer, namespace))
+    user, paths = namespace.user, namespace.paths
+    if namespace.item is None:
+        explanations = explainer.explain_top(user, namespace.top_k, paths)
+    else:
+        explanations = [explainer.explain(user, namespace.item, paths)]
+    content = _rendered(explanations, form)
     if namespace.output is None:
         sys.stdout.write(str(content))
     else:
@@ -76,7 +84,7 @@ def _check_explanation(namespace: argparse.Namespace) -> str:
     _refuse_given(namespace, _OF_AN_EVALUATION, "needs --evaluate")
     if namespace.user is None:
         raise UserError("--user is missing; name the user whose items to explain")
-    if _value(namespace, "paths") > _MOST_PATHS:
+    if (namespace.paths or 0) > _MOST_PATHS:
         raise UserError(f"--paths {namespace.paths}: {_MOST_PATHS:,} is the most")
     if namespace.item is not None and namespace.top_k is not None:
         raise UserError("--top-k: not allowed with --item; leave one of them out")
@@ -105,36 +113,22 @@ def _refuse_given(
             raise UserError(f"--{name.replace('_', '-')}: {reason}; leave it out")
 
 
-def _value(namespace: argparse.Namespace, name: str) -> int:
-    given = getattr(namespace, name)
-    return _DEFAULTS[name] if given is None else int(given)
-
-
-def _explanations(
-    explainer: Explainer, namespace: argparse.Namespace
-) -> list[Explanation]:
-    paths = _value(namespace, "paths")
-    if namespace.item is not None:
-        return [explainer.explain(namespace.user, namespace.item, paths)]
-    return explainer.explain_top(namespace.user, _value(namespace, "top_k"), paths)
-
-
-def _renderer(form: str) -> Callable[[Sequence[Explanation]], Union[str, bytes]]:
-    """The function that turns explanations into a format; loads only what it needs."""
+def _rendered(explanations: Sequence[Explanation], form: str) -> Union[str, bytes]:
+    """Explanations in a format; loads only what it needs."""
     if form in _FIGURES:
         from recbole_kgif.explain.renderings import render_figure
 
-        return lambda explanations: render_figure.render(explanations, form)
-    from recbole_kgif.explain import explanation_records
+        return render_figure.render(explanations, form)
+    from recbole_kgif.explain.explanation_records import to_json
     from recbole_kgif.explain.renderings import render_dot, render_html, render_text
 
-    texts: dict[str, Callable[[Sequence[Explanation]], str]] = {
+    renderings: dict[str, Callable[[Sequence[Explanation]], str]] = {
         "text": render_text.render,
-        "json": explanation_records.to_json,
+        "json": to_json,
         "dot": render_dot.render,
         "html": render_html.render,
     }
-    return texts[form]
+    return renderings[form](explanations)
 
 
 def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
@@ -143,9 +137,9 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
 
     evaluation = evaluate(
         explainer,
-        n_users=_value(namespace, "users"),
-        n_paths=_value(namespace, "paths"),
-        seed=_value(namespace, "seed"),
+        n_users=namespace.users,
+        n_paths=namespace.paths,
+        seed=namespace.seed,
     )
     record = dataclasses.asdict(evaluation)
     table = faithfulness_page(record, LIST_LENGTH)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_kgif.explain.path_graph import Floats, Graph
-from recbole_kgif.explain.path_search import Chain, FoundPath, best_paths, varied_paths
+from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ def attention_paths(
         item: number of the item.
         count: how many paths.
         varied: whether the paths begin with different interactions, as far as these
-            have strong ones; see `path_search.varied_paths`.
+            have strong ones; see `PathSearch.varied`.
     """
     graph = attended.graph
     target = graph.item_node(item)
@@ -55,5 +55,5 @@ def attention_paths(
         chains.append([Chain(None, 1.0, weights, list(bounds))])
         largest = graph.largest_product(attended.weight, largest)
         bounds.insert(0, largest)
-    find = varied_paths if varied else best_paths
-    return find(graph, user, target, chains, count)
+    search = PathSearch(graph, user, target, chains)
+    return search.varied(count) if varied else search.best(count)

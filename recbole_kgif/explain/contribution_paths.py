@@ -8,7 +8,7 @@ import numpy as np
 
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore
 from recbole_kgif.explain.path_graph import Floats
-from recbole_kgif.explain.path_search import Chain, FoundPath, best_paths, varied_paths
+from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
 from recbole_kgif.explain.score_decomposition import cosine_scale
 
 _DIRECT_WALK_EDGES = 3
@@ -29,11 +29,10 @@ def contribution_paths(
         item: number of the item.
         count: how many paths.
         varied: whether the paths begin with different interactions, as far as these
-            have strong ones; see `path_search.varied_paths`.
+            have strong ones; see `PathSearch.varied`.
     """
-    chains, target = _chains(score, user, item), score.graph.item_node(item)
-    find = varied_paths if varied else best_paths
-    return find(score.graph, user, target, chains, count)
+    search = _search(score, user, item)
+    return search.varied(count) if varied else search.best(count)
 
 
 def paths_by_first_edge(
@@ -49,10 +48,8 @@ def paths_by_first_edge(
     Returns:
         No entry for an edge that no path begins with.
     """
-    graph = score.graph
-    n_edges = len(graph.edges_of(user))
-    chains, target = _chains(score, user, item), graph.item_node(item)
-    found = best_paths(graph, user, target, chains, n_edges, one_a_beginning=True)
+    n_edges = len(score.graph.edges_of(user))
+    found = _search(score, user, item).best_by_first_edge(n_edges)
     return {path.edges[0]: path for path in found}
 
 
@@ -100,9 +97,10 @@ def _meeting_points(score: LinearScore, length: int) -> range:
     return range(max(0, length - score.n_layers), min(length, score.n_layers) + 1)
 
 
-def _chains(score: LinearScore, user: int, item: int) -> list[list[Chain]]:
-    """The summands of a path's contribution, for each length from 1 on."""
-    bounds = _Bounds(score, score.graph.item_node(item))
+def _search(score: LinearScore, user: int, item: int) -> PathSearch:
+    """A search with the summands of a path's contribution."""
+    target = score.graph.item_node(item)
+    bounds = _Bounds(score, target)
     scale = cosine_scale(score, user, item)
     chains: list[list[Chain]] = []
     for length in range(1, longest_path(score) + 1):
@@ -119,7 +117,7 @@ def _chains(score: LinearScore, user: int, item: int) -> list[list[Chain]]:
         )
         if length == _DIRECT_WALK_EDGES and score.walks is not None:
             chains[-1].append(_direct_walk(score.walks, bounds, user))
-    return chains
+    return PathSearch(score.graph, user, target, chains)
 
 
 def _meeting(bounds: _Bounds, factor: float, length: int, met_after: int) -> Chain:

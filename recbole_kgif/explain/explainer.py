@@ -39,7 +39,7 @@ class Explainer(TrainedModel):
     as not exact.
 
     The paths listed begin with different interactions, as far as these have paths of
-    some strength (`path_search.varied_paths`), so that five paths are five reasons and
+    some strength (`PathSearch.varied`), so that five paths are five reasons and
     not one in five variations. Paths not listed count among all other walks.
 
     Items are ranked as in RecBole's evaluation of the test: without a user's training

@@ -97,16 +97,11 @@ class _Best:
         self._count = count
         self.paths: list[FoundPath] = []
 
-    @property
-    def threshold(self) -> float:
-        """The least strength of another path among them."""
-        if len(self.paths) < self._count:
-            return 0.0
-        return abs(self.paths[-1].strength)
-
     def allows(self, block: _Block) -> Flags:
         """Whether each walk can still become one of them."""
-        return (block.bound > 0) & (block.bound * _SLACK >= self.threshold)
+        is_full = len(self.paths) == self._count
+        threshold = abs(self.paths[-1].strength) if is_full else 0.0
+        return (block.bound > 0) & (block.bound * _SLACK >= threshold)
 
     def add(self, found: _Block, meetings: Sequence[Optional[int]]) -> None:
         """Add whole paths, bounded by their strengths."""
@@ -165,99 +160,93 @@ def _order(path: FoundPath) -> tuple[float, int, tuple[int, ...]]:
     return -float(f"{abs(path.strength):.9e}"), len(path.edges), path.edges
 
 
-def best_paths(
-    graph: Graph,
-    source: int,
-    target: int,
-    chains: Sequence[Sequence[Chain]],
-    count: int,
-    *,
-    one_a_beginning: bool = False,
-) -> list[FoundPath]:
-    """The paths of the largest absolute strength.
+@dataclass(frozen=True, eq=False)
+class PathSearch:
+    """A search for the paths of the largest absolute strength.
 
-    Args:
+    Attributes:
         graph: the graph.
         source: node that the paths begin at.
         target: node that they end at.
         chains: for each length from 1 on the summands of the strength of a path.
-        count: how many paths, or fewer where there are no more.
-        one_a_beginning: whether to list only the strongest of all paths that begin
-            with the same edge.
-
-    Returns:
-        Paths whose strength is not zero, strongest first; ties by length, then edges.
     """
-    best = (
-        _BestOfEachFirstEdge(graph, source, count) if one_a_beginning else _Best(count)
-    )
-    if source == target:
-        return []
-    for of_length in chains:
-        if of_length:
-            _search(graph, source, target, of_length, best)
-    return best.paths
 
+    graph: Graph
+    source: int
+    target: int
+    chains: Sequence[Sequence[Chain]]
 
-def varied_paths(
-    graph: Graph,
-    source: int,
-    target: int,
-    chains: Sequence[Sequence[Chain]],
-    count: int,
-) -> list[FoundPath]:
-    """The strongest paths that begin with different edges.
+    def best(self, count: int) -> list[FoundPath]:
+        """The strongest paths.
 
-    The strongest path of each first edge is a candidate, so that no other selection of
-    paths with different first edges has a larger sum of absolute strengths. Where fewer
-    than asked for are at least a tenth as strong as the strongest of all, the strongest
-    of the other paths fill the list.
+        Args:
+            count: how many, or fewer where there are no more.
 
-    Args and return value: as of `best_paths`.
-    """
-    asked = (graph, source, target, chains, count)
-    varied = best_paths(*asked, one_a_beginning=True)
-    varied = [
-        path
-        for path in varied
-        if abs(path.strength) >= _LEAST_STRENGTH * abs(varied[0].strength)
-    ]
-    if len(varied) == count:
-        return varied
-    listed = {path.edges for path in varied}
-    others = [path for path in best_paths(*asked) if path.edges not in listed]
-    return sorted([*varied, *others[: count - len(varied)]], key=_order)
+        Returns:
+            Paths whose strength is not zero, strongest first; ties by length, then
+            edges.
+        """
+        return self._search(_Best(count))
 
+    def best_by_first_edge(self, count: int) -> list[FoundPath]:
+        """As `best`, of all paths that begin with the same edge the strongest alone."""
+        return self._search(_BestOfEachFirstEdge(self.graph, self.source, count))
 
-def _search(
-    graph: Graph, source: int, target: int, chains: Sequence[Chain], best: _Best
-) -> None:
-    """Search all paths of one length."""
-    n_hops = len(chains[0].weights)
-    meetings = [chain.met_after for chain in chains]
-    start = np.zeros((1, 0), dtype=np.int64)
-    factors = np.array([[chain.factor for chain in chains]])
-    stack = [_Block(np.array([[source]]), start, factors, np.array([np.inf]))]
-    while stack:
-        block = stack.pop()
-        block = block.part(best.allows(block))
-        hop = block.edges.shape[1]
-        is_last = hop == n_hops - 1
-        if is_last:
-            place, edge = graph.edges_between(block.nodes[:, -1], target)
-        else:
-            place, edge = graph.edges_from(block.nodes[:, -1])
-            is_inside = graph.tail[edge] != target
-            place, edge = place[is_inside], edge[is_inside]
-        longer = _extend(graph, block, place, edge, chains)
-        longer = longer.part(best.allows(longer))
-        if is_last:
-            best.add(longer, meetings)
-            continue
-        longer = longer.part(np.argsort(-longer.bound, kind="stable"))
-        pieces = range(0, len(longer.bound), _BLOCK_SIZE)
-        # The most promising one on top.
-        stack.extend(longer.part(slice(i, i + _BLOCK_SIZE)) for i in reversed(pieces))
+    def varied(self, count: int) -> list[FoundPath]:
+        """As `best`, paths that begin with different edges.
+
+        The strongest path of each first edge is a candidate, so that no other selection
+        of paths with different first edges has a larger sum of absolute strengths.
+        Where fewer than asked for are at least a tenth as strong as the strongest of
+        all, the strongest of the other paths fill the list.
+        """
+        varied = self.best_by_first_edge(count)
+        varied = [
+            path
+            for path in varied
+            if abs(path.strength) >= _LEAST_STRENGTH * abs(varied[0].strength)
+        ]
+        if len(varied) == count:
+            return varied
+        listed = {path.edges for path in varied}
+        others = [path for path in self.best(count) if path.edges not in listed]
+        return sorted([*varied, *others[: count - len(varied)]], key=_order)
+
+    def _search(self, best: _Best) -> list[FoundPath]:
+        for chains in self.chains:
+            if chains and self.source != self.target:
+                self._search_length(chains, best)
+        return best.paths
+
+    def _search_length(self, chains: Sequence[Chain], best: _Best) -> None:
+        graph, n_hops = self.graph, len(chains[0].weights)
+        meetings = [chain.met_after for chain in chains]
+        start = np.zeros((1, 0), dtype=np.int64)
+        factors = np.array([[chain.factor for chain in chains]])
+        source = np.array([[self.source]])
+        stack = [_Block(source, start, factors, np.array([np.inf]))]
+        while stack:
+            block = stack.pop()
+            block = block.part(best.allows(block))
+            ends = block.nodes[:, -1]
+            is_last = block.edges.shape[1] == n_hops - 1
+            if is_last:
+                place, edge = graph.edges_between(ends, self.target)
+            else:
+                place, edge = graph.edges_from(ends)
+                is_inside = graph.tail[edge] != self.target
+                place, edge = place[is_inside], edge[is_inside]
+            longer = _extend(graph, block, place, edge, chains)
+            longer = longer.part(best.allows(longer))
+            if is_last:
+                best.add(longer, meetings)
+                continue
+            longer = longer.part(np.argsort(-longer.bound, kind="stable"))
+            pieces = range(0, len(longer.bound), _BLOCK_SIZE)
+            # The most promising one on top.
+            stack.extend(
+                longer.part(slice(i, i + _BLOCK_SIZE)) for i in reversed(pieces)
+            )
 
 
 def _extend(

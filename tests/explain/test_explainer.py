@@ -31,7 +31,7 @@ Train = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def data_folder(workplace: Path) -> Path:
-    """The tiny data set with names, and a user whom the training part does not know."""
+    """The tiny data set with names, and a user whom the training set does not have."""
     folder = workplace / "dataset" / "tiny"
     shutil.copytree(TINY_FOLDER, folder)
     rows = [f"{item}\t{name}\n" for item, name in NAMES.items()]
@@ -70,7 +70,7 @@ def explainer(train: Train, data_folder: Path) -> Explainer:
     "options",
     [{}, {"walks": False}, {"attention": "softmax", "n_layers": 1}, {"n_layers": 0}],
 )
-def test_the_numbers_taken_out_give_the_scores_of_the_model(
+def test_the_arrays_give_the_scores_of_the_model(
     options: dict[str, Any], train: Train, data_folder: Path
 ) -> None:
     explainer = Explainer.load(train(**options), data_path=data_folder)
@@ -141,7 +141,7 @@ def test_a_path_runs_through_training_interactions_with_names_and_directions(
     assert names["brazil"] is None
 
 
-def test_an_item_that_the_user_has_met_has_no_rank(explainer: Explainer) -> None:
+def test_an_item_that_the_user_has_seen_has_no_rank(explainer: Explainer) -> None:
     known = explainer.explain("ann", "alien")
     assert (known.rank, known.seen_in) == (None, "training")
     assert ["alien"] in [[hop.target.id for hop in path.hops] for path in known.paths]
@@ -170,7 +170,7 @@ def test_the_paths_listed_begin_with_different_interactions(
     assert beginnings(more) == ["elf", "elf", "alien", "dune"]
 
 
-def test_an_interaction_of_which_hardly_anything_comes_takes_no_place(
+def test_an_interaction_of_weak_paths_is_not_listed(
     explainer: Explainer,
 ) -> None:
     every = explainer.explain("dee", "dune", paths=10_000)
@@ -184,7 +184,7 @@ def test_an_interaction_of_which_hardly_anything_comes_takes_no_place(
 def test_all_paths_and_other_walks_make_the_walks(explainer: Explainer) -> None:
     record = explainer.explain("dee", "dune", paths=10_000)
     assert record.decomposition is not None
-    # What is left are walks that come back to a node, all of them positive.
+    # What is left are walks that return to a node, all of them positive.
     assert record.other_walks > 0
     assert sum(e.contribution for e in record.evidence) == pytest.approx(
         record.decomposition.walks
@@ -293,7 +293,10 @@ def test_the_command_evaluates(
     }
     for measure in ("path_walks", "hop_walks", "middle_facts", "comprehensiveness"):
         assert outcomes["strongest"][measure]["value"] > 0
-    begun = {choice: outcomes[choice]["interactions"]["value"] for choice in outcomes}
+    begun = {
+        selection: outcomes[selection]["interactions"]["value"]
+        for selection in outcomes
+    }
     assert begun["varied"] >= begun["strongest"]
     assert begun["weightiest"] == 2
     strongest = outcomes["strongest"]["path_walks"]["value"]
@@ -304,8 +307,8 @@ def test_the_command_evaluates(
         *("strongest", "path_walks", "all")
     ]
     rule = "from the user to the item"
-    beside = evaluation["random"]["strongest"][rule]["path_walks"]["value"]
-    assert comparison["ratios"][rule]["value"] == pytest.approx(strongest / beside)
+    baseline = evaluation["random"]["strongest"][rule]["path_walks"]["value"]
+    assert comparison["ratios"][rule]["value"] == pytest.approx(strongest / baseline)
     assert main([*command, *arguments, "--output=e.json"]) == 0
     assert Path("e.json").read_bytes() == first
 
@@ -337,7 +340,7 @@ def test_the_command_evaluates(
         (["--user=ann", "--checkpoint=file.txt"], "file.txt"),
     ],
 )
-def test_a_bad_argument_is_told_in_one_line(
+def test_a_bad_argument_is_reported_in_one_line(
     arguments: list[str],
     message: str,
     command: list[str],

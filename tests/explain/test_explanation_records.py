@@ -147,13 +147,13 @@ def test_an_explanation_checks_itself(changes: dict[str, Any], message: str) -> 
         replace(explanation(), **changes)
 
 
-def test_what_the_paths_leave_is_what_other_walks_give() -> None:
+def test_other_walks_are_what_the_paths_leave() -> None:
     record = explanation()
     assert record.shown == pytest.approx(0.31)
     assert record.other_walks == pytest.approx(0.75 - 0.31)
     assert record.paths[0].hops[0].contribution == pytest.approx(0.41 - 0.2)
 
 
-def test_parts_say_where_the_walks_meet() -> None:
+def test_parts_have_the_meeting_point() -> None:
     assert SHARED.parts[0].met_after == 1
     assert SHARED.parts[1] == Part(None, 0.3)

@@ -91,7 +91,7 @@ def test_the_remainder_is_the_sum_over_different_endpoints(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_walks_are_told_apart_by_their_first_edge(seed: int) -> None:
+def test_walks_are_separated_by_their_first_edge(seed: int) -> None:
     score = random_score(seed)
     graph = score.graph
     for user, item in PAIRS:
@@ -113,7 +113,7 @@ def test_an_isolated_item_has_its_own_embedding_and_no_walks() -> None:
     assert parts.total == pytest.approx(score.scores(1)[2])
 
 
-def test_deleted_edges_carry_nothing_in_either_direction() -> None:
+def test_deleted_edges_have_no_walks_in_either_direction() -> None:
     score = random_score(1)
     graph = score.graph
     edge = int(np.flatnonzero((graph.head == 0) & (score.walks.interaction > 0))[0])
@@ -138,7 +138,7 @@ def test_only_some_edges_leaves_their_walks_alone() -> None:
     assert not decompose(score.only([]), 0, [1])[0].walks
 
 
-def test_edges_must_be_there_in_both_directions() -> None:
+def test_edges_must_be_in_both_directions() -> None:
     sizes = {"n_users": 1, "n_items": 1, "n_nodes": 2, "n_relations": 1}
     head, relation, tail = both_directions([0], [0], [1], 1)
     assert list(Graph(head, relation, tail, **sizes).reverse) == [1, 0]
@@ -169,7 +169,7 @@ def test_longer_walks_are_what_a_polynomial_of_the_similarities_adds(seed: int) 
         assert by_edge.sum() == pytest.approx(parts.walks)
 
 
-def test_longer_walks_go_with_the_interaction_that_they_begin_with() -> None:
+def test_longer_walks_are_deleted_with_the_interaction_they_begin_with() -> None:
     score = with_longer_walks(random_score(1, density=0.8))
     for user in range(3):
         first = int(score.graph.first[user])

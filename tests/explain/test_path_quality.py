@@ -41,7 +41,7 @@ def test_measures_of_a_list_by_hand() -> None:
     quality = measures.of(0, [*paths, edges(0, 4, 7, 5)])
     assert quality.lid == 3 / 4
     assert quality.sed == 2 / 4
-    # Into items lead the inverse genre, the inverse actor and the interaction.
+    # Relations into items: the inverse genre, the inverse actor and the interaction.
     assert quality.ptd == 2 / 3
     # Of the six pairs, three are of one type.
     assert quality.ptc == pytest.approx(1 - 6 / 12)
@@ -102,14 +102,14 @@ def test_random_paths_from_begin_where_asked_and_come_back_to_no_node() -> None:
     assert all(is_path(graph, list(path)) for path in found)
 
 
-def test_each_hop_of_a_wandering_path_is_drawn_from_all_edges_of_its_node() -> None:
+def test_each_hop_of_a_path_from_a_source_is_drawn_from_all_edges() -> None:
     random = np.random.default_rng(0)
     drawn = Counter(random_paths_from(GRAPH, [0], [1], random)[0] for _ in range(3000))
     assert set(drawn) == {(edge,) for edge in range(GRAPH.first[0], GRAPH.first[1])}
     assert all(abs(n - 1000) < 6 * 1000**0.5 for n in drawn.values())
 
 
-def test_nothing_wanders_from_a_node_without_edges_or_further_than_paths_go() -> None:
+def test_no_path_from_a_node_without_edges_or_longer_than_any() -> None:
     random = np.random.default_rng(0)
     isolated = random_score(0, density=0).graph
     assert random_paths_from(isolated, [0], [2], random) == []

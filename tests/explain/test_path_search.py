@@ -196,4 +196,4 @@ def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
     score = random_score(0, density=0)
     assert contribution_paths(score, 0, 1, 5) == []
     connected = dataclasses.replace(random_score(0), n_layers=2)
-    assert path_search.best_paths(connected.graph, 0, 0, [[]], 5) == []
+    assert path_search.PathSearch(connected.graph, 0, 0, [[]]).best(5) == []

@@ -92,7 +92,7 @@ def test_a_path_to_another_place_has_no_walk_of_its_own() -> None:
     assert effect(score, other_user).path_walks == 0
 
 
-def test_all_facts_keep_all_and_none_keep_nothing() -> None:
+def test_all_facts_are_sufficient_and_none_change_nothing() -> None:
     score = random_score(4, density=0.8)
     every = [(edge,) for edge in range(score.graph.n_edges)]
     measured = effect(score, *every)
@@ -108,7 +108,7 @@ def test_all_facts_keep_all_and_none_keep_nothing() -> None:
     assert values == pytest.approx((0, 0, 0, 0))
 
 
-def test_the_weightiest_paths_lead_through_what_carries_most() -> None:
+def test_the_weightiest_paths_begin_with_the_largest_sums_of_walks() -> None:
     score = random_score(4, density=0.9)
     totals = np.abs(walks_by_first_edge(score, USER, ITEM))
     heaviest = int(totals.argmax()) + int(score.graph.first[USER])
@@ -131,7 +131,7 @@ def test_each_rule_gives_as_many_paths() -> None:
     assert unreached == {choice: [] for choice in SELECTIONS}
 
 
-def test_random_paths_are_as_many_and_as_long_as_those_they_stand_beside() -> None:
+def test_random_paths_are_as_many_and_as_long_as_the_others() -> None:
     score = random_score(4, density=0.9)
     graph, target = score.graph, score.graph.item_node(ITEM)
     best = best_by_each_rule(score, USER, ITEM, 4)[STRONGEST]

@@ -104,7 +104,7 @@ class Page(HTMLParser):
         ),
     ],
 )
-def test_a_path_is_told_in_a_sentence(shown, expected: str) -> None:
+def test_a_path_is_a_sentence(shown, expected: str) -> None:
     expected = expected.replace(" scifi", " entity scifi").replace(
         "entity entity", "entity"
     )
@@ -131,7 +131,7 @@ def test_relations_are_made_readable() -> None:
     assert readable("...") == "..."
 
 
-def test_text_tells_score_rank_parts_and_paths() -> None:
+def test_text_has_score_rank_parts_and_paths() -> None:
     shown = render_text.render([explanation()])
     assert "for Ann: score 2.10, rank 3 of 1,234" in shown
     assert "+0.41 of 2.10" in shown
@@ -161,7 +161,7 @@ def test_every_node_and_hop_has_one_place() -> None:
     ends = {placed.node: placed.column for placed in layout.nodes}
     assert ends[ANN] == 0
     assert ends[DUNE] == 5
-    assert ends[ALIEN] == 3, "where the longest way leads"
+    assert ends[ALIEN] == 3, "by the longest path"
     places = [(placed.column, placed.row) for placed in layout.nodes]
     assert len(set(places)) == len(places)
     assert len(layout.links) == 10

@@ -46,9 +46,9 @@ def test_a_file_that_is_no_checkpoint(
     here: Path, capsys: pytest.CaptureFixture[str], case: str
 ) -> None:
     (here / "model.pth").write_bytes(OTHER_FILES[case])
-    code, told = explain(here, capsys)
+    code, message = explain(here, capsys)
     assert code == 2
-    assert "model.pth: " in told
+    assert "model.pth: " in message
     assert not list(here.parent.rglob("made"))
 
 
@@ -84,9 +84,9 @@ def test_every_damage_to_the_names(
 ) -> None:
     (here / "model.pth").write_bytes(checkpoint)
     (here / "dataset/tiny" / name).write_bytes(DAMAGES[damage](NAMES[name]))
-    code, told = explain(here, capsys, f"--output={OUTPUT}/a.json", "--item=dune")
+    code, message = explain(here, capsys, f"--output={OUTPUT}/a.json", "--item=dune")
     if code == 2:
-        assert f"{name}, line " in told or f"{name} " in told, told
+        assert f"{name}, line " in message or f"{name} " in message, message
     else:
         written = (here / OUTPUT / "a.json").read_bytes()
         assert json.loads(written)
@@ -98,9 +98,9 @@ def test_a_folder_in_place_of_the_names(
 ) -> None:
     (here / "model.pth").write_bytes(checkpoint)
     (here / "dataset/tiny" / name).mkdir()
-    code, told = explain(here, capsys)
+    code, message = explain(here, capsys)
     assert code == 2
-    assert name in told
+    assert name in message
 
 
 HOSTILE_NAMES: dict[str, str] = {
