@@ -52,14 +52,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
     Returns:
         Exit code: 0, 1 where a compared run failed or the doctor found a problem, 2
-        for a mistake of the user's (told in one line), 130 when interrupted, 141 where
-        whoever read the output has closed it, as `head` does.
+        for a mistake of the user's (reported in one line), 130 when interrupted, 141
+        where the reader of the output has closed it, as `head` does.
     """
-    # A log that cannot be written is told of by what fails for the same reason.
+    # A log that cannot be written is reported by what fails for the same reason.
     logging.raiseExceptions = False
     try:
         try:
-            return _run_or_tell(sys.argv[1:] if arguments is None else list(arguments))
+            given = sys.argv[1:] if arguments is None else list(arguments)
+            return _run_or_report(given)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -79,7 +80,7 @@ def _is_output_closed() -> bool:
     return bool(poll.poll(0))
 
 
-def _run_or_tell(arguments: list[str]) -> int:
+def _run_or_report(arguments: list[str]) -> int:
     try:
         return _run(arguments)
     except UserError as error:
@@ -88,14 +89,14 @@ def _run_or_tell(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno not in _REFUSALS_OF_THE_SYSTEM:
             raise
-        print(f"error: {fit_to_show(_told(error))}", file=sys.stderr)
+        print(f"error: {fit_to_show(_describe(error))}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
-def _told(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     # Of two files, such as those of a renaming, the second has its final name.
     file = error.filename2 or error.filename
     place = "" if file is None else f"{file}: "
@@ -131,5 +132,5 @@ def _not_installed(module: str) -> str:
     return missing + (
         "pip install -e . in the checkout brings what this package needs (activate the "
         "environment where that was done), what a model needs besides has to be "
-        "installed by itself"
+        "installed separately"
     )

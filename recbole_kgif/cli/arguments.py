@@ -22,7 +22,7 @@ from recbole_kgif.experiments.run_requests import FIRST_SEED
 from recbole_kgif.options.argument_types import at_least_one, positive
 from recbole_kgif.options.protocols import add_protocol_argument
 
-# How alike a misspelt argument is to the one that is meant: RecBole has others.
+# How similar a misspelt argument is to the intended one: RecBole has others.
 _NEAR = 0.8
 
 
@@ -55,7 +55,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of a single run and of a comparison alike."""
+    """Arguments of a single run and of a comparison."""
     parser.add_argument(
         "--dataset",
         default="ml-100k",

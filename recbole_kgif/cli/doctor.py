@@ -66,7 +66,7 @@ def _examine(
     locations: list[DatasetLocation], options_of: Mapping[str, Mapping[str, Any]]
 ) -> Examination:
     """Examine, and print each part as it is done."""
-    # Only now: loading PyTorch takes seconds, and a mistake should be told at once.
+    # Only now: loading PyTorch takes seconds, and a mistake should be reported at once.
     prepare_process()
     from recbole_kgif.doctor.dataset_findings import examine_dataset
     from recbole_kgif.doctor.environment import examine_environment

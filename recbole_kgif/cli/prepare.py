@@ -121,7 +121,7 @@ def _attribute(role: str) -> str:
 
 
 def _layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
-    """Find out, and tell, how each plain file is read."""
+    """Find out, and print, how each plain file is read."""
     layouts = {}
     for kind, roles in _COLUMNS.items():
         path = getattr(namespace, kind)
@@ -165,7 +165,7 @@ def _check_columns(
 def _read_kgat(
     namespace: argparse.Namespace, staging: StagingFolder
 ) -> tuple[NumberedDataset, list[SourceFile]]:
-    # Only now: loading NumPy takes a while, and a mistake should be told at once.
+    # Only now: loading NumPy takes a while, and a mistake should be reported at once.
     from recbole_kgif.data.recipes.kgat import read_kgat
 
     value, is_online = namespace.kgat, False
@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="recbole-kgif prepare",
         allow_abbrev=False,
         description="Make RecBole's atomic files, split and checked, from plain CSV or "
-        "TSV files or from the KGAT format. The data set appears whole or not at all; "
+        "TSV files or from the KGAT format. The data set is written atomically; "
         "what was left out is counted.",
         epilog="Columns that are not named are looked for by usual names in the first "
         "line, and taken in order where there are none. Every tenth interaction of a "

@@ -1,4 +1,4 @@
-"""The readable end of a run, made from its record alone."""
+"""The console summary of a run, made from its record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
 
 
 def summarise(record: Mapping[str, Any], folder: Path) -> str:
-    """Several lines that tell a run's accuracy, cost and origin.
+    """Several lines with a run's accuracy, cost and origin.
 
     Args:
         record: what `training.run.run_experiment` returns.
-        folder: where the run's files lie.
+        folder: the run's folder.
 
     Returns:
-        The text; its last line holds all figures once more, for a log to be searched.
+        The text; its last line repeats all values, for searching in logs.
     """
     data, versions = record["data"], record["versions"]
     lines = [

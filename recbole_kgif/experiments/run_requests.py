@@ -18,7 +18,7 @@ FIRST_SEED = 2020
 # One split a data set, whatever the seed: users can be paired over seeds and models.
 SPLIT_SEED = 2020
 
-# RecBole loads triples and links for knowledge-aware models only, unless told to.
+# For general models RecBole loads triples and links only where `load_col` names them.
 _LOADED_COLUMNS = {
     "inter": ["user_id", "item_id"],
     "kg": ["head_id", "relation_id", "tail_id"],

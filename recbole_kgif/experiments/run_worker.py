@@ -23,7 +23,7 @@ from recbole_kgif.report.run_files import REQUEST_FILE, RESULT_FILE, WORK_FOLDER
 from recbole_kgif.training.corruption import TripleChange
 from recbole_kgif.training.specs import DataSpec, RunSpec
 
-# Where a file lies says nothing about a run, and would not be true elsewhere.
+# Paths say nothing about a run, and would be wrong on another machine.
 _PATH_OPTIONS = ("data_path", "checkpoint_dir")
 
 
@@ -44,7 +44,7 @@ def main(folder: Path, data_path: str, jobs: int) -> int:
     except UserError as error:
         print(error, flush=True)
     except Exception as error:
-        # Whatever it is, the others go on, and the report names it by the last line.
+        # Whatever it is, the other runs continue, and the report shows the last line.
         traceback.print_exc()
         message = " ".join(str(error).split())
         print(f"{type(error).__name__}: {message}", file=sys.stderr, flush=True)

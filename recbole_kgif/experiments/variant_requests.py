@@ -89,9 +89,9 @@ def _check_distinct(
         settings = {**settings_of(request.to_json()), "variant": request.model}
         key = json.dumps(settings, sort_keys=True)
         if key in seen:
-            told = ", ".join(f"{k}={v}" for k, v in options[request.variant].items())
+            same = ", ".join(f"{k}={v}" for k, v in options[request.variant].items())
             raise UserError(
-                f"{request.variant}: is the same as {seen[key]}, as {told} is given "
+                f"{request.variant}: is the same as {seen[key]}, as {same} is given "
                 "already; leave one of them out, by --variants"
             )
         seen[key] = request.variant

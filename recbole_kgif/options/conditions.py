@@ -60,7 +60,7 @@ def parse_conditions(text: str) -> list[Condition]:
         text: names, separated by commas, or "all".
 
     Raises:
-        UserError: an unknown name, one that stands twice, or the full graph is missing.
+        UserError: a name is unknown or listed twice, or the full graph is missing.
     """
     names = parse_names("--conditions", text, [c.name for c in CONDITIONS])
     if FULL not in names:
@@ -78,7 +78,7 @@ def parse_knowledge_models(text: str) -> list[str]:
         text: names, separated by commas.
 
     Raises:
-        UserError: an unknown name, one that stands twice, or a model that knows no
+        UserError: an unknown name, one that is listed twice, or a model without a
             knowledge graph.
     """
     if text == "all":

@@ -1,8 +1,8 @@
 """Which GPUs a run takes.
 
-RecBole asks its option ``gpu_id`` alone: it passes over ``use_gpu``, and overwrites
+RecBole asks its option ``gpu_id`` alone: it ignores ``use_gpu``, and overwrites
 CUDA_VISIBLE_DEVICES, so that a run leaves the GPU that its user has named. Here all
-three are heeded.
+three are respected.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def gpu_id_for(options: Mapping[str, Any]) -> Optional[str]:
 
 
 def warn_of_missing_gpu(options: Mapping[str, Any], device: Any) -> None:
-    """Tell in the log where a GPU is named that is not there: RecBole does not.
+    """Warn where a GPU is named that does not exist: RecBole does not.
 
     Args:
         options: of the run, those that are given.

@@ -53,7 +53,7 @@ def check_model(name: str) -> str:
     """The name itself where such a model exists.
 
     Raises:
-        UserError: there is none of that name; the nearest ones are named.
+        UserError: there is no such model; the message suggests similar names.
     """
     if name not in known_models():
         raise UserError(

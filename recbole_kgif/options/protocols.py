@@ -24,7 +24,7 @@ class Protocol:
     Attributes:
         words: What is done, for a report.
         options: The options that it fixes.
-        needs_given_split: Whether the data set has to come split.
+        needs_given_split: Whether the data set has to be pre-split.
     """
 
     words: str
@@ -42,9 +42,9 @@ PROTOCOLS: Mapping[str, Protocol] = {
     KGAT_PAPER: Protocol(
         words="The protocol is kgat-paper, which follows the evaluation of KGAT: the "
         "data set's own training and test interactions, all items ranked but those "
-        "that the user has met, and figures at 20. Unlike there, training is stopped "
-        "by a validation part that is taken from the training interactions, and never "
-        "by the test. NDCG has all test items of a user in its ideal ranking; KGATNDCG "
+        "that the user has interacted with, and metrics at 20. Unlike there, training "
+        "is stopped by a validation set taken from the training interactions, never by "
+        "the test. NDCG has all test items of a user in its ideal ranking; KGATNDCG "
         "has those among the first 100 retrieved ones alone, as KGAT's code with its "
         "cutoffs up to 100, so it is never lower and has to be compared with figures "
         "of that code only.",
@@ -75,11 +75,11 @@ def add_protocol_argument(parser: argparse.ArgumentParser) -> None:
 def under_protocol(
     name: str, of_dataset: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Lay a protocol over the options of a data set.
+    """Add the options of a protocol to those of a data set.
 
     Args:
         name: the protocol.
-        of_dataset: options that the data set has by itself.
+        of_dataset: the data set's own options.
         given: options that the user asks for, which go over all others.
 
     Returns:
@@ -88,19 +88,19 @@ def under_protocol(
 
     Raises:
         UserError: the user asks for what the protocol fixes otherwise, or the data set
-            does not come split where it has to.
+            is not pre-split where it has to be.
     """
     protocol = PROTOCOLS[name]
     for option, value in protocol.options.items():
         if option in given and given[option] != value:
             raise UserError(
                 f"{option}={shown(str(given[option]))}: --protocol {name} fixes "
-                f"{option} as {value}; leave out the one or the other"
+                f"{option} as {value}; leave one of them out"
             )
     is_split = bool({**of_dataset, **given}.get("benchmark_filename"))
     if protocol.needs_given_split and not is_split:
         raise UserError(
-            f"--protocol {name}: the data set does not come split; make one of KGAT's "
+            f"--protocol {name}: the data set is not pre-split; make one from KGAT's "
             "files with prepare --kgat, or leave the protocol out"
         )
     named = {} if name == RECBOLE else {OPTION: name}

@@ -1,6 +1,6 @@
 """What a run is made with: known names, checked options, one merged configuration.
 
-Works on files and text alone, so that a mistake is told before PyTorch is loaded.
+Works on files and text alone, so that a mistake is reported before PyTorch is loaded.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _value_of(name: str, text: str) -> Any:
     """Value of a command-line option: YAML, but for a text that is in no quotes.
 
     Raises:
-        UserError: it is no YAML.
+        UserError: it is not valid YAML.
     """
     if is_text(name) and text[:1] not in ("", "'", '"', "~"):
         return "\t" if text == r"\t" else text
@@ -162,8 +162,8 @@ def read_config_file(path: Path, model: str) -> dict[str, Any]:
     """Options of a RecBole configuration file, checked as on the command line.
 
     Raises:
-        UserError: the file cannot be read, is no YAML mapping, or holds an option that
-            is unknown or of a wrong type.
+        UserError: the file cannot be read, is not a YAML mapping, or holds an option
+            that is unknown or of a wrong type.
     """
     values = read_yaml(path)
     known = default_options(model)
@@ -177,7 +177,7 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
     """Compare an option's name and value with the known ones.
 
     Args:
-        where: where it stands, with its value, for the message.
+        where: where it is given, with its value, for the message.
         name: the option.
         value: its value.
         known: all options with their defaults.
@@ -239,7 +239,7 @@ def dataset_options(dataset: str, folder: Path) -> dict[str, Any]:
 
     Returns:
         The common protocol, overlaid by the data set's file of ``dataset_configs``, or
-        else by the one that lies in its folder. Of a data set without such a file the
+        else by the one in its folder. Of a data set without such a file the
         pre-split parts are taken where there are only these.
 
     Raises:
@@ -340,7 +340,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The options of a YAML file, in which 1e-4 is a number.
 
     Raises:
-        UserError: the file cannot be read, or is no YAML mapping.
+        UserError: the file cannot be read, or is not a YAML mapping.
     """
     try:
         text = path.read_text("utf-8")

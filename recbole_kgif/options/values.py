@@ -1,7 +1,7 @@
 """Values that an option of RecBole's can have.
 
 RecBole takes what it is given: a value of another form ends in an exception hours
-later, or is replaced without a word. Here it is told at once.
+later, or is replaced without a word. Here it is reported at once.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def check_value(where: str, name: str, value: Any) -> None:
     """Refuse a value of a form that RecBole would take and then fail on.
 
     Args:
-        where: where it stands, with its value, for the message.
+        where: where it is given, with its value, for the message.
         name: the option.
         value: its value.
 

@@ -1,4 +1,4 @@
-"""The variants of an ablation: what each takes away, and what KGIF is held against."""
+"""The variants of an ablation: what each removes, and simpler recommenders."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Variant:
         name: Its name, also that of its runs.
         words: What it is, for a report.
         model: Name of the model.
-        options: Options that make the variant; they go over all others.
-        kept: Share of the triples that stay.
+        options: Options that make the variant; they override all others.
+        kept: Share of the triples that are kept.
         replaced: Share of those that get a random tail.
-        is_trained: Whether seeds and epochs mean anything for the model.
+        is_trained: Whether the model is trained, in epochs and with a seed.
     """
 
     name: str
@@ -43,7 +43,7 @@ ABLATION: tuple[Variant, ...] = (
     ),
     Variant(
         "without-projection",
-        "KGIF without dynamic projection: nodes are alike under all relations",
+        "KGIF without dynamic projection: nodes are the same under all relations",
         options={"dynamic_projection": False},
     ),
     Variant(
@@ -112,7 +112,7 @@ def parse_variants(text: str) -> list[Variant]:
         text: names, separated by commas, or "all".
 
     Raises:
-        UserError: an unknown name, one that stands twice, or the full model is missing.
+        UserError: a name is unknown or listed twice, or the full model is missing.
     """
     names = parse_names("--variants", text, [variant.name for variant in ABLATION])
     if FULL not in names:
@@ -132,7 +132,7 @@ def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:
         known: what there is.
 
     Raises:
-        UserError: an unknown name, or one that stands twice.
+        UserError: an unknown name, or one that is listed twice.
     """
     if text == "all":
         return list(known)
@@ -141,6 +141,6 @@ def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:
         if name not in known:
             raise UserError(f"{option} {name}: there is none; {suggest(name, known)}")
         if name in names:
-            raise UserError(f"{option} {text}: {name} stands twice; name it once")
+            raise UserError(f"{option} {text}: {name} is listed twice")
         names.append(name)
     return names

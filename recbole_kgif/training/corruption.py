@@ -1,4 +1,4 @@
-"""Knowledge graphs made worse on purpose: fewer triples, or false ones."""
+"""Corruption of a knowledge graph: triples removed, or given a false tail."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TripleChange:
-    """What is done to the triples of a data set.
+    """How the triples of a data set are changed.
 
     Attributes:
-        kept: Share of the triples that stay, in [0, 1].
+        kept: Share of the triples that are kept, in [0, 1].
         replaced: Share of those that get another tail, in [0, 1].
-        seed: What the choice depends on besides.
+        seed: Seed of the choice.
     """
 
     kept: float
@@ -28,17 +28,17 @@ class TripleChange:
     seed: int
 
     def __post_init__(self) -> None:
-        """Refuse shares that are none."""
+        """Refuse shares out of range."""
         for name, share in (("kept", self.kept), ("replaced", self.replaced)):
             if not 0 <= share <= 1:
-                raise ValueError(f"{name}={share}: a share lies in [0, 1]")
+                raise ValueError(f"{name}={share}: a share is in [0, 1]")
 
     def to_json(self) -> dict[str, Any]:
-        """The change as JSON knows it."""
+        """The change as JSON values."""
         return asdict(self)
 
     def number_kept(self, n_triples: int) -> int:
-        """How many of some triples stay."""
+        """Number of triples that are kept."""
         return round(self.kept * n_triples)
 
 

@@ -36,7 +36,7 @@ class InteractionLoader(KnowledgeBasedDataLoader):
         self.__dict__.update(vars(loader))
 
     def set_mode(self, state: KGDataLoaderState) -> None:
-        """Go on to the next part of the training, for which triples are not needed.
+        """Enter the next part of the training, which must not need triples.
 
         Raises:
             UserError: it consists of triples alone.

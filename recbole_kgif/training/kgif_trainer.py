@@ -24,7 +24,7 @@ class KGIFTrainer(Trainer):
     """
 
     _has_begun = False
-    _beside: Optional[_Beside] = None
+    _candidate: Optional[_CandidateValidation] = None
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -70,42 +70,42 @@ class KGIFTrainer(Trainer):
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
-        """Validate, and keep the balance of embeddings and walks that does better."""
+        """Validate, and keep the score weights that do better."""
         neighbour = self.model.candidate_score_weights()
         if neighbour is None:
             return super()._valid_epoch(valid_data, show_progress)
-        in_force, beside = self._validate_beside(neighbour, valid_data, show_progress)
+        current, candidate = self._validate_both(neighbour, valid_data, show_progress)
         if self.valid_metric_bigger:
-            moves = beside[0] > in_force[0]
+            is_better = candidate[0] > current[0]
         else:
-            moves = beside[0] < in_force[0]
-        self.model.update_score_weights(moves)
-        return beside if moves else in_force
+            is_better = candidate[0] < current[0]
+        self.model.update_score_weights(is_better)
+        return candidate if is_better else current
 
-    def _validate_beside(
+    def _validate_both(
         self, neighbour: Tensor, valid_data: Any, show_progress: bool
     ) -> tuple[tuple[float, Any], tuple[float, Any]]:
-        """Validate by two balances, in one pass over the users.
+        """Validate by current and candidate score weights, in one pass over the users.
 
         Args:
-            neighbour: the balance that is not in force, shape: [2]
+            neighbour: the candidate score weights, shape: [2]
             valid_data: RecBole's loader of the validation interactions.
             show_progress: whether the pass is shown.
 
         Returns:
-            Score and result of the validation by the balance in force and by the other.
+            Score and result by the current weights, and by the candidate.
         """
-        # Before a pass, a collector holds nothing but figures of the training data.
+        # Before a pass, a collector holds nothing but counts of the training data.
         collector = copy.deepcopy(self.eval_collector)
-        self._beside = _Beside(neighbour, collector)
+        self._candidate = _CandidateValidation(neighbour, collector)
         try:
-            in_force = super()._valid_epoch(valid_data, show_progress)
+            current = super()._valid_epoch(valid_data, show_progress)
             result = self.evaluator.evaluate(collector.get_data_struct())
             if not self.config["single_spec"]:
-                result = self._map_reduce(result, self._beside.n_samples)
+                result = self._map_reduce(result, self._candidate.n_samples)
         finally:
-            self._beside = None
-        return in_force, (calculate_valid_score(result, self.valid_metric), result)
+            self._candidate = None
+        return current, (calculate_valid_score(result, self.valid_metric), result)
 
     def _full_sort_batch_eval(self, batched_data: Any) -> tuple[Any, ...]:
         return self._evaluated(super()._full_sort_batch_eval, batched_data)
@@ -116,25 +116,25 @@ class KGIFTrainer(Trainer):
     def _evaluated(
         self, evaluate_batch: Callable[[Any], tuple[Any, ...]], batched_data: Any
     ) -> tuple[Any, ...]:
-        """A batch by the balance in force; by the other one, too, where one is tried.
+        """A batch by the current score weights, and by a candidate where one is tried.
 
         All but the weighted sum is then the same, and the model keeps it.
         """
         evaluated = evaluate_batch(batched_data)
-        if self._beside is None:
+        if self._candidate is None:
             return evaluated
-        in_force = self.model.balance.clone()
-        self.model.balance.copy_(self._beside.balance)
+        current = self.model.balance.clone()
+        self.model.balance.copy_(self._candidate.balance)
         interaction, scores, row, item = evaluate_batch(batched_data)
-        self.model.balance.copy_(in_force)
-        self._beside.collector.eval_batch_collect(scores, interaction, row, item)
-        self._beside.n_samples += len(batched_data)  # as RecBole counts them
+        self.model.balance.copy_(current)
+        self._candidate.collector.eval_batch_collect(scores, interaction, row, item)
+        self._candidate.n_samples += len(batched_data)  # as RecBole counts them
         return evaluated
 
 
 @dataclass
-class _Beside:
-    """A validation by the balance that is not in force."""
+class _CandidateValidation:
+    """A validation by candidate score weights."""
 
     balance: Tensor
     collector: Any

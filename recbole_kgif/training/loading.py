@@ -25,7 +25,7 @@ from recbole_kgif.training.specs import DataSpec
 
 # User x item scores that one evaluation batch holds: 16 MiB of float32.
 _EVALUATION_CELLS = 2**22
-# The same for models that compute each pair by itself, with vectors or matrices for
+# The same for models that compute each pair separately, with vectors or matrices for
 # each: MKR would ask for 69 GB on Last.FM.
 _EVALUATION_CELLS_BY_PAIR = 2**16
 _SCORED_BY_PAIR = frozenset({"KGCN", "KGNNLS", "RippleNet"})
@@ -49,7 +49,7 @@ class LoadedData:
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these data from others, see `fingerprint.fingerprint`."""
+        """What distinguishes these data from others, see `fingerprint.fingerprint`."""
         return fingerprint(self.dataset, self.train, self.valid, self.test)
 
     def loaders(self) -> list[Any]:
@@ -132,7 +132,7 @@ def _linked_dataset(config: Config) -> Any:
 def evaluation_cells(model_class: Any) -> int:
     """How many user-item pairs a model can score at once.
 
-    RecBole repeats the users for a model that cannot rank all items by itself; some
+    RecBole repeats the users for a model that cannot rank all items at once; some
     models of their own do so in what should rank them.
     """
     ranks_all_items = (
@@ -149,7 +149,7 @@ def make_model(config: Config, data: LoadedData) -> Any:
     Raises:
         UserError: the model refuses an option or the data, or does not fit in memory.
     """
-    # Alike in all processes: some models draw a part of the graph when they are made.
+    # The same in all processes: some models sample the graph when they are made.
     init_seed(config["seed"], config["reproducibility"])
     name = config["model"]
     try:

@@ -1,4 +1,4 @@
-"""RecBole's sampling of negatives, with a faster answer to what is none.
+"""RecBole's sampling of negatives, with a faster look-up of known pairs.
 
 For each draw RecBole asks, in a loop, the set of what its user (or head) is joined to,
 which takes most of the time of putting batches together. Here all draws are looked up

@@ -1,4 +1,4 @@
-"""What a training of KGIF is going to take, told before and soon after it begins."""
+"""Estimates of the memory and time that a training of KGIF takes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 
-# Steps of the first epoch that are let pass, and those that are then timed.
+# Steps of the first epoch that are skipped, and those that are then timed.
 _WARM_UP_STEPS = 2
 _TIMED_STEPS = 20
 
@@ -155,18 +155,17 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
 def estimate(sizes: Sizes) -> Memory:
     """Memory that the tensors of a training of KGIF take.
 
-    The process before it, and what the allocator keeps of blocks that are given back,
-    come on top: the latter was measured to be as much again where no tensor has 32 MiB,
-    and little where most have more.
+    Not included are the process itself and the freed blocks that the allocator keeps:
+    these were measured to be as much again where no tensor has 32 MiB, and little where
+    most have more.
 
-    Parameters: every weight has a gradient and two moments. Those of relations and of
-    items, a few numbers each, are left out.
+    Parameters: every weight has a gradient and two moments. The few of relations and of
+    items are left out.
 
     Graph: ids of eight bytes and values of four, as `SparsePattern` holds them.
 
-    Step: what is largest of the following, where a matrix stands for its floats. The
-    gradients of the tables are made last, beside those of what was looked up in them;
-    until then there are none.
+    Step: the largest of the following, counted in floats. The gradients of the tables
+    come last, with those of the rows looked up in them.
 
     * Once the losses are computed, what the backward pass will need: of n_graph_nodes
       x d the embeddings, two of the fusion and the input of each further layer; tanh of
@@ -178,9 +177,9 @@ def estimate(sizes: Sizes) -> Memory:
     * In that of the attention: the gradient of n_pairs x d and a product with it,
       gradients of the nodes; what came later is gone.
 
-    Recording: the same for propagation and attention, with inputs and results; of the
-    walks four of n_neighbours x W and of n_items x W, two of n_users x W and four of
-    batch_size x W; of the knowledge loss some forty of batch_size x d.
+    CUDA graph capture: the same for propagation and attention, with inputs and results;
+    of the walks four of n_neighbours x W and of n_items x W, two of n_users x W and
+    four of batch_size x W; of the knowledge loss some forty of batch_size x d.
 
     Args:
         sizes: those of model and graph.
@@ -218,7 +217,7 @@ def estimate(sizes: Sizes) -> Memory:
 
 
 def _graph_bytes(sizes: Sizes) -> int:
-    """Bytes of ids and values, by what they stand for."""
+    """Bytes of ids and values, by what they describe."""
     an_edge = 8 * _ID + _FLOAT
     a_scored_edge = 2 * _ID
     a_pair = 13 * _ID
@@ -301,7 +300,7 @@ def log_memory_estimate(model: Any, config: Any) -> None:
     """Log the size of the graph and the memory to be taken; warn where it is short.
 
     Args:
-        model: the model to be trained; of others than KGIF nothing is told.
+        model: the model to be trained; nothing is logged for other models than KGIF.
         config: RecBole's configuration.
     """
     if not isinstance(model, KGIF):
@@ -366,14 +365,14 @@ class EpochTimeEstimator:
         return self.loss_function(interaction)
 
 
-def _shown_seconds(a_step: float, teller: EpochTimeEstimator) -> str:
-    seconds = a_step * teller.n_steps
+def _shown_seconds(a_step: float, estimator: EpochTimeEstimator) -> str:
+    seconds = a_step * estimator.n_steps
     amount = f"{seconds:.1f} s"
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             amount = f"{seconds / length:.1f} {unit}"
             break
-    return f"{amount} ({teller.n_steps:,} steps, {1000 * a_step:.3g} ms each)"
+    return f"{amount} ({estimator.n_steps:,} steps, {1000 * a_step:.3g} ms each)"
 
 
 def _shown_bytes(count: int) -> str:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.data.locate import locate_dataset
+from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.data.reader import read_dataset
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
-from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models
+from recbole_kgif.options.models import (
+    KNOWLEDGE_FAMILY,
+    is_knowledge_aware,
+    known_models,
+)
 from recbole_kgif.options.settings import (
     check_loaded_columns,
     check_option,
@@ -77,41 +81,13 @@ def restore(
     """
     path = Path(path)
     checkpoint = load(path, trust)
-    name = checkpoint.model
-    _require_harmless_model(path, name, trust)
+    _require_harmless_model(path, checkpoint.model, trust)
     location = locate_dataset(
         checkpoint.dataset, data_path=data_path or Path("dataset"), source=source
     )
-    options = checkpoint.options
-    _check_options(path, name, options)
-    needs_knowledge_graph = (
-        known_models()[name] == KNOWLEDGE_FAMILY or checkpoint.linked_items_only
-    )
-    check_loaded_columns(options, needs_knowledge_graph=needs_knowledge_graph)
-    files = DatasetFiles.from_options(
-        location.folder, location.name, options, unlinked_items="drop"
-    )
-    read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
-    # RecBole unpickles a data set that it finds beside the checkpoints.
-    with tempfile.TemporaryDirectory() as empty:
-        config = make_config(
-            name,
-            location.name,
-            {
-                **_given_options(options),
-                "data_path": str(location.data_path),
-                "checkpoint_dir": empty,
-                "show_progress": False,
-            },
-            are_resolved=True,
-        )
-        spec = DataSpec(
-            location.name,
-            location.data_path,
-            checkpoint.split_seed,
-            checkpoint.linked_items_only,
-        )
-        data = load_data(config, spec)
+    _check_options(path, checkpoint.model, checkpoint.options)
+    _check_files(location, checkpoint)
+    config, data = _load(location, checkpoint)
     config["checkpoint_dir"] = str(path.resolve().parent)
     if checkpoint.data is not None:
         require_same_data(str(path), checkpoint.data, data.fingerprint)
@@ -119,6 +95,44 @@ def restore(
     put_parameters(str(path), model, checkpoint.state_dict, checkpoint.other_parameter)
     model.eval()
     return Restored(checkpoint, config, model, data, location.folder)
+
+
+def _check_files(location: DatasetLocation, checkpoint: Checkpoint) -> None:
+    """Check the data set's files as for the training.
+
+    Raises:
+        UserError: a file is not as it should be.
+    """
+    options = checkpoint.options
+    is_aware = is_knowledge_aware(checkpoint.model)
+    needs_graph = is_aware or checkpoint.linked_items_only
+    check_loaded_columns(options, needs_knowledge_graph=needs_graph)
+    files = DatasetFiles.from_options(
+        location.folder, location.name, options, unlinked_items="drop"
+    )
+    read_dataset(files, needs_knowledge_graph=needs_graph)
+
+
+def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, LoadedData]:
+    """RecBole's configuration and the data, split as for the training."""
+    spec = DataSpec(
+        location.name,
+        location.data_path,
+        checkpoint.split_seed,
+        checkpoint.linked_items_only,
+    )
+    # RecBole unpickles a data set that it finds beside the checkpoints.
+    with tempfile.TemporaryDirectory() as empty:
+        options = {
+            **_given_options(checkpoint.options),
+            "data_path": str(location.data_path),
+            "checkpoint_dir": empty,
+            "show_progress": False,
+        }
+        config = make_config(
+            checkpoint.model, location.name, options, are_resolved=True
+        )
+        return config, load_data(config, spec)
 
 
 def _check_options(path: Path, model: str, options: Mapping[str, Any]) -> None:

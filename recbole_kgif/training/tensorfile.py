@@ -22,12 +22,12 @@ from scipy import sparse
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import UserError
 
-# Marks a dictionary that stands for a value of NumPy's or SciPy's.
+# Marks a dictionary that represents a value of NumPy's or SciPy's.
 _KIND = "__kind__"
 
 
 def write_tensors(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file so that it is there whole or not at all.
+    """Write a file atomically.
 
     Args:
         path: the file; replaced where it exists.
@@ -58,8 +58,8 @@ def read_tensors(path: Path, *, trust: bool = False) -> Any:
         What it holds, tensors on the CPU.
 
     Raises:
-        UserError: it cannot be read, is damaged, is no file of PyTorch's, or holds more
-            than tensors and plain values and is not trusted.
+        UserError: it cannot be read, is damaged, is not a file of PyTorch's, or holds
+            more than tensors and plain values and is not trusted.
     """
     _require_undamaged(path)
     try:
@@ -96,8 +96,7 @@ def _require_undamaged(path: Path) -> None:
     except Exception as error:
         # A damaged archive can fail in any way.
         raise UserError(
-            f"{path}: empty, truncated or no checkpoint at all ({error}); give another "
-            "file"
+            f"{path}: empty, truncated or not a checkpoint ({error}); give another file"
         ) from None
     if unpacked > size:
         raise UserError(f"{path}: compressed, so not made by PyTorch")
@@ -144,7 +143,7 @@ def plain(value: Any) -> Any:
             "indices": torch.from_numpy(rows.indices),
             "indptr": torch.from_numpy(rows.indptr),
         }
-    raise TypeError(f"{type(value).__name__} is no plain value")
+    raise TypeError(f"{type(value).__name__} is not a plain value")
 
 
 def restored(value: Any, device: torch.device) -> Any:

@@ -1,4 +1,4 @@
-"""What the processes of one training tell each other; a single process tells itself."""
+"""Communication between the processes of one training; a single one needs none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATIENCE = timedelta(minutes=30)
 
 @contextlib.contextmanager
 def join_process_group(place: Optional[Place], config: Any) -> Iterator[None]:
-    """Meet the other processes, and have RecBole share its batches with them.
+    """Join the process group, and have RecBole share its batches in it.
 
     RecBole's own configuration would do this for GPUs alone, each process with one.
 

@@ -31,7 +31,7 @@ _THIS_MACHINE = "localhost"
 
 
 class ProcessFailed(Exception):
-    """A process of the training has ended without its result, told in one line."""
+    """A process of the training has ended without its result."""
 
 
 def train_in_processes(layout: Layout, spec: RunSpec, output: Optional[Path]) -> None:
@@ -128,7 +128,7 @@ def _require_own_address(ip: str) -> None:
     """Refuse an address at which the processes would wait for another machine.
 
     Raises:
-        UserError: it is none of this machine's.
+        UserError: it is not one of this machine's.
     """
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(
@@ -216,18 +216,18 @@ def _wait(processes: Sequence[_Process], output: Optional[Path]) -> None:
     while True:
         codes = [process.process.poll() for process in processes]
         if any(codes):
-            tell_first_failure(processes, codes, output)
+            raise_first_failure(processes, codes, output)
         if all(code == 0 for code in codes):
             return
         time.sleep(_POLL_SECONDS)
 
 
-def tell_first_failure(
+def raise_first_failure(
     processes: Sequence[_Process],
     codes: Sequence[Optional[int]],
     output: Optional[Path],
 ) -> NoReturn:
-    """Tell why the first process failed: the others then fail for want of it.
+    """Raise the failure of the first process: the others fail as a consequence.
 
     Args:
         processes: all processes of this machine.
