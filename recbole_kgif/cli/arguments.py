@@ -235,10 +235,11 @@ def report_nothing_finished(error: NoFinishedRun) -> int:
 
 
 def check_restoring(namespace: argparse.Namespace) -> None:
-    """Check what the arguments of `add_restoring_arguments` name.
+    """Check what the arguments of `add_restoring_arguments`, and ``--output``, name.
 
     Raises:
-        UserError: there is no such file or folder.
+        UserError: there is no such file or folder, or the output is something else than
+            a file, or the checkpoint.
     """
     checkpoint = namespace.checkpoint
     if not checkpoint.is_file():
@@ -254,6 +255,15 @@ def check_restoring(namespace: argparse.Namespace) -> None:
             f"--dataset-path {data_path}: is not a folder; give the parent of the "
             "data set's folder, or leave it out"
         )
+    output = namespace.output
+    if output is None or not output.exists():
+        return
+    if output.is_dir():
+        raise UserError(f"--output {output}: is a folder; name a file")
+    if not output.is_file():
+        raise UserError(f"--output {output}: is not a regular file; name another one")
+    if output.samefile(checkpoint):
+        raise UserError(f"--output {output}: is the checkpoint; name another file")
 
 
 def loading_options(namespace: argparse.Namespace) -> dict[str, Any]:
@@ -264,26 +274,6 @@ def loading_options(namespace: argparse.Namespace) -> dict[str, Any]:
         "source": namespace.source,
         "trust": namespace.trust,
     }
-
-
-def check_output(path: Path, checkpoint: Path) -> None:
-    """Check that ``--output`` names what a file can be written to.
-
-    Args:
-        path: the file.
-        checkpoint: what is read, and must not be replaced.
-
-    Raises:
-        UserError: it is something else than a file, or the checkpoint.
-    """
-    if path.is_dir():
-        raise UserError(f"--output {path}: is a folder; name a file")
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise UserError(f"--output {path}: is not a regular file; name another one")
-    if path.samefile(checkpoint):
-        raise UserError(f"--output {path}: is the checkpoint; name another file")
 
 
 def write_output(path: Path, content: Union[str, bytes]) -> None:

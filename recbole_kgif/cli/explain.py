@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Union
 from recbole_kgif.cli.arguments import (
     ArgumentParser,
     add_restoring_arguments,
-    check_output,
     check_restoring,
     loading_options,
     write_output,
@@ -55,8 +54,6 @@ def run(arguments: list[str]) -> int:
         if getattr(namespace, name) is None:
             setattr(namespace, name, value)
     check_restoring(namespace)
-    if namespace.output is not None:
-        check_output(namespace.output, namespace.checkpoint)
 
     # Only now: loading PyTorch takes seconds, and mistakes are reported before.
     prepare_process()
@@ -191,6 +188,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write to, replaced where it exists (default: the terminal)",
     )
+    _add_evaluation_arguments(parser)
+    return parser
+
+
+def _add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         action="store_true",
@@ -211,4 +213,3 @@ def _parser() -> argparse.ArgumentParser:
         help="with --evaluate, seed of all random numbers "
         f"(default: {_DEFAULTS['seed']})",
     )
-    return parser

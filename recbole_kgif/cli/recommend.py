@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Optional
 from recbole_kgif.cli.arguments import (
     ArgumentParser,
     add_restoring_arguments,
-    check_output,
     check_restoring,
     loading_options,
     write_output,
@@ -40,7 +39,6 @@ def run(arguments: list[str]) -> int:
     namespace = _parser().parse_args(arguments)
     to_bytes = _writer(namespace.output)
     check_restoring(namespace)
-    check_output(namespace.output, namespace.checkpoint)
     users = None if namespace.users is None else read_users(namespace.users)
 
     # Only now: loading PyTorch takes seconds, and mistakes are reported before.

@@ -15,7 +15,7 @@ from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.explain.score_decomposition import cosine_scale
 from recbole_kgif.model.spectral_filter import SpectralFilter
 
-N_RELATIONS = 3
+N_USERS, N_ITEMS, N_RELATIONS = 3, 4, 3
 
 
 def random_score(
@@ -23,8 +23,6 @@ def random_score(
     *,
     n_layers: int = 2,
     has_walks: bool = True,
-    n_users: int = 3,
-    n_items: int = 4,
     n_entities: int = 3,
     density: float = 0.5,
     cosine_weight: float = 2.0,
@@ -32,13 +30,13 @@ def random_score(
 ) -> LinearScore:
     """A model on a graph with parallel edges, self loops and isolated nodes."""
     random = np.random.default_rng(seed)
-    n_nodes = n_users + n_items + n_entities
+    n_nodes = N_USERS + N_ITEMS + n_entities
     facts = [
-        (user, N_RELATIONS - 1, n_users + item)
-        for user, item in itertools.product(range(n_users), range(n_items))
+        (user, N_RELATIONS - 1, N_USERS + item)
+        for user, item in itertools.product(range(N_USERS), range(N_ITEMS))
         if random.random() < density
     ]
-    things = range(n_users, n_nodes)
+    things = range(N_USERS, n_nodes)
     facts += [
         (head, relation, tail)
         for head, relation, tail in itertools.product(
@@ -47,14 +45,14 @@ def random_score(
         if random.random() < density / 3
     ]
     if density:
-        loop_and_parallel = [(n_users, 0, n_users)]
-        loop_and_parallel += [(n_users + 1, r, n_nodes - 1) for r in range(2)]
+        loop_and_parallel = [(N_USERS, 0, N_USERS)]
+        loop_and_parallel += [(N_USERS + 1, r, n_nodes - 1) for r in range(2)]
         facts += loop_and_parallel
     columns = np.array(facts, dtype=np.int64).reshape(-1, 3).T
     graph = Graph(
         *both_directions(*columns, N_RELATIONS),
-        n_users=n_users,
-        n_items=n_items,
+        n_users=N_USERS,
+        n_items=N_ITEMS,
         n_nodes=n_nodes,
         n_relations=N_RELATIONS,
     )
@@ -70,7 +68,7 @@ def random_score(
         embedding=embedding,
         n_layers=n_layers,
         cosine_weight=cosine_weight,
-        item_bias=random.normal(size=n_items),
+        item_bias=random.normal(size=N_ITEMS),
         walks=_direct_walks(graph, random) if has_walks else None,
     )
 
