@@ -6,17 +6,18 @@ import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from recbole_kgif.report.metric_names import cutoff, title
 from recbole_kgif.report.robustness_page import Robustness
-from recbole_kgif.report.run_table import Comparison, Condition, Run
+from recbole_kgif.report.run_table import Comparison, Run
 from recbole_kgif.report.statistics import fmean
 
 ACCURACY = "accuracy"
@@ -42,14 +43,7 @@ _LINES = ("-", "--", ":")
 _PANELS_A_ROW = 3
 _ROW_GAP_INCHES = 0.09
 
-
-@dataclass(frozen=True)
-class Style:
-    """The look of a model: colour, marker and line."""
-
-    colour: str
-    marker: str
-    line: str
+Styles = Mapping[str, Mapping[str, Any]]
 
 
 def draw_comparison(
@@ -73,18 +67,21 @@ def draw_comparison(
         }
 
 
-def styles_of(models: Iterable[str]) -> dict[str, Style]:
+def styles_of(models: Iterable[str]) -> dict[str, dict[str, Any]]:
     """A look for each model, by name, so that it is alike in all figures.
 
     Colour, marker and line change with different periods, so that no two of the first
     147 look alike.
+
+    Returns:
+        Arguments of Matplotlib for each model.
     """
     return {
-        model: Style(
-            _COLOURS[place % len(_COLOURS)],
-            _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)],
-            _LINES[place // len(_COLOURS) % len(_LINES)],
-        )
+        model: {
+            "color": _COLOURS[place % len(_COLOURS)],
+            "marker": _MARKERS[(place + place // len(_COLOURS)) % len(_MARKERS)],
+            "linestyle": _LINES[place // len(_COLOURS) % len(_LINES)],
+        }
         for place, model in enumerate(sorted(models))
     }
 
@@ -101,9 +98,7 @@ def as_files(drawing: Figure) -> dict[str, bytes]:
     return content
 
 
-def _accuracy(
-    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
-) -> Figure:
+def _accuracy(comparison: Comparison, labels: Sequence[str], styles: Styles) -> Figure:
     metrics = _shown_metrics(comparison)
     columns = min(_PANELS_A_ROW, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -131,7 +126,7 @@ def _draw_accuracy(
     comparison: Comparison,
     labels: Sequence[str],
     metric: str,
-    styles: Mapping[str, Style],
+    styles: Styles,
 ) -> None:
     means = comparison.over_seeds(metric).to_dict("index")
     for place, label in enumerate(labels):
@@ -145,17 +140,16 @@ def _draw_accuracy(
             marker="o",
             markersize=3,
             markeredgewidth=0,
-            color=styles[label].colour,
+            color=styles[label]["color"],
             alpha=0.45,
         )
         panel.errorbar(
             means[label]["mean"],
             place,
             xerr=_bar(means[label]["deviation"]),
-            marker=styles[label].marker,
             markersize=6,
             capsize=3,
-            color=styles[label].colour,
+            **styles[label],
         )
 
 
@@ -170,9 +164,7 @@ def _shown_metrics(comparison: Comparison) -> list[str]:
     return sorted(same, key=lambda metric: metric != main)
 
 
-def _cost(
-    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
-) -> Figure:
+def _cost(comparison: Comparison, labels: Sequence[str], styles: Styles) -> Figure:
     drawing = Figure(figsize=(6.8, 3.8), layout="constrained")
     axes = drawing.subplots()
     means = comparison.over_seeds(comparison.main_metric).to_dict("index")
@@ -184,12 +176,10 @@ def _cost(
             costs[label],
             means[label]["mean"],
             yerr=_bar(means[label]["deviation"]),
-            linestyle="none",
-            marker=styles[label].marker,
             markersize=7,
             capsize=3,
-            color=styles[label].colour,
             label=label,
+            **{**styles[label], "linestyle": "none"},
         )
     axes.set_xscale("log")
     _plain_seconds(axes)
@@ -211,18 +201,25 @@ def _plain_seconds(axes: Axes) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _curves(
-    comparison: Comparison, labels: Sequence[str], styles: Mapping[str, Style]
-) -> Figure:
+def _curves(comparison: Comparison, labels: Sequence[str], styles: Styles) -> Figure:
     drawing = Figure(figsize=(9.3, 3.6), layout="constrained")
     by_epoch, by_seconds = drawing.subplots(1, 2, sharey=True)
     for model in labels:
-        label: str | None = model
-        for run in comparison.by_label[model]:
+        for seed, run in enumerate(comparison.by_label[model]):
             curve = learning_curve(run)
-            for axes, x in ((by_epoch, curve.epochs), (by_seconds, curve.seconds)):
-                _draw_curve(axes, x, curve, styles[model], label)
-                label = None
+            best = np.flatnonzero(curve["epoch"] == run.record["best_epoch"] + 1)
+            for axes, x in ((by_epoch, "epoch"), (by_seconds, "seconds")):
+                axes.plot(
+                    curve[x],
+                    curve["value"],
+                    linewidth=1.1,
+                    markersize=5,
+                    markevery=best[:1].tolist(),
+                    alpha=0.8,
+                    # Once for the legend.
+                    label=model if seed == 0 and x == "epoch" else None,
+                    **styles[model],
+                )
     metric = comparison.by_label[labels[0]][0].validation_metric
     by_epoch.set_xlabel("epoch")
     by_epoch.xaxis.get_major_locator().set_params(integer=True)
@@ -235,62 +232,22 @@ def _curves(
     return drawing
 
 
-@dataclass(frozen=True)
-class LearningCurve:
-    """Validation results of a run.
+def learning_curve(run: Run) -> pd.DataFrame:
+    """The validation metric of a run by time.
 
-    Attributes:
-        epochs: Number of epochs trained, at each validation.
-        seconds: Seconds of training until then.
-        values: The validation metric.
-        best: Place of the epoch whose parameters were tested; None where it is not
-            among the validated ones.
+    Returns:
+        A row for each validation: number of the epoch, from 1 on, ``seconds`` of
+        training until then, and ``value`` of the metric.
     """
-
-    epochs: Sequence[int]
-    seconds: Sequence[float]
-    values: Sequence[float]
-    best: int | None
-
-
-def learning_curve(run: Run) -> LearningCurve:
-    """The validation metric of a run by epoch and time."""
     metric = run.validation_metric
     epochs = run.record["epochs"]
-    elapsed = list(itertools.accumulate(epoch["training_seconds"] for epoch in epochs))
+    elapsed = itertools.accumulate(epoch["training_seconds"] for epoch in epochs)
     points = [
-        (epoch["epoch"], seconds, epoch["valid"][metric])
+        (epoch["epoch"] + 1, seconds, epoch["valid"][metric])
         for epoch, seconds in zip(epochs, elapsed)
         if metric in epoch.get("valid", {})
     ]
-    best = [place for place, p in enumerate(points) if p[0] == run.record["best_epoch"]]
-    return LearningCurve(
-        [epoch + 1 for epoch, _, _ in points],
-        [seconds for _, seconds, _ in points],
-        [value for _, _, value in points],
-        best[0] if best else None,
-    )
-
-
-def _draw_curve(
-    axes: Axes,
-    x: Sequence[float],
-    curve: LearningCurve,
-    style: Style,
-    label: str | None,
-) -> None:
-    axes.plot(
-        x,
-        curve.values,
-        linestyle=style.line,
-        linewidth=1.1,
-        marker=style.marker,
-        markersize=5,
-        markevery=[] if curve.best is None else [curve.best],
-        alpha=0.8,
-        color=style.colour,
-        label=label,
-    )
+    return pd.DataFrame(points, columns=["epoch", "seconds", "value"])
 
 
 def draw_robustness(study: Robustness) -> dict[str, dict[str, bytes]]:
@@ -305,8 +262,15 @@ def draw_robustness(study: Robustness) -> dict[str, dict[str, bytes]]:
     with matplotlib.rc_context(SETTINGS):
         drawing = Figure(figsize=(9.3, 3.6), layout="constrained")
         removed, replaced = drawing.subplots(1, 2, sharey=True)
-        _draw_shares(removed, study, [c for c in study.conditions if not c.replaced])
-        _draw_shares(replaced, study, [c for c in study.conditions if not c.removed])
+        styles = styles_of(study.labels)
+        rows = study.summary[study.summary["measure"] == study.main_measure]
+        rows = rows[rows["share_of_full"].notna()]
+        _draw_shares(
+            removed, rows[rows["triples_replaced"] == 0], "triples_removed", styles
+        )
+        _draw_shares(
+            replaced, rows[rows["triples_removed"] == 0], "triples_replaced", styles
+        )
         removed.set_xlabel("triples removed (%)")
         removed.set_ylabel(
             f"test {title(study.main)}, share of that\non the full graph"
@@ -319,29 +283,18 @@ def draw_robustness(study: Robustness) -> dict[str, dict[str, bytes]]:
         return {ROBUSTNESS: as_files(drawing)}
 
 
-def _draw_shares(
-    axes: Axes, study: Robustness, conditions: Sequence[Condition]
-) -> None:
-    styles = styles_of(study.labels)
+def _draw_shares(axes: Axes, rows: pd.DataFrame, x: str, styles: Styles) -> None:
     axes.axhline(1, color="0.6", linewidth=0.8)
-    figures = study.comparison.over_seeds(study.main)
-    for model in study.labels:
-        rows = study.by_condition(model, figures)
-        rows = rows[rows["share_of_full"].notna()]
-        shown = [c for c in conditions if c.name in rows.index]
-        if not shown:
-            continue
-        rows = rows.loc[[condition.name for condition in shown]]
+    for model, of_model in rows.groupby("model"):
+        deviations = of_model["deviation"].fillna(0) / of_model["whole"]
         axes.errorbar(
-            [100 * max(condition) for condition in shown],
-            rows["share_of_full"],
-            yerr=rows["deviation"].fillna(0) / rows["mean"] * rows["share_of_full"],
+            100 * of_model[x],
+            of_model["share_of_full"],
+            yerr=deviations,
             capsize=3,
-            linestyle=styles[model].line,
             linewidth=1.1,
-            marker=styles[model].marker,
             markersize=5,
-            color=styles[model].colour,
-            label=model,
+            label=str(model),
+            **styles[str(model)],
         )
     axes.set_xticks([0, 25, 50, 75, 100])

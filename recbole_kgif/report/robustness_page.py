@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -35,16 +35,16 @@ from recbole_kgif.report.table_texts import (
     with_deviation,
 )
 
+if TYPE_CHECKING:
+    # The training interactions of its members.
+    Group = pd.Series[int]
+
 _COLUMNS = (
     *("dataset", "split_hash", "protocol", "model", "condition", "triples_removed"),
     *("triples_replaced", "metric", "group_of", "training_interactions_from"),
     *("training_interactions_to", "group_size", "mean", "standard_deviation"),
     *("seeds", "share_of_full", "failure"),
 )
-
-# The training interactions of its members.
-if TYPE_CHECKING:
-    Group = pd.Series[int]
 
 
 def is_of_robustness(run: Run) -> bool:
@@ -59,6 +59,7 @@ class Robustness:
         comparison: Its runs and failures.
         labels: The label of each model under each condition, in the order of display;
             also of those that have failed.
+        conditions: The conditions of any model, in the order of display.
         main: The metric that models were selected by.
         length: The length of the lists of that metric.
     """
@@ -87,178 +88,160 @@ class Robustness:
         self.labels: dict[str, dict[Condition, str]] = {}
         for (model, condition), label in sorted(places.items()):
             self.labels.setdefault(model, {})[condition] = label
+        self.conditions = sorted({condition for _, condition in places})
         self.main = self.comparison.main_metric
         self.length = cutoff(self.main)
 
     @cached_property
-    def conditions(self) -> list[Condition]:
-        """The conditions of any model, in the order of display."""
-        return sorted({c for labels in self.labels.values() for c in labels})
-
-    def by_condition(self, model: str, figures: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a model, by condition.
-
-        Args:
-            model: its name.
-            figures: means by label, as `over_seeds` gives them.
-
-        Returns:
-            For each condition of which there is one: mean, deviation, seeds, and
-            ``share_of_full``, the mean over that of the full graph (NaN where that is
-            missing or zero).
-        """
-        found = {c: k for c, k in self.labels[model].items() if k in figures.index}
-        rows = figures.loc[list(found.values())]
-        rows.index = pd.Index([condition.name for condition in found], name="condition")
-        whole = rows["mean"].get(FULL) or float("nan")
-        return rows.assign(share_of_full=rows["mean"] / whole)
-
-    # --- groups ---------------------------------------------------------------------
-
-    @cached_property
-    def user_groups(self) -> list[tuple[Group, pd.DataFrame]]:
-        """Quartiles of the test users by their training interactions.
-
-        Returns:
-            Each with the main metric's means over its users, over seeds by label.
-        """
-        values = self.comparison.values_of_users(self.main)
-        groups = quartile_groups(_degrees(self.comparison.runs[0], "user"))
-        return [
-            (group, _over_seeds({k: _means(v, group) for k, v in values.items()}))
-            for group in groups
+    def design(self) -> pd.DataFrame:
+        """Model and condition of each label, in the order of display."""
+        rows = [
+            (label, model, condition.name, condition.removed, condition.replaced)
+            for model, labels in self.labels.items()
+            for condition, label in labels.items()
         ]
+        columns = ["label", "model", "condition", "triples_removed", "triples_replaced"]
+        return pd.DataFrame(rows, columns=columns).set_index("label")
 
     @cached_property
-    def item_groups(self) -> list[tuple[Group, pd.DataFrame]]:
-        """Quartiles of the test items by their training interactions.
+    def summary(self) -> pd.DataFrame:
+        """All values over seeds, by model and what is measured, then by condition.
 
-        Returns:
-            Each with the share of its test interactions that is among the first of the
-            lists, over seeds by label.
+        What is measured are the metrics over all users, then the main metric by groups
+        of users and the share of hits by groups of items. ``share_of_full`` is the mean
+        over that of the same model on the full graph.
         """
-        groups = quartile_groups(_degrees(self.comparison.runs[0], "item"))
-        found = []
-        for group in groups if self.length is not None else []:
-            shares = {
-                label: [self._share_found(run, group) for run in runs]
-                for label, runs in self.comparison.by_label.items()
-            }
-            complete = {k: values for k, values in shares.items() if None not in values}
-            found.append((group, _over_seeds(complete)))
-        return found
+        measures, values = zip(*self._measures())
+        named = pd.concat(values, keys=range(len(values)), names=["measure", "run"])
+        rows = over_seeds(named.reset_index("measure"), ["measure", "label"])
+        rows = rows.reset_index()
+        n_runs = rows["label"].map(
+            {k: len(v) for k, v in self.comparison.by_label.items()}
+        )
+        rows = rows[rows["seeds"] == n_runs]
+        rows = rows.join(pd.DataFrame(measures, dtype=object), on="measure")
+        rows = rows.join(self.design, on="label")
+        whole = rows[rows["condition"] == FULL].set_index(["model", "measure"])["mean"]
+        whole = whole.where(whole != 0).rename("whole")
+        rows = rows.join(whole, on=["model", "measure"])
+        rows["share_of_full"] = rows["mean"] / rows["whole"]
+        rows["order"] = rows["label"].map(self.design.index.get_loc)
+        return rows.sort_values(["model", "measure", "order"])
 
-    def _share_found(self, run: Run, group: Group) -> Optional[float]:
-        values = run.record.get("test_per_item") or {}
-        hits = values.get("hits", {}).get(str(self.length))
-        if hits is None:
-            return None
-        counts = {"hits": hits, "tested": values["test_interactions"]}
-        frame = pd.DataFrame(counts, values["items"])
-        found, tested = frame[frame.index.isin(group.index)].sum()
-        return float(found / tested)
+    def _measures(self) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+        """What is measured, each with a row of label and value for each run."""
+        results = self.comparison.results
+        for metric in self.comparison.metrics:
+            of_metric = results.loc[results["metric"] == metric, ["label", "value"]]
+            yield {"metric": metric, "group_of": "all"}, of_metric
+        first = self.comparison.runs[0]
+        for group in quartile_groups(_degrees(first, "user")):
+            yield _measure(self.main, "users", group), self._means_of_users(group)
+        if self.length is None:
+            return
+        for group in quartile_groups(_degrees(first, "item")):
+            measure = _measure(f"hits@{self.length}", "items", group)
+            yield measure, self._shares_of_items(group)
 
-    # --- rows -----------------------------------------------------------------------
+    def _means_of_users(self, group: Group) -> pd.DataFrame:
+        """The main metric's mean over the users of a group, of each run."""
+        rows = [
+            (label, fmean(of_group[seed]))
+            for label, values in self.comparison.values_of_users(self.main).items()
+            for of_group in [values.loc[group.index]]
+            for seed in of_group
+        ]
+        return pd.DataFrame(rows, columns=["label", "value"])
+
+    def _shares_of_items(self, group: Group) -> pd.DataFrame:
+        """The share of a group's test interactions that each run's lists have."""
+        rows = []
+        for run in self.comparison.runs:
+            values = run.record.get("test_per_item") or {}
+            hits = values.get("hits", {}).get(str(self.length))
+            if hits is not None:
+                counts = {"hits": hits, "tested": values["test_interactions"]}
+                frame = pd.DataFrame(counts, values["items"])
+                found, tested = frame[frame.index.isin(group.index)].sum()
+                rows.append((run.label, found / tested))
+        return pd.DataFrame(rows, columns=["label", "value"])
+
+    @property
+    def main_measure(self) -> int:
+        """Which of the measures in the summary is the main metric over all users."""
+        return self.comparison.metrics.index(self.main)
 
     def rows(self) -> pd.DataFrame:
-        """The values with all their digits: a row for each model, condition and metric.
-
-        Those of groups follow, for the main metric; then failed runs with their
-        reasons.
-        """
-        frames = []
-        for model in self.labels:
-            for metric in self.comparison.metrics:
-                figures = self.comparison.over_seeds(metric)
-                frames.append(self._rows(model, metric, "all", None, figures))
-            for group, figures in self.user_groups:
-                frames.append(self._rows(model, self.main, "users", group, figures))
-            for group, figures in self.item_groups:
-                metric = f"hits@{self.length}"
-                frames.append(self._rows(model, metric, "items", group, figures))
-        conditions = pd.DataFrame(
-            [(c.name, c.removed, c.replaced) for c in self.conditions],
-            columns=["condition", "triples_removed", "triples_replaced"],
-        )
+        """The values with all their digits, then failed runs with their reasons."""
         failures = [
-            {
-                "model": failure.request["model"],
-                "condition": condition.name,
-                "triples_removed": condition.removed,
-                "triples_replaced": condition.replaced,
-                "failure": failure.in_words,
-            }
+            {**self.design.loc[failure.label], "failure": failure.in_words}
             for failure in self.comparison.failures
-            if (condition := condition_of(failure.request)) is not None
         ]
-        frames = [frame.merge(conditions, how="left") for frame in frames]
-        return rows_of(self.comparison, frames, failures, _COLUMNS)
-
-    def _rows(
-        self,
-        model: str,
-        metric: str,
-        grouped: str,
-        group: Optional[Group],
-        figures: pd.DataFrame,
-    ) -> pd.DataFrame:
-        rows = self.by_condition(model, figures).reset_index()
-        rows = rows.assign(model=model, metric=metric, group_of=grouped)
-        if group is None:
-            return rows
-        return rows.assign(
-            training_interactions_from=group.min(),
-            training_interactions_to=group.max(),
-            group_size=len(group),
-        )
+        return rows_of(self.comparison, [self.summary], failures, _COLUMNS)
 
     # --- page -----------------------------------------------------------------------
 
     def context(self) -> dict[str, Any]:
         """What the template ``robustness.j2`` asks for."""
-        same = [m for m in self.comparison.metrics if cutoff(m) == self.length]
         complete = {
             model: runs
             for model, labels in self.labels.items()
             if (runs := self.comparison.by_label.get(labels.get(FULL_GRAPH, "")))
         }
-        whole = [run for runs in complete.values() for run in runs]
         # Data and settings as they are before anything is done to the graph.
-        of_full = Comparison(whole, [])
+        whole = Comparison([run for runs in complete.values() for run in runs], [])
+        same = [m for m in self.comparison.metrics if cutoff(m) == self.length]
+        of_all = self.summary["group_of"] == "all"
+        accuracy = [
+            self._table(f"robustness-{m}", of_all & (self.summary["metric"] == m))
+            for m in same
+        ]
         return {
             "data": None,
             **self.comparison.origin,
             "main": title(self.main),
             "length": self.length,
-            "accuracy": [
-                (title(metric), self._metric_table(metric)) for metric in same
-            ],
+            "accuracy": list(zip(map(title, same), accuracy)),
             "failures": failures_table(self.comparison.failures),
             "differences": self._differences(),
-            "user_groups": self._group_table("user-groups", self.user_groups),
-            "item_groups": self._group_table("item-groups", self.item_groups),
-            **(provenance(of_full, complete, self.comparison.runs) if whole else {}),
+            "user_groups": self._table(
+                "user-groups", self.summary["group_of"] == "users"
+            ),
+            "item_groups": self._table(
+                "item-groups", self.summary["group_of"] == "items"
+            ),
+            **(provenance(whole, complete, self.comparison.runs) if complete else {}),
         }
 
-    def _metric_table(self, metric: str) -> Table:
-        figures = self.comparison.over_seeds(metric)
-        rows = [(model, *self._cells(model, figures)) for model in self.labels]
-        heads = ["Model", *(condition.words for condition in self.conditions)]
-        return Table(f"robustness-{metric}", pd.DataFrame(rows, columns=heads))
-
-    def _cells(self, model: str, figures: pd.DataFrame) -> list[str]:
-        rows = self.by_condition(model, figures)
-        brackets = rows["share_of_full"].map(" ({:.1%})".format)
-        is_bare = rows["share_of_full"].isna() | (rows.index == FULL)
-        texts = with_deviation(rows) + brackets.mask(is_bare, "")
-        failed = {failure.label for failure in self.comparison.failures}
-        return [
-            texts.get(
-                condition.name,
-                "failed" if self.labels[model].get(condition) in failed else MISSING,
+    def _table(self, label: str, is_shown: pd.Series[bool]) -> Optional[Table]:
+        """Values by model and condition; None where there are none."""
+        rows = self.summary[is_shown]
+        if rows.empty:
+            return None
+        is_bare = rows["share_of_full"].isna() | (rows["condition"] == FULL)
+        brackets = rows["share_of_full"].map(" ({:.1%})".format).mask(is_bare, "")
+        texts = rows.assign(text=with_deviation(rows) + brackets)
+        wide = texts.pivot(
+            index=["model", "measure"], columns="condition", values="text"
+        )
+        measures = rows.drop_duplicates("measure").set_index("measure")
+        wide = wide.reindex(pd.MultiIndex.from_product([self.labels, measures.index]))
+        models, places = (wide.index.get_level_values(level) for level in (0, 1))
+        columns: dict[str, Any] = {"Model": models}
+        if label.endswith("groups"):
+            columns["Training interactions"] = places.map(
+                measures.apply(_range, axis=1)
             )
-            for condition in self.conditions
-        ]
+            columns["Members"] = places.map(measures["group_size"].map("{:,}".format))
+        failed = {failure.label for failure in self.comparison.failures}
+        for condition in self.conditions:
+            gaps = [
+                "failed" if self.labels[model].get(condition) in failed else MISSING
+                for model in models
+            ]
+            found = wide.get(condition.name, pd.Series(index=wide.index, dtype=object))
+            columns[condition.words] = found.where(found.notna(), gaps).to_numpy()
+        return Table(label, pd.DataFrame(columns))
 
     def _differences(self) -> Optional[Table]:
         frames = []
@@ -276,29 +259,6 @@ class Robustness:
         rows = pd.concat(frames) if frames else pd.DataFrame()
         return None if rows.empty else Table("differences", rows, {"Triples"})
 
-    def _group_table(
-        self, label: str, groups: Sequence[tuple[Group, pd.DataFrame]]
-    ) -> Optional[Table]:
-        rows = [
-            (model, _range(group), f"{len(group):,}", *self._cells(model, figures))
-            for model in self.labels
-            for group, figures in groups
-        ]
-        heads = ["Model", "Training interactions", "Members"]
-        heads += [condition.words for condition in self.conditions]
-        return Table(label, pd.DataFrame(rows, columns=heads)) if rows else None
-
-
-def _over_seeds(values: Mapping[str, Sequence[Optional[float]]]) -> pd.DataFrame:
-    rows = [(label, value) for label, of_runs in values.items() for value in of_runs]
-    return over_seeds(pd.DataFrame(rows, columns=["label", "value"]), ["label"])
-
-
-def _means(values: pd.DataFrame, group: Group) -> list[float]:
-    """The mean of each run over the users of a group."""
-    of_group = values.loc[group.index]
-    return [fmean(of_group[seed]) for seed in of_group]
-
 
 def _degrees(run: Run, kind: str) -> Group:
     """Training interactions of each test user or item; empty where they are unknown."""
@@ -308,7 +268,18 @@ def _degrees(run: Run, kind: str) -> Group:
     return pd.Series(named, dtype="int64")
 
 
-def _range(group: Group) -> str:
+def _measure(metric: str, grouped: str, group: Group) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "group_of": grouped,
+        "training_interactions_from": int(group.min()),
+        "training_interactions_to": int(group.max()),
+        "group_size": len(group),
+    }
+
+
+def _range(measure: pd.Series[Any]) -> str:
     """The degrees in a group, for a table."""
-    low, high = group.min(), group.max()
+    low = measure["training_interactions_from"]
+    high = measure["training_interactions_to"]
     return f"{low}" if low == high else f"{low} to {high}"

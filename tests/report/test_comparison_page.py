@@ -247,10 +247,9 @@ def test_equal_records_give_equal_files(
 def test_the_learning_curve_by_hand() -> None:
     (run,) = comparison(record("A")).runs
     curve = learning_curve(run)
-    assert curve.epochs == [1, 2, 3]
-    assert curve.seconds == [0.5, 1.0, 1.5]
-    assert curve.values == pytest.approx([0, 0.1, 0.2])
-    assert curve.best == 1
+    assert list(curve["epoch"]) == [1, 2, 3]
+    assert list(curve["seconds"]) == [0.5, 1.0, 1.5]
+    assert list(curve["value"]) == pytest.approx([0, 0.1, 0.2])
 
 
 def test_records_without_validation_results_can_be_drawn(tmp_path: Path) -> None:
