@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from recbole_kgif.cli.arguments import ArgumentParser, add_study_arguments
@@ -29,10 +28,15 @@ def run(arguments: list[str]) -> int:
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.report.report_files import write_ablation
+    from recbole_kgif.report.run_records import read_comparison
 
-    write = partial(write_ablation, variants=ABLATION)
-    output = namespace.output or Path(_OUTPUT)
-    return run_study(namespace, variants, given, output, write)
+    return run_study(
+        namespace,
+        variants,
+        given,
+        namespace.output or Path(_OUTPUT),
+        lambda folder: write_ablation(read_comparison([folder]), folder),
+    )
 
 
 def _parser() -> ArgumentParser:

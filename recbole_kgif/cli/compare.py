@@ -31,9 +31,10 @@ def run(arguments: list[str]) -> int:
 
 def _write(folder: Path) -> list[Path]:
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.report.report_files import write_report
+    from recbole_kgif.report.report_files import write_comparison
+    from recbole_kgif.report.run_records import read_comparison
 
-    return write_report([folder], folder)
+    return write_comparison(read_comparison([folder]), folder)
 
 
 def _parser() -> argparse.ArgumentParser:

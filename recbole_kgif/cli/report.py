@@ -23,14 +23,13 @@ def run(arguments: list[str]) -> int:
     output = namespace.output or folders[0]
 
     # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.options.variants import ABLATION
-    from recbole_kgif.report.report_files import write_report_of, write_study
+    from recbole_kgif.report.report_files import write_comparison, write_study
     from recbole_kgif.report.run_records import read_comparison
 
     comparison = read_comparison(folders)
-    written = write_report_of(comparison, output)
+    written = write_comparison(comparison, output)
     if len(folders) == 1:
-        written += write_study(comparison, output, ABLATION)
+        written += write_study(comparison, output)
     for path in written:
         print(path)
     if namespace.pack:
@@ -43,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif report",
         allow_abbrev=False,
-        description="Write report.md, report.csv, report.tex, report.html and plots "
+        description="Write report.md, report.csv, report.tex, report.html and figures "
         "from the records of runs, without running anything; from those of ablate or "
         "robustness its tables too.",
     )

@@ -32,9 +32,15 @@ def run(arguments: list[str]) -> int:
 
     # Only now: loading matplotlib and SciPy takes a second.
     from recbole_kgif.report.report_files import write_robustness
+    from recbole_kgif.report.run_records import read_comparison
 
-    output = namespace.output or Path(_OUTPUT)
-    return run_study(namespace, variants, given, output, write_robustness)
+    return run_study(
+        namespace,
+        variants,
+        given,
+        namespace.output or Path(_OUTPUT),
+        lambda folder: write_robustness(read_comparison([folder]), folder),
+    )
 
 
 def _parser() -> ArgumentParser:

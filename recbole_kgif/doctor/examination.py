@@ -87,12 +87,12 @@ def _wrapped(text: str, first: str, other: str) -> list[str]:
 def summary(findings: Iterable[Finding]) -> str:
     """How many findings there are of each level, the worst first."""
     numbers = Counter(finding.level for finding in findings)
-    told = [
+    counts = [
         f"{numbers[level]} {level.value}{'s' if numbers[level] != 1 else ''}"
         for level in reversed(Level)
         if level is not Level.OK
     ]
-    return ", ".join(told)
+    return ", ".join(counts)
 
 
 def in_markdown(examination: Examination, *, has_figure: bool) -> str:
@@ -100,7 +100,7 @@ def in_markdown(examination: Examination, *, has_figure: bool) -> str:
 
     Args:
         examination: what was found.
-        has_figure: whether the figure of the degrees is written beside it.
+        has_figure: whether the figure of the degrees is written, too.
     """
     own = _findings_table("environment", examination.environment)
     parts: list[tuple[str, Table, Optional[Table], int]] = [

@@ -27,7 +27,7 @@ class Finding:
         level: How much it matters.
         meaning: What it means.
         advice: What to do about it; empty where nothing is to be done.
-        number: The figure in the value, for programs.
+        number: The number in the value, for programs.
     """
 
     what: str

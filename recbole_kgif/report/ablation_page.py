@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Optional, Protocol
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import pandas as pd
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.variants import ABLATION, FULL, Variant
 from recbole_kgif.report.metric_names import by_cutoff, title
 from recbole_kgif.report.provenance import provenance
 from recbole_kgif.report.rendering import Table
-from recbole_kgif.report.run_table import FULL, Comparison
+from recbole_kgif.report.run_table import Comparison
 from recbole_kgif.report.statistics import LEVEL, fmean, paired_tests
 from recbole_kgif.report.table_texts import (
     DAGGER,
@@ -20,6 +21,7 @@ from recbole_kgif.report.table_texts import (
     failures_table,
     label_with_cutoff,
     p_text,
+    p_value_tables,
     rows_of,
     seconds,
     text_table,
@@ -41,38 +43,6 @@ _DIFFERENCE = {
 }
 
 
-class DescribedVariant(Protocol):
-    """What a variant is, which its records do not say.
-
-    Attributes:
-        name: Its name.
-        words: What it is.
-        model: Name of the model.
-        options: Options that make the variant.
-        kept: Share of the triples that stay.
-        is_trained: Whether seeds and epochs mean anything for the model.
-    """
-
-    # ruff: noqa: D102 (of the attributes above)
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def words(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-
-    @property
-    def kept(self) -> float: ...
-
-    @property
-    def is_trained(self) -> bool: ...
-
-
 class Ablation:
     """The runs of an ablation, the variants in the order of display.
 
@@ -84,17 +54,16 @@ class Ablation:
             `statistics.paired_tests` gives them.
     """
 
-    def __init__(self, comparison: Comparison, variants: Sequence[DescribedVariant]):
+    def __init__(self, comparison: Comparison):
         """Take an ablation out of records.
 
         Args:
             comparison: the records of a data set; other runs in it are left out.
-            variants: those that there may be.
 
         Raises:
             UserError: no variant has finished.
         """
-        known = [variant.name for variant in variants]
+        known = [variant.name for variant in ABLATION]
         self.comparison = comparison.with_labels(known)
         if not self.comparison.runs:
             raise UserError(
@@ -103,7 +72,7 @@ class Ablation:
             )
         failed = {failure.label for failure in self.comparison.failures}
         there = {*self.comparison.by_label, *failed}
-        self.variants = [variant for variant in variants if variant.name in there]
+        self.variants = [variant for variant in ABLATION if variant.name in there]
         self.labels = [name for name in known if name in self.comparison.by_label]
         self.tests = {m: self._tests(m) for m in self.comparison.metrics}
 
@@ -162,9 +131,11 @@ class Ablation:
             )
             if main in tested
             else None,
-            "p_values": [
-                self._p_value_table(metrics, k) for k, metrics in by_cutoff(tested)
-            ],
+            "p_values": p_value_tables(
+                "Variant",
+                [label for label in self.labels if label != FULL],
+                {m: dict(self.tests[m]["adjusted"].map(p_text)) for m in tested},
+            ),
             **provenance(self.comparison, models),
         }
 
@@ -189,16 +160,7 @@ class Ablation:
         frame.loc[~frame.index.isin(self.labels), titles] = "failed"
         return Table(label_with_cutoff("ablation", k), frame.fillna(MISSING))
 
-    def _p_value_table(self, metrics: Sequence[str], k: Optional[int]) -> Table:
-        others = [label for label in self.labels if label != FULL]
-        columns = {
-            title(metric): self.tests[metric]["adjusted"].map(p_text).reindex(others)
-            for metric in metrics
-        }
-        frame = pd.DataFrame({"Variant": others, **columns}, index=others)
-        return Table(label_with_cutoff("p-values", k), frame.fillna(MISSING))
 
-
-def _changes(variant: DescribedVariant) -> str:
+def _changes(variant: Variant) -> str:
     changes = [f"{name}={value}" for name, value in variant.options.items()]
     return ", ".join(changes + ["no triples"] * (not variant.kept)) or MISSING

@@ -20,6 +20,7 @@ from recbole_kgif.report.table_texts import (
     failures_table,
     label_with_cutoff,
     p_text,
+    p_value_tables,
     rows_of,
     seconds,
     with_deviation,
@@ -145,10 +146,15 @@ def comparison_context(
         )
         if main in tested
         else None,
-        "p_values": [
-            _p_value_table(labels, {m: leads[m] for m in metrics}, k)
-            for k, metrics in by_cutoff(tested)
-        ],
+        "p_values": p_value_tables(
+            "Model",
+            labels,
+            {
+                metric: {**tests["adjusted"].map(p_text), best: "best"}
+                for metric, (best, tests) in leads.items()
+                if len(tests)
+            },
+        ),
         "cost": Table("cost", _cost_frame(comparison, labels)),
         **_caveats([run for runs in models.values() for run in runs]),
         "validation_metric": title(comparison.runs[0].validation_metric),
@@ -181,28 +187,18 @@ def _accuracy_table(
 def _marked_column(
     comparison: Comparison, metric: str, lead: Lead, n_models: int
 ) -> pd.Series[Any]:
-    figures = comparison.over_seeds(metric)
-    texts = with_deviation(figures)
+    summary = comparison.over_seeds(metric)
+    texts = with_deviation(summary)
     # Only a test against every other model lets one say "better than every other".
     if lead.is_significant(metric, n_models):
         texts[lead.best] += DAGGER
-    marks = {1: "best", 2: "second"} if len(figures) > 1 else {}
-    places = ranks(figures["mean"], metric)
+    marks = {1: "best", 2: "second"} if len(summary) > 1 else {}
+    places = ranks(summary["mean"], metric)
     cells = [
         Marked(text, marks[place]) if place in marks else text
         for text, place in zip(texts, places)
     ]
     return pd.Series(cells, texts.index, dtype=object)
-
-
-def _p_value_table(
-    labels: Sequence[str], leads: Mapping[str, Lead], k: Optional[int]
-) -> Table:
-    frame = pd.DataFrame({"Model": list(labels)}, index=list(labels))
-    for metric, lead in leads.items():
-        texts = {**lead.tests["adjusted"].map(p_text), lead.best: "best"}
-        frame[title(metric)] = [texts.get(label, MISSING) for label in labels]
-    return Table(label_with_cutoff("p-values", k), frame)
 
 
 # --- cost ---------------------------------------------------------------------------

@@ -35,8 +35,8 @@ SETTINGS: dict[Any, Any] = {
     "text.parse_math": False,  # a "$" in a name is a "$"
     "svg.hashsalt": "recbole_kgif",  # equal records give equal files
 }
-# Okabe and Ito's palette without its yellow, which is lost on white: it can be told
-# apart with any kind of colour vision.
+# Okabe and Ito's palette without its yellow, which is lost on white: its
+# colours differ for any kind of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", ":")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
+Form = Callable[[Any], bool]
+
 # A larger whole number is none of ours, and no float.
 _LARGEST_NUMBER = 2**63
 
@@ -28,6 +30,13 @@ def schema_error(record: Mapping[str, Any]) -> Optional[str]:
     return None
 
 
+# --- forms --------------------------------------------------------------------------
+
+
+def _is_any(value: Any) -> bool:
+    return True
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -44,127 +53,110 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float) or _is_whole(value)
 
 
-def _is_list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """A form: a list of things of a form."""
-    return lambda value: isinstance(value, list) and all(map(fits, value))
-
-
-def _object_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """A form: an object with something in it, each value of a form."""
-    return lambda value: (
-        isinstance(value, dict) and value != {} and all(map(fits, value.values()))
-    )
-
-
 def _is_figure(value: Any) -> bool:
     return _is_number(value) and math.isfinite(value)
 
 
-_are_figures = _object_of(_is_figure)
+def _or_none(fits: Form) -> Form:
+    return lambda value: value is None or fits(value)
 
 
-def _is_epoch(value: Any) -> bool:
-    return (
+def _list_of(fits: Form) -> Form:
+    return lambda value: isinstance(value, list) and all(map(fits, value))
+
+
+def _dict_of(fits: Form) -> Form:
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _filled(fits: Form) -> Form:
+    return lambda value: bool(value) and fits(value)
+
+
+def _object(
+    needed: Mapping[str, Form], optional: Optional[Mapping[str, Form]] = None
+) -> Form:
+    """An object with some parts, and others that may be missing or of any form."""
+    return lambda value: (
         isinstance(value, dict)
-        and _is_whole(value.get("epoch"))
-        and _is_number(value.get("training_seconds"))
-        and ("valid" not in value or _are_figures(value["valid"]))
+        and all(name in value and fits(value[name]) for name, fits in needed.items())
+        and all(
+            fits(value[name])
+            for name, fits in (optional or {}).items()
+            if name in value
+        )
     )
 
 
-def _are_epochs(value: Any) -> bool:
-    return value != [] and _is_list_of(_is_epoch)(value)
-
-
-def _is_configuration(value: Any) -> bool:
-    if not isinstance(value, dict) or not value:
-        return False
-    counts = [value.get(name) for name in ("epochs", "eval_step")]
-    if any(count is not None and not _is_count(count) for count in counts):
-        return False
-    arguments = value.get("eval_args")
-    if arguments is None:
-        return True
-    return (
-        isinstance(arguments, dict)
-        and isinstance(arguments.get("split"), (dict, type(None)))
-        and _is_mode(arguments.get("mode"))
-    )
+# --- parts of a record --------------------------------------------------------------
 
 
 def _is_mode(value: Any) -> bool:
     of_parts = value.values() if isinstance(value, dict) else [value]
-    return all(isinstance(mode, (str, type(None))) for mode in of_parts)
+    return all(map(_or_none(_is_text), of_parts))
 
 
-def _are_values_of_users(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and _is_list_of(_is_text)(value.get("users"))
-        and _is_list_of(_is_whole)(value.get("training_interactions", []))
-        and isinstance(value.get("metrics"), dict)
-        and all(map(_is_list_of(_is_figure), value["metrics"].values()))
-    )
+_is_dict = _dict_of(_is_any)
+_are_figures = _filled(_dict_of(_is_figure))
+_is_epoch = _object(
+    {"epoch": _is_whole, "training_seconds": _is_number}, {"valid": _are_figures}
+)
+_is_evaluation = _object({}, {"split": _or_none(_is_dict), "mode": _is_mode})
+_is_configuration = _object(
+    {},
+    {
+        "epochs": _or_none(_is_count),
+        "eval_step": _or_none(_is_count),
+        "eval_args": _or_none(_is_evaluation),
+    },
+)
+_are_values_of_users = _object(
+    {"users": _list_of(_is_text), "metrics": _dict_of(_list_of(_is_figure))},
+    {"training_interactions": _list_of(_is_whole)},
+)
+_are_counts = _list_of(_is_whole)
+_has_item_counts = _object(
+    {
+        "items": _list_of(_is_text),
+        "training_interactions": _are_counts,
+        "test_interactions": _are_counts,
+        "hits": _dict_of(_are_counts),
+    }
+)
+_is_request = _object(
+    {
+        **dict.fromkeys(("options", "defaults", "files"), _is_dict),
+        "model_options": _list_of(_is_text),
+        "dataset": _is_text,
+        "split_seed": _is_any,
+    },
+    {"variant": _is_text},
+)
 
 
 def _are_values_of_items(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("hits"), dict):
+    if not _has_item_counts(value):
         return False
-    counts: list[Any] = [
-        value.get("training_interactions"),
-        value.get("test_interactions"),
-        *value["hits"].values(),
-    ]
-    return (
-        _is_list_of(_is_text)(value.get("items"))
-        and all(map(_is_list_of(_is_whole), counts))
-        and all(len(count) == len(value["items"]) for count in counts)
-    )
+    counts = [value["training_interactions"], value["test_interactions"]]
+    counts += value["hits"].values()
+    return all(len(count) == len(value["items"]) for count in counts)
 
 
-def _is_request(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and all(isinstance(value.get(part), dict) for part in _PARTS_OF_A_REQUEST)
-        and _is_list_of(_is_text)(value.get("model_options"))
-        and _is_text(value.get("dataset"))
-        and "split_seed" in value
-        and is_change_of_triples(value.get("triples"))
-    )
-
-
-def is_change_of_triples(value: Any) -> bool:
-    """Whether ``triples`` of a request say what share is kept and what is replaced."""
-    return value is None or (
-        isinstance(value, dict)
-        and all(_is_figure(value.get(name)) for name in ("kept", "replaced"))
-    )
-
-
-_PARTS_OF_A_REQUEST = ("options", "defaults", "files")
-
-_NEEDED: Mapping[str, Callable[[Any], bool]] = {
-    "model": _is_text,
-    "dataset": _is_text,
-    "seed": _is_whole,
-    "split_hash": _is_text,
-    "valid": _are_figures,
-    "test": _are_figures,
-    "best_epoch": _is_whole,
-    "epochs": _are_epochs,
+_NEEDED: Mapping[str, Form] = {
+    **dict.fromkeys(("model", "dataset", "split_hash", "device"), _is_text),
+    **dict.fromkeys(("seed", "best_epoch", "peak_memory_bytes"), _is_whole),
+    **dict.fromkeys(("parameters", "threads"), _is_whole),
+    **dict.fromkeys(("valid", "test"), _are_figures),
+    "epochs": _filled(_list_of(_is_epoch)),
     "training_seconds_per_epoch": _is_number,
     "validation_seconds_per_epoch": _is_number,
-    "peak_memory_bytes": _is_whole,
-    "parameters": _is_whole,
-    "data": _object_of(_is_whole),
-    "device": _is_text,
-    "threads": _is_whole,
-    "versions": _object_of(_is_text),
-    "shims": _is_list_of(_is_text),
-    "configuration": _is_configuration,
+    "data": _filled(_dict_of(_is_whole)),
+    "versions": _filled(_dict_of(_is_text)),
+    "shims": _list_of(_is_text),
+    "configuration": _filled(_is_configuration),
 }
 
-_OPTIONAL: Mapping[str, Callable[[Any], bool]] = {
+_OPTIONAL: Mapping[str, Form] = {
     "jobs": _is_whole,
     "protocol": _is_text,
     "test_per_user": _are_values_of_users,

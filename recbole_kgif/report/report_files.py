@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Union
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import UserError
-from recbole_kgif.report.ablation_page import Ablation, DescribedVariant
+from recbole_kgif.report.ablation_page import Ablation
 from recbole_kgif.report.comparison_page import (
     comparison_context,
     comparison_rows,
@@ -22,7 +22,6 @@ from recbole_kgif.report.comparison_page import (
 from recbole_kgif.report.figures import draw_comparison, draw_robustness
 from recbole_kgif.report.rendering import render
 from recbole_kgif.report.robustness_page import Robustness, is_of_robustness
-from recbole_kgif.report.run_records import read_comparison
 from recbole_kgif.report.run_table import Comparison
 
 FIGURES_FOLDER = "plots"
@@ -30,11 +29,11 @@ FIGURES_FOLDER = "plots"
 Files = Mapping[str, Union[str, bytes]]
 
 
-def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
-    """Read the records of some folders and write the report on them.
+def write_comparison(comparison: Comparison, output: Path) -> list[Path]:
+    """Write the report on the records of a comparison.
 
     Args:
-        folders: each written by ``compare``, or with the record of a single run.
+        comparison: the records.
         output: folder that receives ``report.md``, ``.csv``, ``.tex`` and ``.html``
             and the folder of figures; made where it does not exist.
 
@@ -42,13 +41,8 @@ def write_report(folders: Sequence[Path], output: Path) -> list[Path]:
         The files written, the figures left out.
 
     Raises:
-        UserError: the records cannot be read or compared, or the files not be written.
+        UserError: the files cannot be written.
     """
-    return write_report_of(read_comparison(folders), output)
-
-
-def write_report_of(comparison: Comparison, output: Path) -> list[Path]:
-    """Write the report on records that have been read, as `write_report` does."""
     leads = leads_of(comparison)
     context = comparison_context(comparison, leads)
     drawn = draw_comparison(comparison, labels_in_order(comparison))
@@ -66,15 +60,12 @@ def write_report_of(comparison: Comparison, output: Path) -> list[Path]:
     return _write(output, texts)
 
 
-def write_study(
-    comparison: Comparison, output: Path, variants: Sequence[DescribedVariant]
-) -> list[Path]:
-    """Write the pages of the study that records are of.
+def write_study(comparison: Comparison, output: Path) -> list[Path]:
+    """Write ``ablation`` or ``robustness``, as Markdown, CSV and JSON.
 
     Args:
         comparison: the records of a data set.
-        output: receives the files.
-        variants: those that an ablation may have.
+        output: folder that receives the files.
 
     Returns:
         The files; none where the records are of no study.
@@ -85,47 +76,20 @@ def write_study(
     if not all("variant" in run.request for run in comparison.runs):
         return []
     if any(is_of_robustness(run) for run in comparison.runs):
-        return _write_robustness(Robustness(comparison), output)
-    return _write_ablation(Ablation(comparison, variants), output)
+        return write_robustness(comparison, output)
+    return write_ablation(comparison, output)
 
 
-def write_ablation(folder: Path, variants: Sequence[DescribedVariant]) -> list[Path]:
-    """Write ``ablation.md``, ``.csv`` and ``.json`` from a data set's records.
-
-    Args:
-        folder: that of the data set, with its runs.
-        variants: those that there may be.
-
-    Returns:
-        The files.
-
-    Raises:
-        UserError: the records cannot be read or compared, or the files not be written.
-    """
-    return _write_ablation(Ablation(read_comparison([folder]), variants), folder)
-
-
-def write_robustness(folder: Path) -> list[Path]:
-    """Write ``robustness.md``, ``.csv``, ``.json`` and the figure from the records.
-
-    Args:
-        folder: that of the data set, with its runs.
-
-    Returns:
-        The files.
-
-    Raises:
-        UserError: the records cannot be read or compared, or the files not be written.
-    """
-    return _write_robustness(Robustness(read_comparison([folder])), folder)
-
-
-def _write_ablation(study: Ablation, output: Path) -> list[Path]:
+def write_ablation(comparison: Comparison, output: Path) -> list[Path]:
+    """As `write_study`; a UserError also where no variant has finished."""
+    study = Ablation(comparison)
     page = render("ablation.j2", "md", **study.context())
     return _write(output, {"ablation.md": page, **_tables("ablation", study.rows())})
 
 
-def _write_robustness(study: Robustness, output: Path) -> list[Path]:
+def write_robustness(comparison: Comparison, output: Path) -> list[Path]:
+    """As `write_study`, with a figure; a UserError also where no run has finished."""
+    study = Robustness(comparison)
     page = render("robustness.j2", "md", **study.context())
     tables = _tables("robustness", study.rows())
     figures = _figure_files(draw_robustness(study))

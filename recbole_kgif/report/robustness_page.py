@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 import pandas as pd
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.conditions import CONDITIONS, Condition
+from recbole_kgif.options.variants import FULL
 from recbole_kgif.report.metric_names import cutoff, title
 from recbole_kgif.report.provenance import provenance
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_table import (
-    FULL,
-    FULL_GRAPH,
     Comparison,
-    Condition,
     Failure,
     Run,
     condition_of,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     # The training interactions of its members.
     Group = pd.Series[int]
 
+_FULL_GRAPH = CONDITIONS[0]
 _COLUMNS = (
     *("dataset", "split_hash", "protocol", "model", "condition", "triples_removed"),
     *("triples_replaced", "metric", "group_of", "training_interactions_from"),
@@ -75,7 +75,7 @@ class Robustness:
         """
         there: list[Union[Run, Failure]] = [*comparison.runs, *comparison.failures]
         places = {
-            (str(run.request["model"]), condition): run.label
+            (str(run.request["model"]), CONDITIONS.index(condition)): run.label
             for run in there
             if (condition := condition_of(run.request)) is not None
         }
@@ -86,9 +86,11 @@ class Robustness:
                 f"{comparison.runs[0].path}"
             )
         self.labels: dict[str, dict[Condition, str]] = {}
-        for (model, condition), label in sorted(places.items()):
-            self.labels.setdefault(model, {})[condition] = label
-        self.conditions = sorted({condition for _, condition in places})
+        for (model, place), label in sorted(places.items()):
+            self.labels.setdefault(model, {})[CONDITIONS[place]] = label
+        self.conditions = [
+            CONDITIONS[n] for n in sorted({place for _, place in places})
+        ]
         self.main = self.comparison.main_metric
         self.length = cutoff(self.main)
 
@@ -186,7 +188,7 @@ class Robustness:
         complete = {
             model: runs
             for model, labels in self.labels.items()
-            if (runs := self.comparison.by_label.get(labels.get(FULL_GRAPH, "")))
+            if (runs := self.comparison.by_label.get(labels.get(_FULL_GRAPH, "")))
         }
         # Data and settings as they are before anything is done to the graph.
         whole = Comparison([run for runs in complete.values() for run in runs], [])
@@ -248,9 +250,9 @@ class Robustness:
         values = self.comparison.means_of_users(self.main)
         for model, labels in self.labels.items():
             found = {c: label for c, label in labels.items() if label in values}
-            if FULL_GRAPH not in found:
+            if _FULL_GRAPH not in found:
                 continue
-            whole = values[found.pop(FULL_GRAPH)]
+            whole = values[found.pop(_FULL_GRAPH)]
             tests = paired_tests(values[list(found.values())].sub(whole, axis=0))
             tests.index = pd.Index([condition.words for condition in found])
             frame = differences_frame("Triples", tests)

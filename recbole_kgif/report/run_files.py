@@ -15,7 +15,6 @@ from typing import Any, Optional
 
 from recbole_kgif.common.files import read_object
 from recbole_kgif.errors import UserError
-from recbole_kgif.report.record_schema import is_change_of_triples
 
 RUNS_FOLDER = "runs"
 REQUEST_FILE = "request.json"
@@ -85,16 +84,12 @@ def read_request(own: Path, form: Optional[type[Any]] = None) -> dict[str, Any]:
         raise UserError(
             f"{own / REQUEST_FILE}: lacks {', '.join(missing)}; remove its folder"
         )
-    wrong = [
-        k for k, form in _FORMS.items() if not isinstance(request.get(k, form()), form)
-    ]
-    if not is_change_of_triples(request.get("triples")):
-        wrong.append("triples")
-    if wrong:
-        raise UserError(
-            f"{own / REQUEST_FILE}: its {wrong[0]} is of another form; remove its "
-            "folder"
-        )
+    for name, kind in _FORMS.items():
+        if name in request and not isinstance(request[name], kind):
+            raise UserError(
+                f"{own / REQUEST_FILE}: its {name} is of another form; remove its "
+                "folder"
+            )
     return request
 
 

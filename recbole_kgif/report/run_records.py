@@ -120,7 +120,7 @@ def _check_comparable(runs: Sequence[Run]) -> None:
     _check_alike(
         runs,
         "candidate items",
-        lambda run: f"mode {run.configuration.get('eval_args', {}).get('mode')}",
+        lambda run: f"mode {(run.configuration.get('eval_args') or {}).get('mode')}",
     )
     _check_alike(runs, "protocols", lambda run: f"protocol {protocol_of(run.record)}")
     _check_users(runs)
@@ -151,12 +151,11 @@ def _check_users(runs: Sequence[Run]) -> None:
         if values is None:
             continue
         first = first or run
-        users = values["users"]
-        complete = all(
-            len(column) == len(users) == len(set(users))
-            for column in values["metrics"].values()
-        )
-        if not complete or set(users) != set(first.record["test_per_user"]["users"]):
+        users = set(values["users"])
+        sizes = {len(values["users"]), *map(len, values["metrics"].values())}
+        if sizes != {len(users)} or users != set(
+            first.record["test_per_user"]["users"]
+        ):
             raise UserError(
                 f"{run.path}: its values per user are not those of the users of "
                 f"{first.path}; remove its folder"

@@ -7,47 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import pandas as pd
 
+from recbole_kgif.options.conditions import CONDITIONS, Condition
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import ordered
 from recbole_kgif.report.statistics import over_seeds
 
-# The variant that others are compared with: the full model, or a model on all triples.
-FULL = "full"
 # As many as the values of the users have.
 _DIGITS = 6
-
-
-class Condition(NamedTuple):
-    """What a robustness study does to the knowledge graph before a run.
-
-    Attributes:
-        replaced: Share of the triples that get a random tail.
-        removed: Share of the triples that are removed.
-    """
-
-    replaced: float
-    removed: float
-
-    @property
-    def name(self) -> str:
-        """Its name in records and tables."""
-        if self == FULL_GRAPH:
-            return FULL
-        kind = "replaced" if self.replaced else "removed"
-        return f"{kind}-{max(self):.0%}".rstrip("%")
-
-    @property
-    def words(self) -> str:
-        """What is done, for the head of a column."""
-        kind = "replaced" if self.replaced else "removed"
-        return f"{max(self):.0%} {kind}"
-
-
-FULL_GRAPH = Condition(0.0, 0.0)
 
 
 def label_of(request: Mapping[str, Any]) -> str:
@@ -56,14 +26,11 @@ def label_of(request: Mapping[str, Any]) -> str:
 
 
 def condition_of(request: Mapping[str, Any]) -> Optional[Condition]:
-    """The condition that a robustness study asks for; None for any other request.
-
-    The variants of an ablation may change triples too, but have names of their own.
-    """
-    triples = request.get("triples") or {"kept": 1.0, "replaced": 0.0}
-    condition = Condition(float(triples["replaced"]), round(1 - triples["kept"], 6))
-    is_named = request.get("variant") == f"{request['model']}-{condition.name}"
-    return condition if is_named else None
+    """The condition of a request of a robustness study; None for any other request."""
+    names = {
+        condition.variant(request["model"]).name: condition for condition in CONDITIONS
+    }
+    return names.get(request.get("variant", ""))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 import pandas as pd
 
+from recbole_kgif.report.metric_names import by_cutoff, title
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_table import Comparison, Failure
 from recbole_kgif.report.statistics import DECIMALS, over_seeds
@@ -16,16 +17,16 @@ DAGGER = "\N{DAGGER}"
 _PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 
 
-def with_deviation(figures: pd.DataFrame, decimals: int = DECIMALS) -> pd.Series[str]:
+def with_deviation(summary: pd.DataFrame, decimals: int = DECIMALS) -> pd.Series[str]:
     """Means with their deviation over seeds, where there is one.
 
     Args:
-        figures: has ``mean`` and ``deviation``, as `statistics.over_seeds` gives them.
+        summary: has ``mean`` and ``deviation``, as `statistics.over_seeds` gives them.
         decimals: how many are shown.
     """
-    means = figures["mean"].map(f"{{:.{decimals}f}}".format)
-    spread = figures["deviation"].map(f" {_PLUS_MINUS} {{:.{decimals}f}}".format)
-    return means + spread.where(figures["deviation"].notna(), "")
+    means = summary["mean"].map(f"{{:.{decimals}f}}".format)
+    spread = summary["deviation"].map(f" {_PLUS_MINUS} {{:.{decimals}f}}".format)
+    return means + spread.where(summary["deviation"].notna(), "")
 
 
 def seconds(comparison: Comparison, name: str) -> pd.Series[str]:
@@ -91,6 +92,27 @@ def rows_of(
     rows = rows.rename(columns={"deviation": "standard_deviation"})
     rows = rows.assign(**comparison.origin).reindex(columns=list(columns))
     return rows.astype(object).where(rows.notna(), None)
+
+
+def p_value_tables(
+    head: str, labels: Sequence[str], texts: Mapping[str, Mapping[Any, str]]
+) -> list[Table]:
+    """p-values after correction, a table for each cutoff.
+
+    Args:
+        head: title of the column of labels.
+        labels: the rows.
+        texts: for each metric the text of some labels.
+    """
+    tables = []
+    for k, metrics in by_cutoff(texts):
+        columns = {
+            title(metric): [texts[metric].get(label, MISSING) for label in labels]
+            for metric in metrics
+        }
+        frame = pd.DataFrame({head: list(labels), **columns})
+        tables.append(Table(label_with_cutoff("p-values", k), frame))
+    return tables
 
 
 def label_with_cutoff(name: str, k: Optional[int]) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.variants import ABLATION
 from recbole_kgif.report.ablation_page import Ablation
 from recbole_kgif.report.report_files import write_ablation
 from recbole_kgif.report.run_records import read_comparison
@@ -18,6 +17,10 @@ from tests.report.variant_records import (
     write_failed_variant,
     write_variant,
 )
+
+
+def write(folder: Path) -> list[Path]:
+    return write_ablation(read_comparison([folder]), folder)
 
 
 def fill(folder: Path) -> None:
@@ -36,7 +39,7 @@ def line_of(text: str, start: str) -> str:
 
 def test_the_tables(tmp_path: Path) -> None:
     fill(tmp_path)
-    paths = write_ablation(tmp_path, ABLATION)
+    paths = write(tmp_path)
     assert [path.name for path in paths] == [
         *("ablation.md", "ablation.csv", "ablation.json"),
     ]
@@ -59,7 +62,7 @@ def test_the_tables(tmp_path: Path) -> None:
 
 def test_the_rows_hold_all_digits_and_the_failures(tmp_path: Path) -> None:
     fill(tmp_path)
-    _, csv_path, json_path = write_ablation(tmp_path, ABLATION)
+    _, csv_path, json_path = write(tmp_path)
     rows = json.loads(json_path.read_text("utf-8"))
     by_key = {(row["variant"], row["metric"]): row for row in rows}
     walks = by_key["without-walks", "ndcg@2"]
@@ -79,7 +82,7 @@ def test_the_rows_hold_all_digits_and_the_failures(tmp_path: Path) -> None:
 
 def test_holms_correction_is_over_the_variants(tmp_path: Path) -> None:
     fill(tmp_path)
-    tests = Ablation(read_comparison([tmp_path]), ABLATION).tests["ndcg@2"]
+    tests = Ablation(read_comparison([tmp_path])).tests["ndcg@2"]
     assert list(tests.index) == ["without-walks", "popularity"]
     p_values, adjusted = tests["p_value"], tests["adjusted"]
     assert adjusted["without-walks"] == pytest.approx(2 * p_values["without-walks"])
@@ -89,7 +92,7 @@ def test_holms_correction_is_over_the_variants(tmp_path: Path) -> None:
 def test_without_the_full_model_nothing_is_tested(tmp_path: Path) -> None:
     write_failed_variant(tmp_path, "full", "no memory")
     write_variant(tmp_path, variant_record("bpr", [0, 1, 0, 1]))
-    text = write_ablation(tmp_path, ABLATION)[0].read_text("utf-8")
+    text = write(tmp_path)[0].read_text("utf-8")
     assert "The full model has not finished" in text
     assert "| full | 0 of 1 | failed | failed | - |" in text
     assert "| bpr | 1 | 0.5000 | 0.5000 | 0.50 |" in text
@@ -98,7 +101,7 @@ def test_without_the_full_model_nothing_is_tested(tmp_path: Path) -> None:
 def test_runs_of_another_study_are_no_variants(tmp_path: Path) -> None:
     write_variant(tmp_path, variant_record("KGIF-full", [0, 1, 0, 1]))
     with pytest.raises(UserError, match="no variant of an ablation has finished"):
-        write_ablation(tmp_path, ABLATION)
+        write(tmp_path)
     assert not (tmp_path / "ablation.md").exists()
 
 
@@ -106,4 +109,4 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     fill(tmp_path)
     (tmp_path / "ablation.md").mkdir()
     with pytest.raises(UserError, match="the report cannot be written there"):
-        write_ablation(tmp_path, ABLATION)
+        write(tmp_path)

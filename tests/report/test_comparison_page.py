@@ -14,7 +14,8 @@ import pytest
 
 from recbole_kgif.report.comparison_page import labels_in_order
 from recbole_kgif.report.figures import learning_curve
-from recbole_kgif.report.report_files import write_report
+from recbole_kgif.report.report_files import write_comparison
+from recbole_kgif.report.run_records import read_comparison
 from recbole_kgif.report.table_texts import p_text
 from tests.report.records_by_hand import (
     comparison,
@@ -63,7 +64,7 @@ class Page(HTMLParser):
 def report_of(folder: Path, *records: dict[str, Any]) -> dict[str, str]:
     for content in records:
         write_record(folder, content)
-    write_report([folder], folder)
+    write_comparison(read_comparison([folder]), folder)
     return {
         path.suffix[1:]: path.read_text("utf-8") for path in folder.glob("report.*")
     }
@@ -154,7 +155,7 @@ def test_what_recbole_does_in_a_model_is_said_where_there_is_something_to_say(
     assert "## Known issues" not in report_of(tmp_path, *three_models)["md"]
     text = report_of(tmp_path, record("KGIN"))["md"]
     (row,) = lines_with(text, "| KGIN | tested")
-    assert "last validation, not for its best" in row
+    assert "last validation, not of its best" in row
     assert "| KGAT |" not in text
 
 
@@ -177,7 +178,7 @@ def test_missing_metrics_and_values_per_user(tmp_path: Path) -> None:
     assert "†" not in texts["md"]
 
 
-def test_failed_runs_stand_in_the_table_with_their_reason(tmp_path: Path) -> None:
+def test_failed_runs_are_in_the_table_with_their_reason(tmp_path: Path) -> None:
     write_failure(tmp_path, "B", 2020, "exceeded the time limit of 5 s")
     write_failure(tmp_path, "A", 2021, "RuntimeError: a | b")
     texts = report_of(tmp_path, record("A"))
@@ -221,7 +222,7 @@ def test_the_page_needs_no_other_file(
     assert "url(" not in text
 
 
-def test_every_plot_is_there_as_png_and_svg(
+def test_every_figure_is_written_as_png_and_svg(
     tmp_path: Path, three_models: list[dict[str, Any]]
 ) -> None:
     report_of(tmp_path, *three_models)

@@ -10,11 +10,16 @@ import pytest
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.report.report_files import write_robustness
+from recbole_kgif.report.run_records import read_comparison
 from tests.report.variant_records import (
     variant_record,
     write_failed_variant,
     write_variant,
 )
+
+
+def write(folder: Path) -> list[Path]:
+    return write_robustness(read_comparison([folder]), folder)
 
 
 def fill(folder: Path) -> None:
@@ -35,7 +40,7 @@ def fill(folder: Path) -> None:
 
 def test_the_tables(tmp_path: Path) -> None:
     fill(tmp_path)
-    paths = write_robustness(tmp_path)
+    paths = write(tmp_path)
     text = paths[0].read_text("utf-8")
     assert "| Model | 0% removed | 50% removed |" in text
     assert "| KGIF | 0.6000 ± 0.0000 | 0.4500 ± 0.0000 (75.0%) |" in text
@@ -55,7 +60,7 @@ def test_the_tables(tmp_path: Path) -> None:
 
 def test_the_rows_hold_conditions_groups_and_failures(tmp_path: Path) -> None:
     fill(tmp_path)
-    rows = json.loads(write_robustness(tmp_path)[2].read_text("utf-8"))
+    rows = json.loads(write(tmp_path)[2].read_text("utf-8"))
     (whole,) = (
         row
         for row in rows
@@ -76,13 +81,13 @@ def test_the_rows_hold_conditions_groups_and_failures(tmp_path: Path) -> None:
 
 def test_the_plot_has_a_line_for_each_model(tmp_path: Path) -> None:
     fill(tmp_path)
-    paths = write_robustness(tmp_path)
+    paths = write(tmp_path)
     png, svg = (tmp_path / f"plots/robustness.{kind}" for kind in ("png", "svg"))
     assert {png, svg} < set(paths)
     assert png.read_bytes().startswith(b"\x89PNG")
     ET.parse(svg)
     before = svg.read_bytes()
-    write_robustness(tmp_path)
+    write(tmp_path)
     assert svg.read_bytes() == before
 
 
@@ -92,7 +97,7 @@ def test_records_without_groups_and_full_graphs_still_give_a_report(
     content = variant_record("KGIF-removed-50", [0, 0, 1, 1])
     del content["test_per_item"], content["test_per_user"]
     write_variant(tmp_path, content)
-    text = write_robustness(tmp_path)[0].read_text("utf-8")
+    text = write(tmp_path)[0].read_text("utf-8")
     assert "| KGIF | 0.5000 |" in text
     assert "so nothing is tested" in text
 
@@ -100,9 +105,9 @@ def test_records_without_groups_and_full_graphs_still_give_a_report(
 def test_runs_of_another_study_are_left_out(tmp_path: Path) -> None:
     write_variant(tmp_path, variant_record("full", [0, 1, 0, 1]))
     with pytest.raises(UserError, match="no run of a robustness study has finished"):
-        write_robustness(tmp_path)
+        write(tmp_path)
     fill(tmp_path)
-    text = write_robustness(tmp_path)[0].read_text("utf-8")
+    text = write(tmp_path)[0].read_text("utf-8")
     assert "| full |" not in text
 
 
@@ -111,4 +116,4 @@ def test_a_damaged_count_of_hits_is_refused(tmp_path: Path) -> None:
     content["test_per_item"]["hits"]["2"] = [1]
     write_variant(tmp_path, content)
     with pytest.raises(UserError, match="test_per_item"):
-        write_robustness(tmp_path)
+        write(tmp_path)

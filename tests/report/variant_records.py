@@ -10,7 +10,6 @@ from typing import Any
 from tests.report.records_by_hand import record
 
 DEGREES = [1, 1, 5, 9]  # training interactions of the four users
-TRIPLES = {"removed-50": {"kept": 0.5, "replaced": 0.0, "seed": 2020}}
 
 
 def variant_record(
@@ -25,7 +24,6 @@ def variant_record(
     values = {"recall@2": [1.0, 1.0, 0.0, 0.0], "ndcg@2": ndcg}
     content = record(model, seed, values)
     content["request"]["variant"] = variant
-    content["request"]["triples"] = TRIPLES.get(variant.partition("-")[2])
     content["test_per_user"]["training_interactions"] = DEGREES
     content["test_per_item"] = {
         "items": ["i1", "i2"],
