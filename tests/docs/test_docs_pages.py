@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.docs.page_parser import (
     PAGES,
     anchors_of,
     blocks_of,
+    inline_code,
     name_of_page,
     tables_below,
 )
@@ -42,6 +44,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors_of(target), link
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, CHECKOUT / "CONTRIBUTING.md"], ids=name_of_page
+)
+def test_named_files_and_modules_exist(page: Path) -> None:
+    folders = "recbole_kgif|tests|benchmarks|properties|dataset_configs|installation"
+    if page.name == "contributing-upstream.md":  # names files of RecBole
+        folders = "recbole_kgif"
+    for code in inline_code(page):
+        if re.fullmatch(rf"({folders})/[\w./-]+", code):
+            assert (CHECKOUT / code).exists(), code
+        if re.fullmatch(r"recbole_kgif(\.\w+)+", code):
+            assert pkgutil.resolve_name(code), code
 
 
 def test_the_index_lists_every_page() -> None:
