@@ -215,10 +215,8 @@ class Comparison:
         """
         of_metric = self.results[self.results["metric"] == metric]
         summary = over_seeds(of_metric, ["label"])
-        runs = {label: len(runs) for label, runs in self.by_label.items()}
-        return summary[
-            [summary["seeds"][label] == runs[label] for label in summary.index]
-        ]
+        n_runs = summary.index.map({k: len(runs) for k, runs in self.by_label.items()})
+        return summary[summary["seeds"] == n_runs]
 
     def values_of_users(self, metric: str) -> dict[str, pd.DataFrame]:
         """Values by user and seed of each label that has them in all its runs."""
