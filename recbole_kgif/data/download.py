@@ -1,4 +1,7 @@
-"""Fetching public files so that only whole, verified ones ever get their name."""
+"""Fetching public files so that only complete, verified ones ever get their name.
+
+pooch would only add a layer: it neither limits what it reads and unpacks nor resumes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Callable, Optional
+from typing import Any, BinaryIO, Callable, Optional
 
 from recbole_kgif.errors import UserError
 
@@ -24,38 +27,28 @@ _READABLE_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
-class ArchiveMember:
-    """A file to take out of a zip archive.
+class Expected:
+    """What a file must be like.
 
     Attributes:
-        name: Its file name, without folders.
-        sha256: The checksum it must have, in lower-case hexadecimal; None takes any.
         max_bytes: Largest size accepted, in bytes.
+        sha256: Its checksum, in lower-case hexadecimal; None accepts any.
     """
 
-    name: str
-    sha256: Optional[str]
     max_bytes: int
+    sha256: Optional[str] = None
 
 
 def download(
-    url: str,
-    destination: Path,
-    *,
-    sha256: Optional[str],
-    max_bytes: int,
-    timeout_seconds: float = 60.0,
-    description: str,
+    url: str, destination: Path, expected: Expected, *, timeout_seconds: float = 60.0
 ) -> None:
-    """Download a file; the destination appears whole and verified or not at all.
+    """Download a file; the destination appears complete and verified or not at all.
 
     Args:
         url: Where to read from.
         destination: The file to create (or replace), in an existing folder.
-        sha256: The checksum it must have, in lower-case hexadecimal; None takes any.
-        max_bytes: Largest size accepted, in bytes.
+        expected: What the file must be like.
         timeout_seconds: Longest wait for the connection and for each next block.
-        description: Label of the progress bar.
 
     Raises:
         UserError: The address does not answer, the transfer breaks off, the file is too
@@ -63,44 +56,35 @@ def download(
     """
     from tqdm import tqdm
 
+    form: dict[str, Any] = {
+        "desc": destination.name,
+        "unit": "B",
+        "unit_scale": True,
+        "disable": None,
+    }
     try:
         with urllib.request.urlopen(url, timeout=timeout_seconds) as response:
             announced: Optional[int] = response.length
-            if announced is not None and announced > max_bytes:
+            if announced is not None and announced > expected.max_bytes:
                 raise UserError(
-                    f"{url} announces {announced} bytes, more than the {max_bytes} "
-                    f"expected of it; nothing was saved"
+                    f"{url} announces {announced} bytes, more than the "
+                    f"{expected.max_bytes} expected of it; nothing was saved"
                 )
-            with (
-                tqdm(
-                    total=announced,
-                    desc=description,
-                    unit="B",
-                    unit_scale=True,
-                    disable=None,
-                ) as progress,
-                _whole_file(destination) as file,
-            ):
-                received, digest = _copy(
-                    response.read,
-                    file,
-                    origin=url,
-                    max_bytes=max_bytes,
-                    on_block=progress.update,
-                )
-                if announced is not None and received < announced:
-                    raise UserError(
-                        f"{url} broke off after {received} of {announced} bytes; "
-                        f"try again"
-                    )
-                _require_checksum(url, digest, sha256)
-    # A ValueError: sent on to what is no address.
+            with tqdm(total=announced, **form) as bar:
+
+                def read(size: int) -> bytes:
+                    block: bytes = response.read(size)
+                    bar.update(len(block))
+                    return block
+
+                _save(read, destination, url, expected, announced)
+    # A ValueError: redirected to what is not an address.
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UserError(f"cannot download {url}: {_reason(error)}") from error
 
 
-def extract_members(
-    archive: Path, members: Sequence[ArchiveMember], folder: Path
+def extract(
+    archive: Path, members: Sequence[tuple[str, Expected]], folder: Path
 ) -> list[Path]:
     """Take files out of a zip archive, verified, into one folder.
 
@@ -109,8 +93,8 @@ def extract_members(
 
     Args:
         archive: The zip file.
-        members: What to take out; each must lie in the archive exactly once, in any of
-            its folders.
+        members: File names, without folders, of what to take out; each must be in the
+            archive exactly once, in any of its folders.
         folder: Existing folder to write to.
 
     Returns:
@@ -120,13 +104,12 @@ def extract_members(
         UserError: The archive is damaged or encrypted, or a member is missing, too
             large, has another checksum, or cannot be written.
     """
-    written = []
     try:
         with zipfile.ZipFile(archive) as opened:
-            for member in members:
-                destination = folder / member.name
-                _extract(opened, archive, member, destination)
-                written.append(destination)
+            for name, expected in members:
+                entry = _find(opened, archive, name)
+                with opened.open(entry) as source:
+                    _save(source.read, folder / name, f"{archive}: {name}", expected)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UserError(
             f"{archive} is not a readable zip archive ({_reason(error)}); "
@@ -134,41 +117,63 @@ def extract_members(
         ) from error
     except OSError as error:
         raise UserError(f"cannot unpack {archive}: {_reason(error)}") from error
-    return written
+    return [folder / name for name, _ in members]
 
 
-def _extract(
-    opened: zipfile.ZipFile, archive: Path, member: ArchiveMember, destination: Path
-) -> None:
+def _find(opened: zipfile.ZipFile, archive: Path, name: str) -> zipfile.ZipInfo:
     matches = [
         entry
         for entry in opened.infolist()
-        if PurePosixPath(entry.filename).name == member.name and not entry.is_dir()
+        if PurePosixPath(entry.filename).name == name and not entry.is_dir()
     ]
     if len(matches) != 1:
         raise UserError(
-            f"{archive} holds {len(matches)} files named {member.name}, one is needed; "
+            f"{archive} holds {len(matches)} files named {name}, one is needed; "
             f"download it again"
         )
-    entry = matches[0]
-    origin = f"{archive}: {member.name}"
-    if (
-        entry.flag_bits & _ENCRYPTED_FLAG
-        or entry.compress_type not in _READABLE_COMPRESSIONS
-    ):
+    (entry,) = matches
+    is_encrypted = entry.flag_bits & _ENCRYPTED_FLAG
+    if is_encrypted or entry.compress_type not in _READABLE_COMPRESSIONS:
         raise UserError(
-            f"{origin} is encrypted or compressed in an unknown way; "
+            f"{archive}: {name} is encrypted or compressed in an unknown way; "
             f"download the archive again"
         )
-    with opened.open(entry) as source, _whole_file(destination) as file:
-        _, digest = _copy(
-            source.read, file, origin=origin, max_bytes=member.max_bytes, on_block=None
-        )
-        _require_checksum(origin, digest, member.sha256)
+    return entry
+
+
+def _save(
+    read: Callable[[int], bytes],
+    destination: Path,
+    origin: str,
+    expected: Expected,
+    announced: Optional[int] = None,
+) -> None:
+    """Write all blocks that `read` gives, checked, to the destination."""
+    digest, size = hashlib.sha256(), 0
+    with _atomic_file(destination) as file:
+        while block := read(_BLOCK_BYTES):
+            size += len(block)
+            if size > expected.max_bytes:
+                raise UserError(
+                    f"{origin} is larger than the {expected.max_bytes} bytes expected "
+                    f"of it; nothing was saved"
+                )
+            digest.update(block)
+            file.write(block)
+        if announced is not None and size < announced:
+            raise UserError(
+                f"{origin} broke off after {size} of {announced} bytes; try again"
+            )
+        if expected.sha256 not in (None, digest.hexdigest()):
+            raise UserError(
+                f"{origin} has SHA-256 {digest.hexdigest()} instead of "
+                f"{expected.sha256}; the file was changed or damaged on its way, "
+                f"nothing was saved"
+            )
 
 
 @contextmanager
-def _whole_file(destination: Path) -> Iterator[BinaryIO]:
+def _atomic_file(destination: Path) -> Iterator[BinaryIO]:
     """Open a temporary sibling that takes the destination's name on success only."""
     descriptor, temporary_name = tempfile.mkstemp(
         prefix=f".{destination.name}-", dir=destination.parent
@@ -179,39 +184,6 @@ def _whole_file(destination: Path) -> Iterator[BinaryIO]:
         os.replace(temporary_name, destination)
     finally:
         Path(temporary_name).unlink(missing_ok=True)
-
-
-def _copy(
-    read: Callable[[int], bytes],
-    file: BinaryIO,
-    *,
-    origin: str,
-    max_bytes: int,
-    on_block: Optional[Callable[[int], object]],
-) -> tuple[int, str]:
-    """Copy all blocks that `read` gives; return their bytes and their SHA-256."""
-    digest = hashlib.sha256()
-    copied = 0
-    while block := read(_BLOCK_BYTES):
-        copied += len(block)
-        if copied > max_bytes:
-            raise UserError(
-                f"{origin} is larger than the {max_bytes} bytes expected of it; "
-                f"nothing was saved"
-            )
-        digest.update(block)
-        file.write(block)
-        if on_block is not None:
-            on_block(len(block))
-    return copied, digest.hexdigest()
-
-
-def _require_checksum(origin: str, found: str, expected: Optional[str]) -> None:
-    if expected is not None and found != expected:
-        raise UserError(
-            f"{origin} has SHA-256 {found} instead of {expected}; "
-            f"the file was changed or damaged on its way, nothing was saved"
-        )
 
 
 def _reason(error: Exception) -> str:

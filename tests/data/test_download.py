@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recbole_kgif.data.download import ArchiveMember, download, extract_members
+from recbole_kgif.data.download import Expected, download, extract
 from recbole_kgif.errors import UserError
 from tests.data.data_helpers import LocalServer, assert_one_line, send
 
@@ -28,14 +28,8 @@ def fetch(
     max_bytes: int = 1_000_000,
     timeout_seconds: float = 20.0,
 ) -> None:
-    download(
-        url,
-        destination,
-        sha256=sha256,
-        max_bytes=max_bytes,
-        timeout_seconds=timeout_seconds,
-        description="test",
-    )
+    expected = Expected(max_bytes, sha256)
+    download(url, destination, expected, timeout_seconds=timeout_seconds)
 
 
 def failure(url: str, folder: Path, **options: object) -> str:
@@ -192,14 +186,14 @@ def make_archive(path: Path, entries: dict[str, bytes]) -> Path:
     return path
 
 
-MEMBER = ArchiveMember("a.dat", SHA256, len(BODY))
+MEMBER = ("a.dat", Expected(len(BODY), SHA256))
 
 
-def extraction_failure(archive: Path, member: ArchiveMember = MEMBER) -> str:
+def extraction_failure(archive: Path, member: tuple[str, Expected] = MEMBER) -> str:
     folder = archive.parent / "out"
     folder.mkdir()
     with pytest.raises(UserError) as caught:
-        extract_members(archive, [member], folder)
+        extract(archive, [member], folder)
     assert list(folder.iterdir()) == []
     assert_one_line(str(caught.value), str(archive))
     return str(caught.value)
@@ -211,9 +205,7 @@ def test_extract(tmp_path: Path) -> None:
     )
     folder = tmp_path / "out"
     folder.mkdir()
-    written = extract_members(
-        archive, [ArchiveMember("b.dat", None, 1), MEMBER], folder
-    )
+    written = extract(archive, [("b.dat", Expected(1)), MEMBER], folder)
     assert written == [folder / "b.dat", folder / "a.dat"]
     assert [path.read_bytes() for path in written] == [b"b", BODY]
     assert sorted(path.name for path in folder.iterdir()) == ["a.dat", "b.dat"]
@@ -223,7 +215,7 @@ def test_extract_never_leaves_the_folder(tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "x.zip", {"../../a.dat": BODY})
     folder = tmp_path / "deep" / "out"
     folder.mkdir(parents=True)
-    extract_members(archive, [MEMBER], folder)
+    extract(archive, [MEMBER], folder)
     assert (folder / "a.dat").read_bytes() == BODY
     files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
     assert files == ["a.dat", "x.zip"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from recbole_kgif.data.download import ArchiveMember, download, extract_members
+from recbole_kgif.data.download import Expected, download, extract
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 
@@ -80,13 +80,7 @@ def download_published(name: str, folder: Path) -> dict[str, Path]:
         if path.exists():
             continue
         try:
-            download(
-                address(name, file_name),
-                path,
-                sha256=None,
-                max_bytes=_MOST_BYTES,
-                description=file_name,
-            )
+            download(address(name, file_name), path, Expected(_MOST_BYTES))
         except UserError as error:
             raise UserError(
                 f"{error}; run the same command again, or put the files of "
@@ -121,10 +115,7 @@ def unpack_triples(files: Mapping[str, Path], folder: Path) -> Path:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
     most_bytes = min(_MOST_UNPACKED_BYTES, _MOST_TIMES_UNPACKED * packed_bytes)
-    (unpacked,) = extract_members(
-        path, [ArchiveMember(TRIPLES, None, most_bytes)], folder
-    )
-    return unpacked
+    return extract(path, [(TRIPLES, Expected(most_bytes))], folder)[0]
 
 
 def locate_published(value: str, source: Path) -> Path:

@@ -6,38 +6,25 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-from recbole_kgif.data.download import ArchiveMember, download, extract_members
+from recbole_kgif.data.download import Expected, download, extract
 from recbole_kgif.data.provenance import SourceFile, source_file
 from recbole_kgif.errors import UserError
 
 NAME = "lastfm"
+ARCHIVE = "hetrec2011-lastfm-2k.zip"
 
-_HETREC_URL = "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip"
+_HETREC_URL = f"https://files.grouplens.org/datasets/hetrec2011/{ARCHIVE}"
 _HETREC_LICENCE = (
     "HetRec 2011 (GroupLens): for non-commercial use, see readme.txt in the archive"
 )
 _KGCN_URL = "https://raw.githubusercontent.com/hwwang55/KGCN/master/data/music"
 _KGCN_LICENCE = "KGCN (github.com/hwwang55/KGCN): MIT"
-_MEGABYTE = 1_000_000
+_MOST_BYTES = 10_000_000
+_MOST_ARCHIVE_BYTES = 20_000_000
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RawArchive:
-    """A published zip archive that holds raw files.
-
-    Attributes:
-        name: File name.
-        url: Public address.
-        max_bytes: Largest download accepted, in bytes.
-    """
-
-    name: str
-    url: str
-    max_bytes: int
 
 
 @dataclass(frozen=True)
@@ -46,21 +33,25 @@ class RawSource:
 
     Attributes:
         name: File name.
-        folder: Sub-folder of a local copy.
         url: Public address of the file, or of the archive that holds it.
-        archive: The archive that holds it; None for a file published on its own.
         sha256: Checksum of the known version.
-        max_bytes: Largest size accepted from the network, in bytes.
-        licence: Terms of use.
+        in_archive: Whether it is published in `ARCHIVE`.
     """
 
     name: str
-    folder: str
     url: str
-    archive: Optional[RawArchive]
     sha256: str
-    max_bytes: int
-    licence: str
+    in_archive: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Sub-folder in which a local copy may be."""
+        return "hetrec2011-lastfm-2k" if self.in_archive else "kgcn-music"
+
+    @property
+    def licence(self) -> str:
+        """Terms of use."""
+        return _HETREC_LICENCE if self.in_archive else _KGCN_LICENCE
 
 
 @dataclass(frozen=True)
@@ -94,65 +85,43 @@ class RawFile:
         }
 
 
-HETREC_ARCHIVE = RawArchive(
-    name="hetrec2011-lastfm-2k.zip", url=_HETREC_URL, max_bytes=20 * _MEGABYTE
-)
 LISTENS = RawSource(
-    name="user_artists.dat",
-    folder="hetrec2011-lastfm-2k",
-    url=_HETREC_URL,
-    archive=HETREC_ARCHIVE,
-    sha256="001400dc3c7d2667fca6e4ea6dc6acc31a9dd28ad5cd0f74cea988c019934d3b",
-    max_bytes=10 * _MEGABYTE,
-    licence=_HETREC_LICENCE,
+    "user_artists.dat",
+    _HETREC_URL,
+    "001400dc3c7d2667fca6e4ea6dc6acc31a9dd28ad5cd0f74cea988c019934d3b",
+    in_archive=True,
 )
 ARTISTS = RawSource(
-    name="artists.dat",
-    folder="hetrec2011-lastfm-2k",
-    url=_HETREC_URL,
-    archive=HETREC_ARCHIVE,
-    sha256="4c99dc28397ec559520d5bf5341f4c952c8c416c3de918548f88269b88039806",
-    max_bytes=10 * _MEGABYTE,
-    licence=_HETREC_LICENCE,
+    "artists.dat",
+    _HETREC_URL,
+    "4c99dc28397ec559520d5bf5341f4c952c8c416c3de918548f88269b88039806",
+    in_archive=True,
 )
 TRIPLES = RawSource(
-    name="kg.txt",
-    folder="kgcn-music",
-    url=f"{_KGCN_URL}/kg.txt",
-    archive=None,
-    sha256="f62bbc8f717c9f68e66dff6faeaa71025092acc11a0f1b4878b953eb05f946a9",
-    max_bytes=10 * _MEGABYTE,
-    licence=_KGCN_LICENCE,
+    "kg.txt",
+    f"{_KGCN_URL}/kg.txt",
+    "f62bbc8f717c9f68e66dff6faeaa71025092acc11a0f1b4878b953eb05f946a9",
 )
 LINKS = RawSource(
-    name="item_index2entity_id.txt",
-    folder="kgcn-music",
-    url=f"{_KGCN_URL}/item_index2entity_id.txt",
-    archive=None,
-    sha256="f9693bdde538f755d09b9931b0be662a98965e538658a00c2050912c0adf487b",
-    max_bytes=10 * _MEGABYTE,
-    licence=_KGCN_LICENCE,
+    "item_index2entity_id.txt",
+    f"{_KGCN_URL}/item_index2entity_id.txt",
+    "f9693bdde538f755d09b9931b0be662a98965e538658a00c2050912c0adf487b",
 )
 SOURCES = (LISTENS, ARTISTS, TRIPLES, LINKS)
 
 
 def describe_sources() -> str:
-    """List the files that a user can put into a folder by hand, with their addresses.
-
-    Returns:
-        One line of text.
-    """
+    """The files that a user can put into a folder by hand, in one line."""
     return (
-        f"{HETREC_ARCHIVE.name} (or its {LISTENS.name} and {ARTISTS.name}) from "
-        f"{HETREC_ARCHIVE.url}, {TRIPLES.name} from {TRIPLES.url}, {LINKS.name} from "
-        f"{LINKS.url}"
+        f"{ARCHIVE} (or its {LISTENS.name} and {ARTISTS.name}) from {LISTENS.url}, "
+        f"{TRIPLES.name} from {TRIPLES.url}, {LINKS.name} from {LINKS.url}"
     )
 
 
 def find_raw_files(folder: Path) -> dict[str, Path]:
     """Look for the raw files in a folder.
 
-    Each may lie in the folder itself or in the sub-folder named after its origin. The
+    Each may be in the folder itself or in the sub-folder named after its origin. The
     two HetRec files may also still be inside their archive.
 
     Args:
@@ -164,15 +133,12 @@ def find_raw_files(folder: Path) -> dict[str, Path]:
     """
     found = {}
     for source in SOURCES:
-        names = [source.name]
-        if source.archive is not None:
-            names.append(source.archive.name)
-        for path in (
-            place / name for name in names for place in (folder / source.folder, folder)
-        ):
-            if path.is_file():
-                found[source.name] = path
-                break
+        names = [source.name, ARCHIVE] if source.in_archive else [source.name]
+        places = (folder / source.folder, folder)
+        paths = [place / name for name in names for place in places]
+        existing = next((path for path in paths if path.is_file()), None)
+        if existing is not None:
+            found[source.name] = existing
     return found
 
 
@@ -198,8 +164,7 @@ def collect_raw_files(raw_folder: Path, work: Path) -> dict[str, RawFile]:
         path, origin = found[source.name], source.name
         if path.name != source.name:
             origin = f"{path.name} ({source.name})"
-            member = ArchiveMember(source.name, None, source.max_bytes)
-            (path,) = extract_members(path, [member], work)
+            (path,) = extract(path, [(source.name, Expected(_MOST_BYTES))], work)
         raw[source.name] = RawFile(source, path, source_file(path, origin))
     changed = [file.measured.origin for file in raw.values() if not file.is_known]
     if changed:
@@ -242,28 +207,16 @@ def download_raw_files(work: Path) -> dict[str, RawFile]:
     Raises:
         UserError: A download fails or gives another file.
     """
-    archive_path = work / HETREC_ARCHIVE.name
-    download(
-        HETREC_ARCHIVE.url,
-        archive_path,
-        sha256=None,
-        max_bytes=HETREC_ARCHIVE.max_bytes,
-        description=HETREC_ARCHIVE.name,
-    )
-    raw = {}
+    archive, raw = work / ARCHIVE, {}
     for source in SOURCES:
         path, origin = work / source.name, source.url
-        if source.archive is None:
-            download(
-                source.url,
-                path,
-                sha256=source.sha256,
-                max_bytes=source.max_bytes,
-                description=source.name,
-            )
-        else:
+        expected = Expected(_MOST_BYTES, source.sha256)
+        if source.in_archive:
+            if not archive.exists():
+                download(source.url, archive, Expected(_MOST_ARCHIVE_BYTES))
+            extract(archive, [(source.name, expected)], work)
             origin = f"{source.url} ({source.name})"
-            member = ArchiveMember(source.name, source.sha256, source.max_bytes)
-            extract_members(archive_path, [member], work)
+        else:
+            download(source.url, path, expected)
         raw[source.name] = RawFile(source, path, source_file(path, origin))
     return raw

@@ -287,20 +287,18 @@ def publish(
     contents = {Path(name).name: content for name, content in TINY_RAW_FILES.items()}
     zip_hetrec(raw, zip_path)
     archive_url = server.serve_bytes("/hetrec.zip", zip_path.read_bytes())
-    archive = dataclasses.replace(lastfm_sources.HETREC_ARCHIVE, url=archive_url)
     sources = tuple(
         dataclasses.replace(
             source,
             url=(
                 archive_url
-                if source.archive is not None
+                if source.in_archive
                 else server.serve_bytes(f"/{source.name}", contents[source.name])
             ),
             sha256=hashlib.sha256(contents[source.name]).hexdigest(),
         )
         for source in lastfm_sources.SOURCES
     )
-    monkeypatch.setattr(lastfm_sources, "HETREC_ARCHIVE", archive)
     monkeypatch.setattr(lastfm_sources, "SOURCES", sources)
     return [source.url for source in sources]
 
