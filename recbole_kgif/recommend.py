@@ -14,7 +14,7 @@ from recbole.utils import ModelType
 from tqdm import tqdm
 
 from recbole_kgif.candidates import Integers
-from recbole_kgif.data.names import read_item_names
+from recbole_kgif.data.names import read_names
 from recbole_kgif.errors import UserError
 from recbole_kgif.trained_model import TrainedModel
 from recbole_kgif.training.restore import Restored
@@ -48,10 +48,9 @@ class Recommender(TrainedModel):
                 "sequence; recommend needs a general or knowledge-aware model"
             )
         self._seen = self.interactions.of_any_set
-        self._names = read_item_names(
-            restored.folder,
-            self.dataset_name,
-            item_field=self.dataset.iid_field,
+        self._names = read_names(
+            restored.folder / f"{self.dataset_name}.item",
+            id_field=self.dataset.iid_field,
             separator=self.config["field_separator"],
         )
 

@@ -1,4 +1,4 @@
-"""A data set of one's own, made into the files that RecBole reads."""
+"""Your own data, made into the files that RecBole reads."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _check_columns(
 def _read_kgat(
     namespace: argparse.Namespace, staging: StagingFolder
 ) -> tuple[NumberedDataset, list[SourceFile]]:
-    # Only now: loading NumPy takes a while, and a mistake should be reported at once.
+    # Only now: loading pandas takes a while, and a mistake should be reported at once.
     from recbole_kgif.data.recipes.kgat import read_kgat
 
     value, is_online = namespace.kgat, False

@@ -24,15 +24,13 @@ SPLIT_ORIGINS = {
     ),
 }
 BUILT_IN_NAMES = (INSIDE_RECBOLE, LASTFM, *SPLIT_ORIGINS)
-
-
 # Of a folder, with room for the endings of its files.
 _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
 class DatasetLocation:
-    """Where the atomic files of a data set lie.
+    """Where the atomic files of a data set are.
 
     Attributes:
         name: The data set's name.
@@ -55,7 +53,7 @@ def locate_dataset(
     Looks, in this order: inside RecBole (`ml-100k`, whose place RecBole fixes), below
     `data_path`, in `source` or else in the folder that the environment variable
     RECBOLE_KGIF_DATA names, in `../shared/datasets` beside the checkout, and online
-    (`lastfm`). Atomic files are used where they lie; `lastfm` is prepared from raw
+    (`lastfm`). Atomic files are used in place; `lastfm` is prepared from raw
     files into `data_path/lastfm`.
 
     Args:
@@ -65,7 +63,7 @@ def locate_dataset(
             or for `lastfm` one with the raw files.
 
     Returns:
-        Where the data set lies. The atomic files themselves are not checked.
+        Where the data set is. The atomic files themselves are not checked.
 
     Raises:
         UserError: The name is unknown, the source does not have the data set, or it is
@@ -100,7 +98,7 @@ def _check_name(name: str) -> None:
     if name in ("", ".", "..") or not is_name or any(mark in name for mark in "/\\"):
         raise UserError(
             f"{shown(name)} is not a data set's name; give the plain name of its "
-            f"folder and set --data_path or --source to say where it lies"
+            f"folder and set --data_path or --source to say where it is"
         )
 
 
@@ -125,13 +123,12 @@ def _search_environment(name: str, data_path: Path) -> Optional[DatasetLocation]
     value = os.environ.get(SOURCE_VARIABLE)
     if not value:
         return None
-    folder = Path(value)
-    if not folder.is_dir():
+    if not Path(value).is_dir():
         raise UserError(
-            f"the environment variable {SOURCE_VARIABLE} names {folder}, which is not "
+            f"the environment variable {SOURCE_VARIABLE} names {value}, which is not "
             f"a folder; correct or unset it"
         )
-    return _search(_absolute(folder), name, data_path, SOURCE_VARIABLE)
+    return _search(_absolute(Path(value)), name, data_path, SOURCE_VARIABLE)
 
 
 def _search(

@@ -5,48 +5,22 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Optional
 
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 
 _NAME_ENDINGS = ("name", "title")
-# Control characters, which are orders to a terminal and not allowed in a page or a
-# drawing, and those that end a line or turn the direction of what follows.
+# Control characters, and those that end a line or turn the direction of a text.
 _NO_PART_OF_A_NAME = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 
 
-def read_item_names(
-    folder: Path, dataset: str, *, item_field: str = "item_id", separator: str = "\t"
-) -> dict[str, str]:
-    """Read what the items are called.
-
-    The names are those of the first column whose own name ends with name or title, such
-    as `movie_title`.
-
-    Args:
-        folder: The data set's folder.
-        dataset: Its name, with which its files' names begin.
-        item_field: Name of the column of item ids.
-        separator: The character between two fields of a line.
-
-    Returns:
-        Name of each item by its id; empty where there is no such file or column.
-
-    Raises:
-        UserError: The file is not UTF-8, or a line has too few fields.
-    """
-    path = folder / f"{dataset}.item"
-    return read_names(path, id_field=item_field, separator=separator)
-
-
 def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str, str]:
-    """Read what the users, items or entities of a file are called.
+    """Read the names of users, items or entities.
 
-    The names are those of the first column whose own name ends with name or title, such
-    as `movie_title`.
+    They are in the first column whose own name ends with name or title, such as
+    `movie_title`.
 
     Args:
         path: The file, such as `lastfm.item`; it may be missing.
@@ -54,19 +28,19 @@ def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str,
         separator: The character between two fields of a line.
 
     Returns:
-        Name of each by its id; empty where there is no such file or column. What no
-        terminal or page should be given is replaced, see `fit_to_show`.
+        Names by id, fit to show (see `fit_to_show`); empty where there is no such file
+        or column.
 
     Raises:
-        UserError: The file is not UTF-8, or a line has too few fields or too long a
-            one.
+        UserError: The file is not UTF-8, or a line is too long or has too few fields.
     """
     if not path.exists():
         return {}
     lines = numbered_lines(path)
     _, header = next(lines, (1, ""))
     fields = [name.split(":")[0] for name in header.split(separator)]
-    column = _name_column(fields)
+    endings = (field.lower().endswith(_NAME_ENDINGS) for field in fields)
+    column = next((number for number, fits in enumerate(endings) if fits), None)
     if id_field not in fields or column is None:
         return {}
     ids = fields.index(id_field)
@@ -88,7 +62,7 @@ def read_names(path: Path, *, id_field: str, separator: str = "\t") -> dict[str,
 
 
 def fit_to_show(name: str) -> str:
-    """A name without what a terminal, a page or a drawing would take amiss.
+    """A name that a terminal, a page or a figure can show.
 
     Args:
         name: Any text.
@@ -100,8 +74,3 @@ def fit_to_show(name: str) -> str:
     return _NO_PART_OF_A_NAME.sub(
         lambda match: " " if match[0].isspace() else "\N{REPLACEMENT CHARACTER}", name
     )
-
-
-def _name_column(fields: list[str]) -> Optional[int]:
-    endings = (field.lower().endswith(_NAME_ENDINGS) for field in fields)
-    return next((number for number, fits in enumerate(endings) if fits), None)

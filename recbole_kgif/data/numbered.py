@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from recbole_kgif.data.vocabulary import Vocabulary
+
 IntArray = npt.NDArray[np.signedinteger[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -109,6 +111,12 @@ def table_of(
         for (append, parse), text in zip(pairs, fields):
             append(parse(text, path, line))
     return pd.DataFrame({name: np.array(column) for name, column in columns.items()})
+
+
+def triple_parsers(entities: Vocabulary, relations: Vocabulary) -> dict[str, Parser]:
+    """The parsers of a file of heads, relations and tails, for `table_of`."""
+    entity, relation = entities.number, relations.number
+    return {"head": entity, "relation": relation, "tail": entity}
 
 
 def mask_of(length: int, *columns: pd.Series[int]) -> BoolArray:

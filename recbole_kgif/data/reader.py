@@ -28,15 +28,12 @@ class DatasetCounts:
     """What the files of a data set hold, before anything is left out.
 
     Attributes:
-        users: Distinct users of the interactions.
-        items: Distinct items of the interactions.
+        users: Distinct users of the interactions; likewise `items`.
         interactions: Lines of the interaction files.
-        entities: Distinct entities of the triples; 0 where they were not needed.
-        relations: Distinct relations of the triples.
+        entities: Distinct entities of the triples, 0 where not needed; so `relations`.
         triples: Lines of the triple file.
-        linked_items: Items of the interactions with an entity of the triples.
-        unlinked_items: The other items of the interactions.
-        unlinked_interactions: Interactions with those other items.
+        linked_items: Items of the interactions with an entity of the triples; the
+            others are `unlinked_items`, with `unlinked_interactions`.
     """
 
     users: int

@@ -38,7 +38,7 @@ def check_name(name: str, option: str = "--name") -> str:
     """The name itself where a data set may have it.
 
     Raises:
-        UserError: it is no plain file name, or another data set's.
+        UserError: it is not a plain file name, or is another data set's.
     """
     if len(name.encode()) > _LONGEST_NAME or not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(
@@ -60,9 +60,9 @@ class DatasetExists(UserError):
 def new_dataset(
     data_path: Path, name: str, *, option: str = "--output", waits: bool = False
 ) -> Iterator[StagingFolder]:
-    """Prepare a data set's folder out of sight, and rename it once all went well.
+    """Prepare a data set in a hidden folder, and rename that once it is complete.
 
-    What an earlier, killed process left is removed, but for its whole downloads.
+    What an earlier, killed process left is removed, except complete downloads.
 
     Args:
         data_path: the folder that gets the sub-folder; created when missing.
@@ -113,7 +113,10 @@ def _lock(hidden: Path, waits: bool) -> FileLock:
         if hidden.is_symlink():
             raise UserError(f"{hidden} is a link; remove it")
         lock = FileLock(hidden / ".lock")
-        lock.acquire(timeout=-1 if waits else 0)
+        try:
+            lock.acquire(timeout=-1 if waits else 0)
+        except FileNotFoundError:
+            continue
         if (hidden / ".lock").exists():
             return lock
         lock.release()
@@ -140,12 +143,14 @@ def _empty_staging(hidden: Path) -> StagingFolder:
 
 
 def _tidy_up(hidden: Path, lock: FileLock) -> None:
-    """Remove the hidden folder, or all but whole downloads."""
+    """Remove the hidden folder, or all but complete downloads."""
     for name in ("prepared", "scratch"):
         shutil.rmtree(hidden / name, ignore_errors=True)
     with contextlib.suppress(OSError):  # not empty, or gone
         (hidden / "downloads").rmdir()
     has_downloads = (hidden / "downloads").exists()
-    lock.release()
     if not has_downloads:
+        shutil.rmtree(hidden, ignore_errors=True)
+    lock.release()
+    if os.name == "nt" and not has_downloads:  # where an open file cannot be removed
         shutil.rmtree(hidden, ignore_errors=True)

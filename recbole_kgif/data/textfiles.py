@@ -6,7 +6,7 @@ import codecs
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
 
@@ -64,6 +64,14 @@ def numbered_lines(
             f"cannot read {path}: {error.strerror or error}; "
             f"check that it is a file you may read"
         ) from error
+
+
+def lines_with_progress(path: Path) -> Iterator[tuple[int, str]]:
+    """The same as `numbered_lines`, with a progress bar in a terminal."""
+    from tqdm import tqdm
+
+    form: dict[str, Any] = {"unit": " lines", "unit_scale": True, "disable": None}
+    yield from tqdm(numbered_lines(path), path.name, **form)
 
 
 def _plain_text(content: bytes) -> Optional[str]:

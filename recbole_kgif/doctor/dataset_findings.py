@@ -96,29 +96,18 @@ def examine_dataset(
     return DatasetExamination(name, folder, findings, relations, degrees)
 
 
-# --- sizes --------------------------------------------------------------------------
-
-
 def _sizes(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
-    by_part = ", ".join(f"{part} {len(pairs):,}" for part, pairs in data.parts.items())
-    interactions = f"{counts.interactions:,}"
-    if data.is_split:
-        interactions += f" ({by_part})"
     sparsity = 1 - counts.interactions / (counts.users * counts.items)
-    return [
-        Finding("users", f"{counts.users:,}", number=counts.users),
-        Finding("items", f"{counts.items:,}", number=counts.items),
-        Finding("interactions", interactions, number=counts.interactions),
-        Finding(
-            "sparsity",
-            f"{sparsity:.3%}",
-            meaning="Share of the pairs of a user and an item without an interaction.",
-            number=sparsity,
-        ),
-        Finding("entities", f"{counts.entities:,}", number=counts.entities),
-        Finding("relations", f"{counts.relations:,}", number=counts.relations),
-        Finding("triples", f"{counts.triples:,}", number=counts.triples),
-    ]
+    kinds = ("users", "items", "interactions", "entities", "relations", "triples")
+    numbers = {kind: getattr(counts, kind) for kind in kinds}
+    shown_as = {kind: f"{number:,}" for kind, number in numbers.items()}
+    if data.is_split:
+        by_part = (f"{part} {len(table):,}" for part, table in data.parts.items())
+        shown_as["interactions"] += f" ({', '.join(by_part)})"
+    sizes = [Finding(kind, shown_as[kind], number=numbers[kind]) for kind in kinds]
+    meaning = "Share of the pairs of a user and an item without an interaction."
+    share = Finding("sparsity", f"{sparsity:.3%}", meaning=meaning, number=sparsity)
+    return [*sizes[:3], share, *sizes[3:]]
 
 
 def _distribution(kind: str, degrees: IntArray) -> Finding:
@@ -151,9 +140,6 @@ def _degrees(data: NumberedDataset) -> dict[str, IntArray]:
     }
     # Items and entities of links alone are in no interaction or triple.
     return {kind: values[values > 0] for kind, values in degrees.items()}
-
-
-# --- items and the graph ------------------------------------------------------------
 
 
 def _linking(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
@@ -199,25 +185,22 @@ def _linking(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
     ]
 
 
-# --- interactions -------------------------------------------------------------------
-
-
 def _interactions(data: NumberedDataset, of_users: IntArray) -> list[Finding]:
     duplicates = sum(int(part.duplicated().sum()) for part in data.parts.values())
     if data.is_split:
-        level, meaning, advice = (
-            Level.NOTE,
+        level = Level.NOTE
+        meaning = (
             "A part has the same pair of user and item several times, which counts "
-            "more in training and in the metrics.",
-            "Remove the lines: RecBole does not filter a pre-split data set.",
+            "more in training and in the metrics."
         )
+        advice = "Remove the lines: RecBole does not filter a pre-split data set."
     else:
-        level, meaning, advice = (
-            Level.WARNING,
+        level = Level.WARNING
+        meaning = (
             "The same pair of user and item occurs several times, and a random split "
-            "can put one into training and another into test.",
-            "Give --rm_dup_inter=first, or remove the lines.",
+            "can put one into training and another into test."
         )
+        advice = "Give --rm_dup_inter=first, or remove the lines."
     total = len(data.interactions)
     return [
         *_users_to_split(data, of_users),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from recbole_kgif.data.staging import check_name, new_dataset
+from recbole_kgif.data.staging import DatasetExists, check_name, new_dataset
 from recbole_kgif.errors import UserError
 
 
@@ -73,6 +75,43 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
             pass
     assert (tmp_path / "own/own.kg").read_text() == "mine"
     assert (tmp_path / "other").is_dir()
+
+
+def test_waiting_for_another_process(tmp_path: Path) -> None:
+    outcome: list[type[BaseException]] = []
+
+    def wait() -> None:
+        try:
+            with new_dataset(tmp_path, "own", waits=True):
+                pass
+        except DatasetExists as error:
+            outcome.append(type(error))
+
+    with new_dataset(tmp_path, "own") as staging:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.3)
+        assert outcome == []
+        (staging.prepared / "own.kg").write_text("mine")
+    waiting.join(10)
+    assert outcome == [DatasetExists]
+    assert (tmp_path / "own/own.kg").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
+
+
+def test_one_that_waited_for_a_failure_prepares_it(tmp_path: Path) -> None:
+    def wait() -> None:
+        with new_dataset(tmp_path, "own", waits=True) as staging:
+            (staging.prepared / "own.kg").write_text("theirs")
+
+    waiting = threading.Thread(target=wait)
+    with pytest.raises(ValueError), new_dataset(tmp_path, "own"):
+        waiting.start()
+        time.sleep(0.3)
+        raise ValueError
+    waiting.join(10)
+    assert (tmp_path / "own/own.kg").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
 def test_what_appeared_meanwhile_is_not_overwritten(tmp_path: Path) -> None:

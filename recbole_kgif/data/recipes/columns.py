@@ -66,7 +66,7 @@ def choose_columns(
         not have are left out.
 
     Raises:
-        UserError: a named column is missing, or a required one cannot be told.
+        UserError: a named column is missing, or a required one cannot be found.
     """
     places = {
         column.role: _named_place(where, header, column)

@@ -14,9 +14,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal, Optional
 
-from recbole_kgif.data.progress import progress
 from recbole_kgif.data.recipes.columns import WantedColumn, choose_columns
-from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.data.textfiles import lines_with_progress, numbered_lines, shown
 from recbole_kgif.errors import UserError
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -42,7 +41,7 @@ class Layout:
     places: dict[str, int]
 
     def describe(self) -> str:
-        """One line that tells people how the file is understood."""
+        """How the file is understood, in one line for people."""
         names = {character: name for name, character in SEPARATORS.items()}
         separator = names.get(self.separator, shown(self.separator))
         columns = ", ".join(
@@ -75,7 +74,7 @@ def find_layout(
 
     Raises:
         UserError: it cannot be read, is empty, or its separator or a column cannot be
-            told.
+            found.
     """
     numbered = _first_lines(path)
     if not numbered:
@@ -112,7 +111,7 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
             misplaced, or a wanted field runs over several lines.
     """
     take = itemgetter(*layout.places.values())  # a tuple: they are always several
-    lines = progress(numbered_lines(layout.path), layout.path.name, "lines")
+    lines = lines_with_progress(layout.path)
     reader = csv.reader(
         (f"{text}\n" for _, text in lines),
         delimiter=layout.separator,

@@ -19,8 +19,8 @@ from recbole_kgif.data.numbered import (
     NumberedDataset,
     links_of_equal_ids,
     table_of,
+    triple_parsers,
 )
-from recbole_kgif.data.progress import progress
 from recbole_kgif.data.recipes.kgat_files import (
     ENTITIES,
     ITEMS,
@@ -30,7 +30,7 @@ from recbole_kgif.data.recipes.kgat_files import (
     TRIPLES,
     USERS,
 )
-from recbole_kgif.data.textfiles import numbered_lines, shown
+from recbole_kgif.data.textfiles import lines_with_progress, numbered_lines, shown
 from recbole_kgif.data.vocabulary import Vocabulary, plain_token, whole_number
 from recbole_kgif.errors import UserError
 
@@ -62,14 +62,10 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
         return number
 
     relations = Vocabulary("relation", relation_number)
-    parsers = {
-        "head": entities.number,
-        "relation": relations.number,
-        "tail": entities.number,
-    }
-    triples = table_of(_triple_rows(files[TRIPLES]), files[TRIPLES], parsers)
+    path, parsers = files[TRIPLES], triple_parsers(entities, relations)
+    triples = table_of(_triple_rows(path), path, parsers)
     if len(triples) == 0:
-        raise UserError(f"{files[TRIPLES]} holds no triple; get the whole file")
+        raise UserError(f"{path} holds no triple; get the whole file")
     lists = {"user": USERS, "item": ITEMS, "entity": ENTITIES}
     return NumberedDataset(
         users=users.tokens,
@@ -123,7 +119,7 @@ def _triple_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for line, text in progress(numbered_lines(path), path.name, "lines"):
+    for line, text in lines_with_progress(path):
         fields = text.split()
         if fields:
             yield line, fields

@@ -67,13 +67,13 @@ def download_published(name: str, folder: Path) -> dict[str, Path]:
 
     Args:
         name: one of `PUBLISHED`.
-        folder: existing folder to write to. Only whole files ever appear in it.
+        folder: existing folder to write to. Only complete files appear in it.
 
     Returns:
         For each name of the format its path.
 
     Raises:
-        UserError: a download fails; the message says how to go on without it.
+        UserError: a download fails; the message says how to continue without it.
     """
     for file_name in (TRAIN, TEST, PUBLISHED[name], *LISTS):
         path = folder / file_name
@@ -95,7 +95,7 @@ def address(name: str, file_name: str) -> str:
 
 
 def unpack_triples(files: Mapping[str, Path], folder: Path) -> Path:
-    """The file of the triples, taken out of its archive where it lies in one.
+    """The file of the triples, unpacked where it is in an archive.
 
     Args:
         files: what `find_files` gives.

@@ -15,7 +15,12 @@ from typing import Optional
 
 import pandas as pd
 
-from recbole_kgif.data.numbered import WHOLE, NumberedDataset, table_of
+from recbole_kgif.data.numbered import (
+    WHOLE,
+    NumberedDataset,
+    table_of,
+    triple_parsers,
+)
 from recbole_kgif.data.provenance import write_provenance
 from recbole_kgif.data.recipes.lastfm_sources import (
     ARTISTS,
@@ -122,12 +127,7 @@ def read_lastfm(raw: Mapping[str, Path]) -> NumberedDataset:
             "whole file"
         )
     relations = Vocabulary("relation", _relation_name)
-    parsers = {
-        "head": entities.number,
-        "relation": relations.number,
-        "tail": entities.number,
-    }
-    path = raw[TRIPLES.name]
+    path, parsers = raw[TRIPLES.name], triple_parsers(entities, relations)
     triples = table_of(_fields(path, columns=3), path, parsers)
     return NumberedDataset(
         users=users.tokens,

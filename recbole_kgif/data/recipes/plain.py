@@ -16,6 +16,7 @@ from recbole_kgif.data.numbered import (
     Parser,
     links_of_equal_ids,
     table_of,
+    triple_parsers,
 )
 from recbole_kgif.data.recipes.delimited import Layout, read_fields
 from recbole_kgif.data.textfiles import shown
@@ -45,15 +46,8 @@ def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
         {"user": users.number, "item": items.number, "rating": _rating, "time": _time},
         "interaction",
     )
-    triples = _read_table(
-        layouts[TRIPLES],
-        {
-            "head": entities.number,
-            "relation": relations.number,
-            "tail": entities.number,
-        },
-        "triple",
-    )
+    parsers = triple_parsers(entities, relations)
+    triples = _read_table(layouts[TRIPLES], parsers, "triple")
     if LINKS in layouts:
         links = _read_links(layouts[LINKS], items, entities)
     else:
