@@ -156,8 +156,7 @@ def estimate(sizes: Sizes) -> Memory:
     """Memory that the tensors of a training of KGIF take.
 
     Not included are the process itself and the freed blocks that the allocator keeps:
-    these were measured to be as much again where no tensor has 32 MiB, and little where
-    most have more.
+    these double the memory where no tensor has 32 MiB (measured), and add little else.
 
     Parameters: every weight has a gradient and two moments. The few of relations and of
     items are left out.
@@ -190,7 +189,6 @@ def estimate(sizes: Sizes) -> Memory:
     edges = sizes.n_edges * sizes.attention_is_learned
     batch = sizes.batch_size * sizes.embedding_size
     gradients = sizes.n_tables * table
-
     n_of_nodes = 1 + 2 * sizes.fuses + max(0, sizes.n_layers - 1)
     scores = 2 * sizes.batch_size * sizes.n_negatives
     saved = n_of_nodes * nodes + pairs + 2 * edges + 14 * batch
@@ -205,9 +203,9 @@ def estimate(sizes: Sizes) -> Memory:
         max(of_backward) - gradients,
         nodes + 6 * batch,
     )
+    of_walks = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
     recording = max(of_backward) + 4 * nodes + 26 * batch
-    recording += negatives * 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
-    recording += negatives * 2 * sizes.n_users
+    recording += negatives * (of_walks + 2 * sizes.n_users)
     return Memory(
         parameters=4 * _FLOAT * gradients,
         graph=_graph_bytes(sizes),
