@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from recbole_kgif.explain.path_graph import Floats, Graph
 from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
 
@@ -44,16 +42,8 @@ def attention_paths(
         varied: whether the paths begin with different interactions, as far as these
             have strong ones; see `PathSearch.varied`.
     """
-    graph = attended.graph
-    target = graph.item_node(item)
-    largest = np.zeros(graph.n_nodes)
-    largest[target] = 1
-    bounds: list[Floats] = []
-    chains = []
-    for length in range(1, attended.longest + 1):
-        weights = [attended.weight] * length
-        chains.append([Chain(None, 1.0, weights, list(bounds))])
-        largest = graph.largest_product(attended.weight, largest)
-        bounds.insert(0, largest)
-    search = PathSearch(graph, user, target, chains)
+    lengths = range(1, attended.longest + 1)
+    chains = [[Chain(None, 1.0, [attended.weight] * length)] for length in lengths]
+    target = attended.graph.item_node(item)
+    search = PathSearch(attended.graph, user, target, chains)
     return search.varied(count) if varied else search.best(count)

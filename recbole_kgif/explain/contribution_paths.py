@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore
-from recbole_kgif.explain.path_graph import Floats
+from recbole_kgif.explain.path_graph import Graph
 from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
 from recbole_kgif.explain.score_decomposition import cosine_scale
 
@@ -99,86 +97,41 @@ def _meeting_points(score: LinearScore, length: int) -> range:
 
 def _search(score: LinearScore, user: int, item: int) -> PathSearch:
     """A search with the summands of a path's contribution."""
-    target = score.graph.item_node(item)
-    bounds = _Bounds(score, target)
     scale = cosine_scale(score, user, item)
     chains: list[list[Chain]] = []
     for length in range(1, longest_path(score) + 1):
         chains.append(
             [
-                _meeting(
-                    bounds,
-                    scale * (1 if met_after else float(score.gain[user])),
-                    length,
-                    met_after,
-                )
+                _meeting(score, scale, user, length, met_after)
                 for met_after in _meeting_points(score, length)
             ]
         )
         if length == _DIRECT_WALK_EDGES and score.walks is not None:
-            chains[-1].append(_direct_walk(score.walks, bounds, user))
-    return PathSearch(score.graph, user, target, chains)
+            chains[-1].append(_direct_walk(score.graph, score.walks, user))
+    return PathSearch(score.graph, user, score.graph.item_node(item), chains)
 
 
-def _meeting(bounds: _Bounds, factor: float, length: int, met_after: int) -> Chain:
+def _meeting(
+    score: LinearScore, scale: float, user: int, length: int, met_after: int
+) -> Chain:
     """The summand of the meeting point after some hops.
 
     Before it the attention is that of the user's side, after it that of the item's
     side; |f|^2 of the meeting point is part of the hop that enters it.
     """
-    score, after = bounds.score, length - met_after
     weights = [score.weight] * (met_after - 1)
     weights += [score.weight_into_meeting] * min(met_after, 1)
-    weights += [score.weight_back] * after
+    weights += [score.weight_back] * (length - met_after)
     return Chain(
-        met_after,
-        factor,
-        weights,
-        bounds=[
-            bounds.forth(met_after - hop, after)
-            if hop < met_after
-            else bounds.back(length - hop)
-            for hop in range(1, length)
-        ],
+        met_after, scale * (1 if met_after else float(score.gain[user])), weights
     )
 
 
-def _direct_walk(walks: DirectWalks, bounds: _Bounds, user: int) -> Chain:
-    graph = bounds.score.graph
+def _direct_walk(graph: Graph, walks: DirectWalks, user: int) -> Chain:
     last_back = (walks.relation_weight * walks.value)[graph.reverse]
-    at_neighbour = graph.largest_product(last_back, bounds.back(0))
     return Chain(
         None,
-        factor=float(walks.user_factor[user]),
-        weights=[walks.interaction, walks.value, last_back],
-        bounds=[graph.largest_product(walks.value, at_neighbour), at_neighbour],
+        float(walks.user_factor[user]),
+        [walks.interaction, walks.value, last_back],
         returns_by_same_relation=True,
     )
-
-
-class _Bounds:
-    """Upper bounds on the product of the hops from each node to the target."""
-
-    def __init__(self, score: LinearScore, target: int):
-        self.score = score
-        at_target = np.zeros(score.graph.n_nodes)
-        at_target[target] = 1
-        self._back = [at_target]
-        self._forth: dict[tuple[int, int], Floats] = {}
-
-    def back(self, hops: int) -> Floats:
-        """Hops with the attention of the target's side, shape: [n_nodes]."""
-        largest_product = self.score.graph.largest_product
-        while len(self._back) <= hops:
-            self._back.append(largest_product(self.score.weight_back, self._back[-1]))
-        return self._back[hops]
-
-    def forth(self, hops: int, after: int) -> Floats:
-        """Hops to a meeting point, its |f|^2, and the hops after it."""
-        if (hops, after) not in self._forth:
-            if hops == 1:
-                weight, rest = self.score.weight_into_meeting, self.back(after)
-            else:
-                weight, rest = self.score.weight, self.forth(hops - 1, after)
-            self._forth[hops, after] = self.score.graph.largest_product(weight, rest)
-        return self._forth[hops, after]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -339,6 +340,9 @@ def from_json(text: str) -> list[Explanation]:
         ) from error
 
 
+_annotations = functools.cache(get_type_hints)
+
+
 def _parse(form: Any, value: Any) -> Any:
     """A plain value as a record, a tuple of records, or as it is.
 
@@ -354,7 +358,7 @@ def _parse(form: Any, value: Any) -> Any:
         return value
     fields = {
         name: _parse(annotation, _field(value, name))
-        for name, annotation in get_type_hints(form).items()
+        for name, annotation in _annotations(form).items()
     }
     return form(**fields)
 

@@ -12,7 +12,7 @@ A *path* is a walk that visits no node twice. Parallel edges make different path
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional, Union
 
 import numpy as np
@@ -37,8 +37,6 @@ class Chain:
             it has none.
         factor: first factor of its product, of either sign.
         weights: weight of each edge at each hop, not negative, each of shape: [n_edges]
-        bounds: for each hop but the last an upper bound on the product of the hops
-            after it, by the node that it enters, each of shape: [n_nodes]
         returns_by_same_relation: whether it counts only where the last hop's relation
             is the inverse of the one before.
     """
@@ -46,7 +44,6 @@ class Chain:
     met_after: Optional[int]
     factor: float
     weights: Sequence[Floats]
-    bounds: Sequence[Floats]
     returns_by_same_relation: bool = False
 
 
@@ -175,6 +172,7 @@ class PathSearch:
     source: int
     target: int
     chains: Sequence[Sequence[Chain]]
+    _bounds: dict[tuple[int, ...], Floats] = field(default_factory=dict, init=False)
 
     def best(self, count: int) -> list[FoundPath]:
         """The strongest paths.
@@ -236,7 +234,7 @@ class PathSearch:
                 place, edge = graph.edges_from(ends)
                 is_inside = graph.tail[edge] != self.target
                 place, edge = place[is_inside], edge[is_inside]
-            longer = _extend(graph, block, place, edge, chains)
+            longer = self._extend(block, place, edge, chains)
             longer = longer.part(best.allows(longer))
             if is_last:
                 best.add(longer, meetings)
@@ -248,39 +246,49 @@ class PathSearch:
                 longer.part(slice(i, i + _BLOCK_SIZE)) for i in reversed(pieces)
             )
 
+    def _extend(
+        self, block: _Block, place: Integers, edge: Integers, chains: Sequence[Chain]
+    ) -> _Block:
+        """The walks continued by these edges, but for those that return to a node."""
+        graph, tail = self.graph, self.graph.tail[edge]
+        is_new = (block.nodes[place] != tail[:, None]).all(axis=1)
+        place, edge, tail = place[is_new], edge[is_new], tail[is_new]
+        hop = block.edges.shape[1]
+        is_last = hop == len(chains[0].weights) - 1
+        products = block.products[place]
+        bound = np.zeros(len(edge))
+        for number, chain in enumerate(chains):
+            products[:, number] *= chain.weights[hop][edge]
+            if not is_last:
+                further = self._bound(chain.weights[hop + 1 :])
+                bound += np.abs(products[:, number]) * further[tail]
+                continue
+            if chain.returns_by_same_relation:
+                relation = graph.relation[block.edges[place, -1]]
+                is_same = graph.relation[graph.reverse[edge]] == relation
+                products[:, number] *= is_same
+            bound += products[:, number]
+        return _Block(
+            np.concatenate([block.nodes[place], tail[:, None]], axis=1),
+            np.concatenate([block.edges[place], edge[:, None]], axis=1),
+            products,
+            np.abs(bound),
+        )
 
-def _extend(
-    graph: Graph,
-    block: _Block,
-    place: Integers,
-    edge: Integers,
-    chains: Sequence[Chain],
-) -> _Block:
-    """The walks continued by these edges, but for those that return to a node."""
-    tail = graph.tail[edge]
-    is_new = (block.nodes[place] != tail[:, None]).all(axis=1)
-    place, edge, tail = place[is_new], edge[is_new], tail[is_new]
-    hop = block.edges.shape[1]
-    products = block.products[place]
-    bound = np.zeros(len(edge))
-    total = np.zeros(len(edge))
-    for number, chain in enumerate(chains):
-        products[:, number] *= chain.weights[hop][edge]
-        is_last = hop == len(chain.weights) - 1
-        if is_last and chain.returns_by_same_relation:
-            before = block.edges[place, -1]
-            products[:, number] *= (
-                graph.relation[graph.reverse[edge]] == graph.relation[before]
-            )
-        if is_last:
-            total += products[:, number]
-        else:
-            bound += np.abs(products[:, number]) * chain.bounds[hop][tail]
-    if hop == len(chains[0].weights) - 1:
-        bound = np.abs(total)
-    return _Block(
-        np.concatenate([block.nodes[place], tail[:, None]], axis=1),
-        np.concatenate([block.edges[place], edge[:, None]], axis=1),
-        products,
-        bound,
-    )
+    def _bound(self, weights: Sequence[Floats]) -> Floats:
+        """The largest product of hops with these weights to the target.
+
+        Returns:
+            By the node that the hops begin at, shape: [n_nodes]
+        """
+        # Chains share the arrays of their weights.
+        key = tuple(map(id, weights))
+        if key not in self._bounds:
+            if weights:
+                further = self._bound(weights[1:])
+                bound = self.graph.largest_product(weights[0], further)
+            else:
+                bound = np.zeros(self.graph.n_nodes)
+                bound[self.target] = 1
+            self._bounds[key] = bound
+        return self._bounds[key]
