@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recbole_kgif.explain.path_graph import Floats, Graph
-from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
+from recbole_kgif.explain.path_search import Chain, PathSearch
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,22 +28,13 @@ class AttentionGraph:
     weight: Floats
     longest: int
 
+    def search(self, user: int, item: int) -> PathSearch:
+        """The search for the paths with the largest products of attention.
 
-def attention_paths(
-    attended: AttentionGraph, user: int, item: int, count: int, *, varied: bool = False
-) -> list[FoundPath]:
-    """The paths with the largest products of attention, largest first.
-
-    Args:
-        attended: the graph.
-        user: number of the user.
-        item: number of the item.
-        count: how many paths.
-        varied: whether the paths begin with different interactions, as far as these
-            have strong ones; see `PathSearch.varied`.
-    """
-    lengths = range(1, attended.longest + 1)
-    chains = [[Chain(None, 1.0, [attended.weight] * length)] for length in lengths]
-    target = attended.graph.item_node(item)
-    search = PathSearch(attended.graph, user, target, chains)
-    return search.varied(count) if varied else search.best(count)
+        Args:
+            user: number of the user.
+            item: number of the item.
+        """
+        lengths = range(1, self.longest + 1)
+        chains = [[Chain(None, 1.0, [self.weight] * length)] for length in lengths]
+        return PathSearch(self.graph, user, self.graph.item_node(item), chains)

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore
 from recbole_kgif.explain.path_graph import Graph
-from recbole_kgif.explain.path_search import Chain, FoundPath, PathSearch
+from recbole_kgif.explain.path_search import Chain, PathSearch
 from recbole_kgif.explain.score_decomposition import cosine_scale
 
 _DIRECT_WALK_EDGES = 3
 
 
-def contribution_paths(
-    score: LinearScore, user: int, item: int, count: int, *, varied: bool = False
-) -> list[FoundPath]:
-    """The paths of the largest absolute contribution to a score, strongest first.
+def contribution_search(score: LinearScore, user: int, item: int) -> PathSearch:
+    """The search for the paths of the largest absolute contribution to a score.
 
     A path's contribution is the sum over its meeting points and its direct walk; see
     `linear_score`. All weights are positive, so that a path lowers the score only where
@@ -25,30 +23,19 @@ def contribution_paths(
         score: the model.
         user: number of the user.
         item: number of the item.
-        count: how many paths.
-        varied: whether the paths begin with different interactions, as far as these
-            have strong ones; see `PathSearch.varied`.
     """
-    search = _search(score, user, item)
-    return search.varied(count) if varied else search.best(count)
-
-
-def paths_by_first_edge(
-    score: LinearScore, user: int, item: int
-) -> dict[int, FoundPath]:
-    """The strongest path that begins with each edge out of the user, by that edge.
-
-    Args:
-        score: the model.
-        user: number of the user.
-        item: number of the item.
-
-    Returns:
-        No entry for an edge that no path begins with.
-    """
-    n_edges = len(score.graph.edges_of(user))
-    found = _search(score, user, item).best_by_first_edge(n_edges)
-    return {path.edges[0]: path for path in found}
+    scale = cosine_scale(score, user, item)
+    chains: list[list[Chain]] = []
+    for length in range(1, longest_path(score) + 1):
+        chains.append(
+            [
+                _meeting(score, scale, user, length, met_after)
+                for met_after in _meeting_points(score, length)
+            ]
+        )
+        if length == _DIRECT_WALK_EDGES and score.walks is not None:
+            chains[-1].append(_direct_walk(score.graph, score.walks, user))
+    return PathSearch(score.graph, user, score.graph.item_node(item), chains)
 
 
 def path_contribution(
@@ -93,22 +80,6 @@ def longest_path(score: LinearScore) -> int:
 def _meeting_points(score: LinearScore, length: int) -> range:
     """After how many hops of a path the walks of its two ends can meet."""
     return range(max(0, length - score.n_layers), min(length, score.n_layers) + 1)
-
-
-def _search(score: LinearScore, user: int, item: int) -> PathSearch:
-    """A search with the summands of a path's contribution."""
-    scale = cosine_scale(score, user, item)
-    chains: list[list[Chain]] = []
-    for length in range(1, longest_path(score) + 1):
-        chains.append(
-            [
-                _meeting(score, scale, user, length, met_after)
-                for met_after in _meeting_points(score, length)
-            ]
-        )
-        if length == _DIRECT_WALK_EDGES and score.walks is not None:
-            chains[-1].append(_direct_walk(score.graph, score.walks, user))
-    return PathSearch(score.graph, user, score.graph.item_node(item), chains)
 
 
 def _meeting(

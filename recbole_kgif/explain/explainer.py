@@ -8,8 +8,8 @@ import numpy as np
 
 from recbole_kgif.candidates import best_items, rank
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
-from recbole_kgif.explain.contribution_paths import contribution_paths
+from recbole_kgif.explain.attention_paths import AttentionGraph
+from recbole_kgif.explain.contribution_paths import contribution_search
 from recbole_kgif.explain.explanation_records import (
     Decomposition,
     Evidence,
@@ -154,9 +154,9 @@ class Explainer(TrainedModel):
 
     def _paths(self, user: int, item: int, count: int) -> tuple[Path, ...]:
         if isinstance(self.method, AttentionGraph):
-            found = attention_paths(self.method, user, item, count, varied=True)
+            found = self.method.search(user, item).varied(count)
             return tuple(Path(self._hops(path), path.strength) for path in found)
-        found = contribution_paths(self.method, user, item, count, varied=True)
+        found = contribution_search(self.method, user, item).varied(count)
         return with_hop_totals([self._exact_path(path) for path in found])
 
     def _exact_path(self, found: FoundPath) -> Path:

@@ -18,8 +18,7 @@ from tqdm import tqdm
 
 from recbole_kgif.candidates import best_items
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.attention_paths import attention_paths
-from recbole_kgif.explain.contribution_paths import contribution_paths
+from recbole_kgif.explain.contribution_paths import contribution_search
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_graph import Floats, Integers
 from recbole_kgif.explain.path_quality import Quality, QualityMeasures
@@ -253,9 +252,9 @@ def _first_paths(
     first: dict[str, list[PathEdges]] = {STRONGEST: [], ATTENTION: [], TO_ITEM: []}
     graph, attended = score.graph, as_attention(score)
     for item in items:
-        for path in contribution_paths(score, user, item, 1):
+        for path in contribution_search(score, user, item).best(1):
             first[STRONGEST].append(path.edges)
-            (by_attention,) = attention_paths(attended, user, item, 1)
+            (by_attention,) = attended.search(user, item).best(1)
             first[ATTENTION].append(by_attention.edges)
             first[TO_ITEM] += random_paths_between(
                 graph, user, graph.item_node(item), [len(path.edges)], random

@@ -19,14 +19,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.attention_paths import AttentionGraph
 from recbole_kgif.explain.contribution_paths import (
-    contribution_paths,
+    contribution_search,
     longest_path,
-    paths_by_first_edge,
 )
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_graph import Graph
+from recbole_kgif.explain.path_search import FoundPath
 from recbole_kgif.explain.random_paths import (
     PathEdges,
     random_paths_between,
@@ -69,24 +69,23 @@ def best_by_each_rule(
         Edges of the paths by name of the selection, as many by each as there are; empty
         lists where no path leads to the item.
     """
-    strongest = contribution_paths(score, user, item, count)
-    if not strongest:
-        return {selection: [] for selection in SELECTIONS}
-    attended = as_attention(score)
+    search = contribution_search(score, user, item)
+    by_attention = as_attention(score).search(user, item)
     found = {
-        STRONGEST: strongest,
-        VARIED: contribution_paths(score, user, item, count, varied=True),
-        ATTENTION: attention_paths(attended, user, item, count),
-        VARIED_ATTENTION: attention_paths(attended, user, item, count, varied=True),
+        STRONGEST: search.best(count),
+        VARIED: search.varied(count),
+        WEIGHTIEST: weightiest_paths(score, user, item, count),
+        ATTENTION: by_attention.best(count),
+        VARIED_ATTENTION: by_attention.varied(count),
     }
-    edges = {name: [path.edges for path in paths] for name, paths in found.items()}
-    edges[WEIGHTIEST] = weightiest_paths(score, user, item, count)
-    return {selection: edges[selection] for selection in SELECTIONS}
+    if not found[STRONGEST]:
+        return {selection: [] for selection in SELECTIONS}
+    return {name: [path.edges for path in paths] for name, paths in found.items()}
 
 
 def weightiest_paths(
     score: LinearScore, user: int, item: int, count: int
-) -> list[PathEdges]:
+) -> list[FoundPath]:
     """The strongest path through each of the interactions of the largest sums of walks.
 
     Args:
@@ -96,15 +95,12 @@ def weightiest_paths(
         count: how many paths; the strongest others follow where the interactions are
             fewer.
     """
+    search, first = contribution_search(score, user, item), score.graph.first[user]
     totals = np.abs(walks_by_first_edge(score, user, item))
-    first = score.graph.first[user]
-    paths = paths_by_first_edge(score, user, item)
+    paths = {path.edges[0]: path for path in search.best_by_first_edge(len(totals))}
     order = sorted(paths, key=lambda edge: (-totals[edge - first], edge))
-    selected = [paths[edge].edges for edge in order[:count]]
-    if len(selected) == count:
-        return selected
-    strongest = [path.edges for path in contribution_paths(score, user, item, count)]
-    others = [edges for edges in strongest if edges not in selected]
+    selected = [paths[edge] for edge in order[:count]]
+    others = [path for path in search.best(count) if path not in selected]
     return [*selected, *others[: count - len(selected)]]
 
 

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbole_kgif.explain import path_search
-from recbole_kgif.explain.attention_paths import AttentionGraph, attention_paths
+from recbole_kgif.explain.attention_paths import AttentionGraph
 from recbole_kgif.explain.contribution_paths import (
-    contribution_paths,
+    contribution_search,
     longest_path,
-    paths_by_first_edge,
 )
 from recbole_kgif.explain.linear_score import LinearScore
 from tests.explain.helpers import all_walks, is_path, random_score, strongest
@@ -21,7 +20,7 @@ from tests.explain.helpers import all_walks, is_path, random_score, strongest
 def check(score: LinearScore, user: int, item: int, count: int) -> None:
     """The search finds what brute force finds; where several tie, any of them."""
     expected = strongest(score, user, item, longest_path(score))
-    found = contribution_paths(score, user, item, count)
+    found = contribution_search(score, user, item).best(count)
     assert len(found) == min(count, len(expected))
     assert len({path.edges for path in found}) == len(found)
     by_edges = {edges: value for value, edges in expected}
@@ -95,7 +94,7 @@ def test_varied_paths_are_those_of_brute_force(
         equal_weights=equal_weights,
     )
     user, item = seed % 3, seed % 4
-    found = contribution_paths(score, user, item, count, varied=True)
+    found = contribution_search(score, user, item).varied(count)
     expected = varied_by_brute_force(score, user, item, count)
     assert [abs(path.strength) for path in found] == pytest.approx(expected)
     assert len({path.edges for path in found}) == len(found)
@@ -105,15 +104,17 @@ def test_varied_paths_do_not_depend_on_the_size_of_the_blocks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scores = [random_score(5, density=0.8), random_score(3, equal_weights=True)]
-    expected = [contribution_paths(score, 0, 2, 10, varied=True) for score in scores]
+    expected = [contribution_search(score, 0, 2).varied(10) for score in scores]
     monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert [contribution_paths(s, 0, 2, 10, varied=True) for s in scores] == expected
+    assert [contribution_search(s, 0, 2).varied(10) for s in scores] == expected
 
 
 def test_each_first_edge_has_its_strongest_path() -> None:
     score = random_score(4, density=0.8)
-    found = paths_by_first_edge(score, 0, 2)
-    every = contribution_paths(score, 0, 2, 10_000)
+    listed = contribution_search(score, 0, 2).best_by_first_edge(100)
+    found = {path.edges[0]: path for path in listed}
+    assert len(found) == len(listed)
+    every = contribution_search(score, 0, 2).best(10_000)
     assert len(found) > 1
     assert found.keys() == {path.edges[0] for path in every}
     for edge, path in found.items():
@@ -131,29 +132,29 @@ def test_the_size_of_the_blocks_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     score = random_score(5, density=0.8)
-    expected = contribution_paths(score, 0, 2, 10)
+    expected = contribution_search(score, 0, 2).best(10)
     monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert contribution_paths(score, 0, 2, 10) == expected
+    assert contribution_search(score, 0, 2).best(10) == expected
 
 
 def test_equally_strong_paths_come_in_the_order_of_their_edges() -> None:
     score = random_score(3, density=0.9, has_walks=False, equal_weights=True)
-    every = contribution_paths(score, 0, 1, 1000)
+    every = contribution_search(score, 0, 1).best(1000)
     assert len({round(path.strength, 9) for path in every}) < len(every)
     for count in range(1, 12):
-        assert contribution_paths(score, 0, 1, count) == every[:count]
+        assert contribution_search(score, 0, 1).best(count) == every[:count]
 
 
 def test_negative_balance_gives_paths_that_lower_the_score() -> None:
     score = random_score(1, density=0.8, cosine_weight=-5.0)
-    found = contribution_paths(score, 0, 1, 50)
+    found = contribution_search(score, 0, 1).best(50)
     signs = {np.sign(path.strength) for path in found}
     assert signs == {-1.0, 1.0}
 
 
 def test_a_path_joins_its_meeting_points_and_the_direct_walk() -> None:
     score = random_score(2, density=0.9)
-    found = contribution_paths(score, 0, 1, 1000)
+    found = contribution_search(score, 0, 1).best(1000)
     meetings = {tuple(hop for hop, _ in path.parts) for path in found}
     # Two layers: at most two hops are on either side of the meeting point. None is the
     # direct walk.
@@ -173,7 +174,7 @@ def test_paths_by_attention_are_those_of_the_largest_product() -> None:
             ),
             reverse=True,
         )
-        found = attention_paths(attended, 0, 1, 6)
+        found = attended.search(0, 1).best(6)
         assert [path.edges for path in found] == [edges for _, edges in expected[:6]]
         assert [path.strength for path in found] == pytest.approx(
             [value for value, _ in expected[:6]]
@@ -183,17 +184,17 @@ def test_paths_by_attention_are_those_of_the_largest_product() -> None:
 def test_varied_paths_by_attention_begin_with_different_edges() -> None:
     score = random_score(2, density=0.9)
     attended = AttentionGraph(score.graph, score.weight, longest=3)
-    every = attention_paths(attended, 0, 1, 1000)
+    every = attended.search(0, 1).best(1000)
     first: dict[int, float] = {}
     for path in every:
         first.setdefault(path.edges[0], path.strength)
     assert list(first.values())[:2] != [path.strength for path in every[:2]]
-    found = attention_paths(attended, 0, 1, 2, varied=True)
+    found = attended.search(0, 1).varied(2)
     assert [path.strength for path in found] == list(first.values())[:2]
 
 
 def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
     score = random_score(0, density=0)
-    assert contribution_paths(score, 0, 1, 5) == []
+    assert contribution_search(score, 0, 1).best(5) == []
     connected = dataclasses.replace(random_score(0), n_layers=2)
     assert path_search.PathSearch(connected.graph, 0, 0, [[]]).best(5) == []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from recbole_kgif.explain.contribution_paths import contribution_paths
+from recbole_kgif.explain.contribution_paths import contribution_search
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_selection import (
     ANYWHERE,
@@ -61,7 +61,7 @@ def test_walks_without_hops_are_those_of_brute_force(
 def test_paths_are_removed_in_each_way() -> None:
     score = random_score(4, density=0.8)
     best = next(
-        p for p in contribution_paths(score, USER, ITEM, 50) if len(p.edges) == 3
+        p for p in contribution_search(score, USER, ITEM).best(50) if len(p.edges) == 3
     )
     first, middle, last = best.edges
     measured = effect(score, best.edges)
@@ -86,9 +86,9 @@ def test_paths_are_removed_in_each_way() -> None:
 
 def test_a_path_to_another_place_has_no_walk_of_its_own() -> None:
     score = random_score(4, density=0.8)
-    elsewhere = contribution_paths(score, USER, 1, 1)[0].edges
+    elsewhere = contribution_search(score, USER, 1).best(1)[0].edges
     assert effect(score, elsewhere).path_walks == 0
-    other_user = contribution_paths(score, 1, ITEM, 1)[0].edges
+    other_user = contribution_search(score, 1, ITEM).best(1)[0].edges
     assert effect(score, other_user).path_walks == 0
 
 
@@ -113,9 +113,9 @@ def test_the_weightiest_paths_begin_with_the_largest_sums_of_walks() -> None:
     totals = np.abs(walks_by_first_edge(score, USER, ITEM))
     heaviest = int(totals.argmax()) + int(score.graph.first[USER])
     (path,) = weightiest_paths(score, USER, ITEM, 1)
-    assert path[0] == heaviest
-    every = contribution_paths(score, USER, ITEM, 1000)
-    assert path == next(p.edges for p in every if p.edges[0] == heaviest)
+    assert path.edges[0] == heaviest
+    every = contribution_search(score, USER, ITEM).best(1000)
+    assert path == next(other for other in every if other.edges[0] == heaviest)
     # As many as asked for, where interactions are fewer.
     assert len(weightiest_paths(score, USER, ITEM, 12)) == 12
     assert len(set(weightiest_paths(score, USER, ITEM, 12))) == 12
@@ -128,7 +128,7 @@ def test_each_rule_gives_as_many_paths() -> None:
     assert all(len(paths) == 2 for paths in best.values())
     assert len({path[0] for path in best[VARIED]}) == 2
     unreached = best_by_each_rule(random_score(0, density=0), USER, ITEM, 2)
-    assert unreached == {choice: [] for choice in SELECTIONS}
+    assert unreached == {selection: [] for selection in SELECTIONS}
 
 
 def test_random_paths_are_as_many_and_as_long_as_the_others() -> None:
