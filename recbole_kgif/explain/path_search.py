@@ -96,7 +96,7 @@ class _Best:
 
     def allows(self, block: _Block) -> Flags:
         """Whether each walk can still become one of them."""
-        is_full = len(self.paths) == self._count
+        is_full = 0 < len(self.paths) == self._count
         threshold = abs(self.paths[-1].strength) if is_full else 0.0
         return (block.bound > 0) & (block.bound * _SLACK >= threshold)
 
