@@ -291,6 +291,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATA_DIR",
         help="parent of the new folder (default: dataset)",
     )
+    _add_reading_arguments(parser)
+    return parser
+
+
+def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """How files are read, filtered and split."""
     for roles in _COLUMNS.values():
         for role in roles:
             parser.add_argument(f"--{role}-column", metavar="NAME")
@@ -327,7 +333,6 @@ def _parser() -> argparse.ArgumentParser:
         default=2020,
         help="seed of the split (default: 2020)",
     )
-    return parser
 
 
 def _separator(text: str) -> str:

@@ -110,7 +110,13 @@ def _read_rows(
                 f"{len(names)}, in {shown(line)}; correct the line"
             )
         if '"' in line:
-            _refuse_quoted(path, number, names, fields)
+            for name, value in zip(names, fields):
+                if value.startswith('"'):
+                    raise UserError(
+                        f"{path}, line {number}: {name} {shown(value)} begins with a "
+                        f"quotation mark, which RecBole takes for the start of a "
+                        f"quoted text that may run over several lines; remove the mark"
+                    )
         for index, vocabulary, append in ids:
             try:
                 append(vocabulary[fields[index]])
@@ -157,18 +163,6 @@ def _field_types(
                 f"{path}, line 1: the header needs {name}:token but {found}; correct it"
             )
     return types
-
-
-def _refuse_quoted(
-    path: Path, number: int, names: Sequence[str], fields: Sequence[str]
-) -> None:
-    for name, value in zip(names, fields):
-        if value.startswith('"'):
-            raise UserError(
-                f"{path}, line {number}: {name} {shown(value)} begins with a quotation "
-                f"mark, which RecBole takes for the start of a quoted text that may "
-                f"run over several lines; remove the mark"
-            )
 
 
 def _is_numeric(value: str, kind: str) -> bool:

@@ -167,7 +167,7 @@ def _download_lastfm(data_path: Path) -> DatasetLocation:
 
 
 def _prepare_lastfm(data_path: Path, raw_folder: Optional[Path]) -> Path:
-    # Only now: it loads NumPy, and the command line answers without.
+    # Only now: it loads pandas, and the command line answers without.
     from recbole_kgif.data.recipes.lastfm import prepare_lastfm
 
     return prepare_lastfm(data_path, raw_folder)
@@ -218,15 +218,9 @@ def known_names(data_path: Path) -> list[str]:
     Returns:
         The built-in names and the sub-folders of `data_path` that hold a data set.
     """
-    if not data_path.is_dir():
-        return list(BUILT_IN_NAMES)
-    own = (
-        folder.name
-        for folder in sorted(_entries(data_path))
-        if folder.name not in BUILT_IN_NAMES
-        and _holds_atomic_files(folder, folder.name)
-    )
-    return [*BUILT_IN_NAMES, *own]
+    folders = sorted(_entries(data_path)) if data_path.is_dir() else []
+    own = [f.name for f in folders if _holds_atomic_files(f, f.name)]
+    return list(dict.fromkeys([*BUILT_IN_NAMES, *own]))
 
 
 def _holds_atomic_files(folder: Path, name: str) -> bool:

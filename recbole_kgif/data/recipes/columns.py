@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -11,23 +11,17 @@ from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 
 # What a header may call a column, in lower case and without punctuation.
-_HEADER_WORDS: Mapping[str, frozenset[str]] = {
-    "user": frozenset(
-        ("user", "userid", "uid", "username", "reviewerid", "customerid", "memberid")
-    ),
-    "item": frozenset(
-        (
-            *("item", "itemid", "iid", "productid", "movieid", "bookid", "artistid"),
-            *("trackid", "songid", "businessid", "isbn", "asin"),
-        )
-    ),
-    "rating": frozenset(("rating", "score", "stars", "overall", "weight")),
-    "time": frozenset(("time", "timestamp", "date", "datetime", "unixreviewtime")),
-    "head": frozenset(("head", "headid", "h", "subject", "subjectid", "source")),
-    "relation": frozenset(("relation", "relationid", "r", "predicate", "property")),
-    "tail": frozenset(("tail", "tailid", "t", "object", "objectid", "target")),
-    "entity": frozenset(("entity", "entityid", "freebaseid", "wikidataid")),
-    "name": frozenset(("name", "title", "label", "itemname")),
+_HEADER_WORDS = {
+    "user": "user userid uid username reviewerid customerid memberid",
+    "item": "item itemid iid productid movieid bookid artistid trackid songid "
+    "businessid isbn asin",
+    "rating": "rating score stars overall weight",
+    "time": "time timestamp date datetime unixreviewtime",
+    "head": "head headid h subject subjectid source",
+    "relation": "relation relationid r predicate property",
+    "tail": "tail tailid t object objectid target",
+    "entity": "entity entityid freebaseid wikidataid",
+    "name": "name title label itemname",
 }
 
 
@@ -89,7 +83,15 @@ def choose_columns(
             f"{where}: none of its columns {shown(', '.join(header))} is known "
             f"to hold the {missing[0].role}; give {missing[0].option}"
         )
-    _refuse_shared(where, header, places, wanted)
+    roles: dict[int, str] = {}
+    options = {column.role: column.option for column in wanted}
+    for role, place in places.items():
+        other = roles.setdefault(place, role)
+        if other != role:
+            raise UserError(
+                f"{where}: the column {shown(header[place])} is taken for both the "
+                f"{other} and the {role}; give {options[other]} and {options[role]}"
+            )
     return places
 
 
@@ -113,7 +115,7 @@ def _usual_place(
     usual = [
         place
         for place, name in enumerate(header)
-        if place not in named and _plain(name) in _HEADER_WORDS[column.role]
+        if place not in named and _plain(name) in _HEADER_WORDS[column.role].split()
     ]
     if len(usual) > 1 and column.required:
         raise UserError(
@@ -126,21 +128,3 @@ def _usual_place(
 def _plain(name: str) -> str:
     """A name as `_HEADER_WORDS` has it; a type such as ``:token`` is taken off."""
     return re.sub(r"[^a-z0-9]", "", name.lower().partition(":")[0])
-
-
-def _refuse_shared(
-    where: str,
-    header: Sequence[str],
-    places: Mapping[str, int],
-    wanted: Sequence[WantedColumn],
-) -> None:
-    roles: dict[int, str] = {}
-    options = {column.role: column.option for column in wanted}
-    for role, place in places.items():
-        if place in roles:
-            raise UserError(
-                f"{where}: the column {shown(header[place])} is taken for both the "
-                f"{roles[place]} and the {role}; give {options[roles[place]]} and "
-                f"{options[role]}"
-            )
-        roles[place] = role
