@@ -111,7 +111,7 @@ def hash_split(parts: Mapping[str, Iterable[tuple[str, str]]]) -> str:
 
 def hash_parts(data: NumberedDataset) -> str:
     """Fingerprint of a data set's parts, the same that the record of a run holds."""
-    users, items = np.array(data.users), np.array(data.items)
+    users, items = (np.array(ids, dtype=object) for ids in (data.users, data.items))
     return hash_split(
         {
             name: zip(users[part["user"]], items[part["item"]])
