@@ -28,14 +28,26 @@ class NoFinishedRun(UserError):
     """
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str], listed_in: str = "") -> str:
     """Suggest known names for a misspelt one.
 
+    Args:
+        name: the misspelt name.
+        known: all names.
+        listed_in: where the names are listed, if they are too many for a message.
+
     Returns:
-        A question with up to three similar names, or the list of all if none is.
+        A question with up to three similar names. Without any, the list of all names,
+        or where they are listed, with the most similar one.
     """
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
     near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(by_lower[n] for n in near) + "?"
+    if listed_in:
+        nearest = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0)
+        most_similar = "".join(
+            f"the most similar is {by_lower[n]}, and " for n in nearest
+        )
+        return f"{most_similar}{listed_in} lists all"
     return "known are " + ", ".join(sorted(by_lower.values()))

@@ -6,6 +6,7 @@ import argparse
 import difflib
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Union
@@ -174,6 +175,7 @@ def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
 def find(
     namespace: argparse.Namespace,
     given: GivenOptions,
+    models: Sequence[str],
     *,
     name: Optional[str] = None,
     needs_knowledge_graph: bool = True,
@@ -183,6 +185,7 @@ def find(
     Args:
         namespace: the arguments.
         given: the options that the user gives.
+        models: names of the models that are run.
         name: name of the data set; None takes that of ``--dataset``.
         needs_knowledge_graph: see `planning.find_dataset`.
     """
@@ -191,8 +194,11 @@ def find(
         namespace.source,
         namespace.protocol,
         given,
+        models=models,
         needs_knowledge_graph=needs_knowledge_graph,
     )
+    for warning in dataset.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
     location, counts = dataset.location, dataset.counts
     print(f"{location.name}: {location.how_found} ({location.folder})")
     if counts.unlinked_interactions:

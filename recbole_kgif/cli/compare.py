@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     namespace, rest = _parser().parse_known_args(arguments)
     models = parse_models(namespace.models)
     given = given_options(namespace, rest, asked=models, models=models)
-    dataset = find(namespace, given)
+    dataset = find(namespace, given, models)
     requests = plan_runs(models, namespace.seeds, dataset, given)
     output = namespace.output or Path("runs/compare") / dataset.name
     return run_and_report(namespace, dataset, requests, output, _write)

@@ -101,9 +101,10 @@ def run_study(
     Raises:
         UserError: an option or a data set is not as it should be.
     """
+    models = list(dict.fromkeys(variant.model for variant in variants))
     planned = []
     for name in _dataset_names(namespace.dataset):
-        dataset = find(namespace, given, name=name)
+        dataset = find(namespace, given, models, name=name)
         planned.append((dataset, plan_study(variants, namespace.seeds, dataset, given)))
     codes = [
         run_and_report(namespace, dataset, requests, output / dataset.name, write)

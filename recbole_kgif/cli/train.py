@@ -65,7 +65,7 @@ def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec
     given_arguments = [*named_options(namespace, "seed", "epochs"), *rest]
     given = read_options([model], namespace.config_files, given_arguments)
     is_aware = is_knowledge_aware(model)
-    dataset = find(namespace, given, needs_knowledge_graph=is_aware)
+    dataset = find(namespace, given, [model], needs_knowledge_graph=is_aware)
     options = given.options_of(model, dataset.options)
     options.pop("data_path", None)
     options.setdefault("show_progress", sys.stderr.isatty())

@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     refuse_reserved(given)
     for model in models:
         space_of(model, given.common)
-    dataset = find(namespace, given)
+    dataset = find(namespace, given, models)
     plans = plan_models(
         models, dataset, given, trials=namespace.trials, seed=namespace.seed
     )

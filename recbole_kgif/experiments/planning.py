@@ -14,12 +14,15 @@ from typing import Any, Optional
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.data.reader import DatasetCounts, read_dataset
+from recbole_kgif.data.textfiles import numbered_lines
 from recbole_kgif.errors import UserError, suggest
+from recbole_kgif.options.effects import Situation, check_consistency, check_effects
 from recbole_kgif.options.models import known_models
 from recbole_kgif.options.protocols import under_protocol
 from recbole_kgif.options.settings import (
     check_loaded_columns,
     dataset_options,
+    default_options,
     parse_overrides,
     read_config_file,
 )
@@ -197,12 +200,14 @@ class PlannedDataset:
         counts: what its files hold.
         fingerprints: SHA-256 of each file that a run reads, by file name.
         options: the options of the data set itself, with those of the protocol.
+        warnings: given options that have no effect, each with the reason.
     """
 
     location: DatasetLocation
     counts: DatasetCounts
     fingerprints: Mapping[str, str]
     options: Mapping[str, Any]
+    warnings: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -216,15 +221,17 @@ def find_dataset(
     protocol: str,
     given: GivenOptions,
     *,
+    models: Sequence[str] = (),
     needs_knowledge_graph: bool = True,
 ) -> PlannedDataset:
-    """Find a data set, or prepare it, and check its files.
+    """Find a data set, or prepare it, and check its files and the options with it.
 
     Args:
         name: its name.
         source: folder with its raw or prepared files, if the user names one.
         protocol: name of the evaluation protocol.
         given: the options that the user gives.
+        models: names of the models that are run.
         needs_knowledge_graph: whether triples and links are read. In a comparison they
             are for general models too, which get the interactions of linked items.
 
@@ -240,7 +247,71 @@ def find_dataset(
     own = dataset_options(location.name, location.folder)
     options = under_protocol(protocol, own, given.common)
     every = {**options, **given.common}
+    warnings = _check_with_data(given, options, models, needs_knowledge_graph)
     check_loaded_columns(every, needs_knowledge_graph=needs_knowledge_graph)
     files = DatasetFiles.from_options(location.folder, location.name, every)
+    _check_loaded_files(files, every.get("load_col"), needs_knowledge_graph)
     checked = read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
-    return PlannedDataset(location, checked.counts, checked.sha256, options)
+    return PlannedDataset(location, checked.counts, checked.sha256, options, warnings)
+
+
+def _check_loaded_files(
+    files: DatasetFiles, columns: Optional[Mapping[str, Any]], needs_graph: bool
+) -> None:
+    """Refuse to load files or columns that do not exist: RecBole ignores them.
+
+    Raises:
+        UserError: a file or a column of `load_col` does not exist.
+    """
+    for suffix, names in (columns or {}).items():
+        if suffix in ("kg", "link") and not needs_graph:
+            continue
+        path = files.folder / f"{files.name}.{suffix}"
+        for file in files.inter_paths if suffix == "inter" else [path]:
+            if not file.is_file():
+                raise UserError(
+                    f"load_col: {suffix}: there is no file {file}; leave {suffix} out"
+                )
+            known = _column_names(file, files.separator)
+            for name in names:
+                if name not in known:
+                    raise UserError(
+                        f"load_col: {suffix}: {name} is not a column of {file}, which "
+                        f"has {', '.join(known)}; leave it out"
+                    )
+
+
+def _column_names(path: Path, separator: str) -> list[str]:
+    """Names of the columns in the header of an atomic file."""
+    _, header = next(numbered_lines(path), (1, ""))
+    return [column.split(":")[0] for column in header.split(separator)]
+
+
+def _check_with_data(
+    given: GivenOptions,
+    of_dataset: Mapping[str, Any],
+    models: Sequence[str],
+    needs_knowledge_graph: bool,
+) -> list[str]:
+    """Check the given options together with those of the data set.
+
+    Returns:
+        Given options that have no effect, each with the reason.
+
+    Raises:
+        UserError: options contradict each other, or one without an effect would make
+            the run another one than is asked for.
+    """
+    situations = [
+        Situation(
+            model,
+            {**default_options(model), **given.options_of(model, of_dataset)},
+            needs_knowledge_graph,
+        )
+        for model in models
+        if model in known_models()
+    ]
+    for situation in situations:
+        check_consistency(situation)
+    own = {name: v for of in given.of_models.values() for name, v in of.items()}
+    return check_effects({**own, **given.common}, situations) if situations else []

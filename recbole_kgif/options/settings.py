@@ -19,7 +19,7 @@ from recbole_kgif.common.resources import resource
 from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
-from recbole_kgif.options.models import recbole_folder
+from recbole_kgif.options.models import known_models, recbole_folder
 from recbole_kgif.options.values import check_value, is_text
 
 # Options that RecBole reads without listing them in a yaml file of its own.
@@ -28,6 +28,21 @@ _UNLISTED_OPTIONS = frozenset(
 )
 # Options of this package's own, for the check of the data.
 _OWN_OPTIONS = frozenset({"unlinked_items"})
+
+# RecBole's files of defaults for a family of models.
+_FAMILY_FILES = {
+    "context_aware_recommender": "context-aware",
+    "sequential_recommender": "sequential",
+}
+
+# Options of RecBole's that are given otherwise here.
+_GIVEN_OTHERWISE = {
+    **dict.fromkeys(
+        ("config_file", "config_files", "config_file_list"),
+        "give RecBole's configuration files by --config-files FILE",
+    ),
+    "checkpoint_dir": "give the run's folder by --output",
+}
 
 # What RecBole's own entry point takes for several processes.
 _OF_PROCESSES = frozenset({"nproc", "world_size", "ip", "port", "group_offset"})
@@ -86,10 +101,12 @@ def default_options(model: str) -> dict[str, Any]:
     options: dict[str, Any] = dict.fromkeys(
         [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS | _OWN_OPTIONS)]
     )
+    of_family = _FAMILY_FILES.get(known_models().get(model, ""), "knowledge_base")
     for path in (
         properties / "overall.yaml",
         properties / "dataset/sample.yaml",
         properties / "quick_start_config/knowledge_base.yaml",
+        properties / f"quick_start_config/{of_family}.yaml",
         properties / f"model/{model}.yaml",
     ):
         if path.exists():
@@ -186,9 +203,12 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         UserError: unknown option, or a value of a type that it cannot have.
     """
     _refuse_processes(where, name)
+    if name in _GIVEN_OTHERWISE:
+        raise UserError(f"{where}: has no effect; {_GIVEN_OTHERWISE[name]}")
     if name not in known:
         raise UserError(
-            f"{where}: unknown option {in_one_line(name)}; {suggest(name, known)}"
+            f"{where}: unknown option {in_one_line(name)}; "
+            f"{suggest(name, known, listed_in='docs/options.md')}"
         )
     check_value(where, name, value)
     default = known[name]
@@ -201,7 +221,10 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         if name in _AT_LEAST and type(default) is int and type(value) is not int:
             raise UserError(f"{where}: {name} must be a whole number")
     forms = (list, dict, str, int, float) if isinstance(default, list) else (dict, str)
-    if isinstance(default, (list, dict)) and not isinstance(value, forms):
+    may_be_none = name == "train_neg_sample_args" and value is None
+    if isinstance(default, (list, dict)) and not (
+        isinstance(value, forms) or may_be_none
+    ):
         raise UserError(f"{where}: {name} must be of the form {default}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{where}: {name} must be finite")

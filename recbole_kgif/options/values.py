@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import importlib.util
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,17 +31,21 @@ _TEXTS = frozenset(
 
 # RecBole takes another word for a default of its own, and notes it in its log.
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"),
+    "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop"),
     "rm_dup_inter": ("first", "last"),
 }
 _EVAL_ARGS: Mapping[str, tuple[str, ...]] = {
     "order": ("RO", "TO"),
     "group_by": ("user", "none"),
 }
+_SAMPLING_KEYS = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num")
+_DISTRIBUTIONS = ("uniform", "popularity", "none")
+# full and labeled, or so many negatives for each positive: uni100, pop100.
+_MODE = re.compile(r"full|labeled|(?:uni|pop)[1-9][0-9]*")
 _EVAL_ARGS_KEYS = ("split", "order", "group_by", "mode")
 _CLIP_GRAD_NORM_KEYS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach")
 # Metrics of single scores; the others are of ranked lists.
-_METRICS_OF_SCORES = frozenset({"auc", "mae", "rmse", "logloss"})
+METRICS_OF_SCORES = frozenset({"auc", "mae", "rmse", "logloss"})
 
 
 def is_text(name: str) -> bool:
@@ -69,15 +74,18 @@ def check_value(where: str, name: str, value: Any) -> None:
     if name == "eval_args" and isinstance(value, dict):
         _check_eval_args(where, value)
     if name == "train_neg_sample_args" and isinstance(value, dict):
-        count = value.get("sample_num", 1)
-        if type(count) is not int or count < 1:
-            raise UserError(f"{where}: sample_num must be a whole number from 1 on")
+        _check_sampling(where, value)
     if name == "clip_grad_norm" and value is not None:
         _check_clipping(where, value)
     if name == "val_interval" and not isinstance(value, (dict, type(None))):
         raise UserError(f"{where}: {name} must name columns with intervals")
     if name == "load_col":
         _check_columns(where, value)
+    if name == "learner" and value == "sparse_adam":
+        raise UserError(
+            f"{where}: sparse_adam needs sparse gradients, which no model of RecBole's "
+            "has; give adam"
+        )
     if name in _WORDS and value is not None:
         _check_word(where, name, value, _WORDS[name])
     if name == "log_wandb" and value is True and not _is_installed("wandb"):
@@ -85,6 +93,33 @@ def check_value(where: str, name: str, value: Any) -> None:
     may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
     if name in may_be and not may_be[name] and not _are_names(value):
         raise UserError(f"{where}: {name} must be a list of names")
+
+
+def _check_sampling(where: str, value: Mapping[str, Any]) -> None:
+    """Refuse arguments of negative sampling that RecBole ignores or fails on."""
+    for key in value:
+        if key not in _SAMPLING_KEYS:
+            known = ", ".join(_SAMPLING_KEYS)
+            raise UserError(f"{where}: {key!r} is unknown; known are {known}")
+    _check_word(
+        where, "distribution", value.get("distribution", "uniform"), _DISTRIBUTIONS
+    )
+    count = value.get("sample_num", 1)
+    if type(count) is not int or count < 1:
+        raise UserError(f"{where}: sample_num must be a whole number from 1 on")
+    alpha = value.get("alpha", 1.0)
+    if type(alpha) not in (int, float) or not 0 <= alpha < math.inf:
+        raise UserError(f"{where}: alpha must be a number from 0 on, as 1.0 is")
+    is_dynamic, candidates = value.get("dynamic", False), value.get("candidate_num", 0)
+    if type(is_dynamic) is not bool:
+        raise UserError(f"{where}: dynamic must be True or False")
+    if type(candidates) is not int or candidates < 0:
+        raise UserError(f"{where}: candidate_num must be a whole number from 0 on")
+    if is_dynamic != (candidates > 0):
+        raise UserError(
+            f"{where}: dynamic sampling needs both dynamic: True and the number of "
+            "candidates, such as candidate_num: 10"
+        )
 
 
 def _check_text(where: str, name: str, value: Any) -> None:
@@ -114,7 +149,7 @@ def _check_encoding(where: str, name: str) -> None:
 def _check_metrics(where: str, value: Any) -> None:
     if not _are_names(value):
         return
-    of_scores = [name for name in value if name.lower() in _METRICS_OF_SCORES]
+    of_scores = [name for name in value if name.lower() in METRICS_OF_SCORES]
     if of_scores and len(of_scores) < len(value):
         raise UserError(
             f"{where}: {of_scores[0]} is a metric of single scores and does not go "
@@ -132,6 +167,23 @@ def _check_eval_args(where: str, value: Mapping[str, Any]) -> None:
         if given is not None:
             _check_word(where, key, given, words)
     _check_split(where, value.get("split"))
+    if "mode" in value:
+        _check_mode(where, value["mode"])
+
+
+def _check_mode(where: str, mode: Any) -> None:
+    """Refuse a mode of evaluation that RecBole ignores or fails on."""
+    modes = mode if isinstance(mode, dict) else {"valid": mode}
+    for part, of_part in modes.items():
+        if part not in ("valid", "test"):
+            raise UserError(f"{where}: mode has the parts valid and test, not {part!r}")
+        if not isinstance(of_part, str) or not _MODE.fullmatch(of_part):
+            raise UserError(
+                f"{where}: mode must be full, labeled, uniN or popN with N negatives "
+                f"for each positive, such as uni100; not {of_part!r}"
+            )
+    if not modes:
+        raise UserError(f"{where}: mode must not be empty")
 
 
 def _check_word(where: str, name: str, value: Any, words: tuple[str, ...]) -> None:
