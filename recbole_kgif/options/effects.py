@@ -244,12 +244,14 @@ def check_consistency(situation: Situation) -> None:
     if "labeled" in situation.modes and len(of_labels) < len(names):
         raise UserError(
             f"eval_args: mode labeled evaluates labels, and metrics={names} are of "
-            "ranked lists; give --metrics=[AUC,LogLoss] --valid_metric=AUC, or mode full"
+            "ranked lists; give --metrics=[AUC,LogLoss] --valid_metric=AUC, or mode "
+            "full"
         )
     if "full" in situation.modes and of_labels:
         raise UserError(
-            f"metrics={names}: {of_labels[0]} is a metric of labels, and eval_args: mode "
-            "full ranks all items; give mode labeled, or metrics such as [Recall,NDCG]"
+            f"metrics={names}: {of_labels[0]} is a metric of labels, and eval_args: "
+            "mode full ranks all items; give mode labeled, or metrics such as "
+            "[Recall,NDCG]"
         )
     sampling = options.get("train_neg_sample_args")
     has_labels = options.get("threshold") is not None or situation.loads_labels
