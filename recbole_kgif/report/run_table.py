@@ -39,7 +39,7 @@ class Run:
 
     Attributes:
         path: The file that holds the record.
-        record: What `experiment.run_experiment` has written.
+        record: What `training.run_record` has written.
     """
 
     path: Path
@@ -197,7 +197,10 @@ class Comparison:
 
     @cached_property
     def users(self) -> pd.DataFrame:
-        """Test values by user: a row for each user, columns (metric, label, seed)."""
+        """Test values by user: a row for each user, columns (metric, label, seed).
+
+        A row for each run, metric and user would take several times the memory.
+        """
         frames = {
             (run.label, run.seed): pd.DataFrame(values["metrics"], values["users"])
             for run in self.runs
