@@ -289,7 +289,7 @@ def test_cold_items_are_marked_as_approximate(
         (["--users=all", "--checkpoint=."], "is a folder; give the model.pth"),
         (
             ["--users=all", "--checkpoint=empty.txt"],
-            "empty, truncated or no checkpoint",
+            "empty, truncated or not a checkpoint",
         ),
         (["--users=all", "--source=none"], "--source none is not a folder"),
         (["--users=all", "--dataset-path=none"], "--dataset-path none: is not a"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Union
 
 from recbole_kgif.explain.explanation_records import (
@@ -94,10 +95,13 @@ class PathLayout:
     n_columns: int
     n_rows: int
 
+    @cached_property
+    def _largest(self) -> float:
+        return max((link.magnitude for link in self.links), default=0.0) or 1.0
+
     def relative_strength(self, link: PlacedLink) -> float:
         """Magnitude of a link, in units of the largest."""
-        largest = max((other.magnitude for other in self.links), default=0.0)
-        return link.magnitude / (largest or 1.0)
+        return link.magnitude / self._largest
 
 
 def layered(explanation: Explanation) -> PathLayout:
@@ -110,7 +114,10 @@ def layered(explanation: Explanation) -> PathLayout:
     paths = explanation.paths
     last = max((len(path.hops) for path in paths), default=1)
     columns = {explanation.user: 0, explanation.item: last}
-    for path in paths:
+    visits: dict[Node, list[int]] = {explanation.user: [], explanation.item: []}
+    for number, path in enumerate(paths):
+        for node in path.nodes:
+            visits.setdefault(node, []).append(number)
         for place, node in enumerate(path.nodes[1:-1], start=1):
             columns[node] = max(place, columns.get(node, 0))
     orders = _ordered(columns, paths)
@@ -121,12 +128,7 @@ def layered(explanation: Explanation) -> PathLayout:
         for row, place in enumerate(order)
     }
     nodes = tuple(
-        PlacedNode(
-            place,
-            column,
-            rows[place],
-            tuple(n for n, path in enumerate(paths) if place in path.nodes),
-        )
+        PlacedNode(place, column, rows[place], tuple(visits[place]))
         for column, order in enumerate(orders)
         for place in order
         if isinstance(place, Node)
