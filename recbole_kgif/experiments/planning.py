@@ -252,6 +252,12 @@ def find_dataset(
     files = DatasetFiles.from_options(location.folder, location.name, every)
     _check_loaded_files(files, every.get("load_col"), needs_knowledge_graph)
     checked = read_dataset(files, needs_knowledge_graph=needs_knowledge_graph)
+    if needs_knowledge_graph:
+        # Only now: the command line checks its arguments without pandas.
+        from recbole_kgif.data.graph_filter import check_graph_filter
+
+        may_drop = files.unlinked_items == "drop" and not files.is_split
+        check_graph_filter(checked.content, every, may_drop=may_drop)
     return PlannedDataset(location, checked.counts, checked.sha256, options, warnings)
 
 

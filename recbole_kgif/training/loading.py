@@ -20,6 +20,10 @@ from recbole_kgif.training.empty_graph import (
     without_triples,
 )
 from recbole_kgif.training.fingerprint import fingerprint
+from recbole_kgif.training.graph_filtered_dataset import (
+    GraphFilteredDataset,
+    needs_own_filter,
+)
 from recbole_kgif.training.refusals import refused_as_user_error
 from recbole_kgif.training.specs import DataSpec
 
@@ -77,7 +81,8 @@ def load_data(
     """
     logger = logging.getLogger()
     name = config["dataset"]
-    load = _linked_dataset if spec.linked_items_only else create_dataset
+    is_aware = config["MODEL_TYPE"] == ModelType.KNOWLEDGE
+    load = _linked_dataset if spec.linked_items_only or is_aware else create_dataset
     # Loading and splitting draw from this one; the model begins with its own.
     seed = config["seed"] if spec.split_seed is None else spec.split_seed
     init_seed(seed, config["reproducibility"])
@@ -124,6 +129,8 @@ def _linked_dataset(config: Config) -> Any:
     The same class filters the same interactions in the same order, so that equal seeds
     give equal splits; a general model does not look at the triples that come along.
     """
+    if needs_own_filter(config):
+        return GraphFilteredDataset(config)
     if config["MODEL_TYPE"] == ModelType.KNOWLEDGE:
         return create_dataset(config)
     return KnowledgeBasedDataset(config)

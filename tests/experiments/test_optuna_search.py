@@ -198,7 +198,9 @@ def test_what_came_of_a_trial_is_read_from_its_files(tmp_path: Path) -> None:
     assert (outcome.value, outcome.best_epoch, outcome.seconds) == (0.5, 2, 2.0)
     for damaged in ({"valid": {}}, {"valid": 3, "epochs": []}):
         write_result(tmp_path, damaged)
-        with pytest.raises(UserError, match=r"result\.json: is no record of a trial"):
+        with pytest.raises(
+            UserError, match=r"result\.json: is not a record of a trial"
+        ):
             outcome_of(tmp_path, "ndcg@3")
 
 

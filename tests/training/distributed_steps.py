@@ -56,10 +56,11 @@ def train(model: str, place: Place, options: dict[str, Any], folder: Path) -> An
     }
 
 
-def compare_step(place: Place, options: dict[str, Any]) -> dict[str, Any]:
+def compare_step(place: Place, options: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Take one step of SGD, and compare it with the mean of both gradients."""
     spec = spec_of("KGIF", "tiny", options, split_seed=1)
-    config = make_config("KGIF", "tiny", {**options, "learner": "sgd"})
+    own = {"learner": "sgd", "checkpoint_dir": str(folder)}
+    config = make_config("KGIF", "tiny", {**options, **own})
     with group.join_process_group(place, config):
         data = load_data(config, spec.data)
         model = make_model(config, data)
@@ -104,9 +105,8 @@ def main(rank: int, ports: list[int], data_path: str, folder: Path) -> None:
         "train_batch_size": 100,
         "learning_rate": 1.0,
         "weight_decay": 0.0,
-        "checkpoint_dir": str(folder / "saved"),
     }
-    found["step"] = compare_step(places[-1], one_step)
+    found["step"] = compare_step(places[-1], one_step, folder / "saved")
     print(json.dumps(found))
 
 

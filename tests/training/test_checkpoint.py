@@ -11,7 +11,7 @@ import torch
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options import gpus
-from recbole_kgif.training import checkpoint
+from recbole_kgif.training import restore as restore_module
 from recbole_kgif.training.checkpoint import load, save
 from recbole_kgif.training.restore import restore
 from recbole_kgif.training.run import run_experiment
@@ -143,7 +143,7 @@ def test_a_checkpoint_is_plain_data_without_paths(kgif: Trained) -> None:
 
 
 def test_no_sampled_negatives_are_restored_as_none() -> None:
-    options = checkpoint._given_options(
+    options = restore_module._given_options(
         {"train_neg_sample_args": {"distribution": "none", "sample_num": "none"}}
     )
     assert options == {"train_neg_sample_args": None}
@@ -212,15 +212,15 @@ def test_a_pickled_data_set_beside_a_checkpoint_does_not_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "other"}, "no recbole_kgif checkpoint"),
+        ({"format": "other"}, "not a recbole_kgif checkpoint"),
         ({"format_version": 2}, "of version 2, and this release reads version 1"),
-        ({"model": 3}, "model is missing or of another form"),
-        ({"state_dict": {"a": 1}}, "state_dict is missing or of another form"),
+        ({"model": 3}, "model is missing or malformed"),
+        ({"state_dict": {"a": 1}}, "state_dict is missing or malformed"),
         ({"state_dict": {}}, "its parameters are not those of this KGIF"),
-        ({"options": [1]}, "options is missing or of another form"),
-        ({"data": {"counts": {}}}, "data is missing or of another form"),
+        ({"options": [1]}, "options is missing or malformed"),
+        ({"data": {"counts": {}}}, "data is missing or malformed"),
         ({"other_parameter": {"train": 1}}, "unknown are 'train'"),
-        ({"data": None}, "data is missing or of another form"),
+        ({"data": None}, "data is missing or malformed"),
         ({"model": "CKE"}, "its parameters are not those of this CKE"),
         ({"model": "KGFI"}, "unknown here; did you mean KGIN or KGIF"),
         ({"model": "KD_DAGFM"}, "from code or files that options name; give --trust"),
@@ -239,7 +239,7 @@ def test_other_content_is_told_in_one_line(
 @pytest.mark.parametrize("content", [[1, 2], torch.zeros(3), {"weight": 1}])
 def test_other_files_of_pytorch_are_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "model.pth")
-    assert "no " in refusal(tmp_path / "model.pth", tmp_path)
+    assert "not a " in refusal(tmp_path / "model.pth", tmp_path)
 
 
 # --- data that are not those of the training ----------------------------------------
@@ -323,4 +323,4 @@ def test_a_checkpoint_of_recboles_is_read_when_it_is_trusted(
 def test_a_trusted_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     torch.save({"config": {"model": "KGIF"}, "state_dict": {}}, path)
-    assert "no checkpoint of RecBole's" in refusal(path, tmp_path, trust=True)
+    assert "not a checkpoint of RecBole's" in refusal(path, tmp_path, trust=True)
