@@ -124,7 +124,7 @@ def _unpack(packed: Path, place: Path) -> None:
     with tarfile.open(packed, "r:xz") as archive:
         for member in archive:
             if not member.isreg() or not _MEMBER.fullmatch(member.name):
-                raise ValueError(f"{member.name!r} is no record of a run")
+                raise ValueError(f"{member.name!r} is not a record of a run")
             size += member.size
             if size > _LARGEST:
                 raise ValueError(f"it holds more than {_LARGEST // 2**30} GiB")

@@ -96,7 +96,7 @@ def _read_run(path: Path) -> Run:
     name = schema_error(record)
     if name is not None:
         raise UserError(
-            f"{path}: is no record of a run, as its {name!r} is missing, empty or of "
+            f"{path}: is not a record of a run: its {name!r} is missing, empty or of "
             "another form; remove its folder"
         )
     return Run(path, record)

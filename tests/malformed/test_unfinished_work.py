@@ -268,7 +268,7 @@ def test_a_trial_with_other_results(
     path.write_text(json.dumps(content), "utf-8")
     code, told = go_on(here, capsys, "tune")
     assert code == 2
-    assert "result.json: is no record of a trial" in told
+    assert "result.json: is not a record of a trial" in told
 
 
 STORAGES: dict[str, bytes] = {

@@ -84,14 +84,14 @@ def test_a_packed_file_with_anything_but_records_is_refused(
     name: str, tmp_path: Path
 ) -> None:
     write_archive(tmp_path / "out", name)
-    with pytest.raises(UserError, match="is no record of a run"):
+    with pytest.raises(UserError, match="is not a record of a run"):
         read_comparison([tmp_path / "out"])
     assert not (tmp_path / "evil.json").exists()
 
 
 def test_links_in_a_packed_file_are_refused(tmp_path: Path) -> None:
     write_archive(tmp_path / "out", "runs/a/result.json", kind=tarfile.SYMTYPE)
-    with pytest.raises(UserError, match="is no record of a run"):
+    with pytest.raises(UserError, match="is not a record of a run"):
         read_comparison([tmp_path / "out"])
 
 
