@@ -175,6 +175,12 @@ def _with_power(_: Any, situation: Situation) -> Optional[str]:
     return f"{situation.model} does not read it"
 
 
+def _decision_tree(_: Any, situation: Situation) -> Optional[str]:
+    if situation.model in ("LightGBM", "XGBoost"):
+        return None
+    return "only LightGBM and XGBoost use it"
+
+
 REFUSED: Mapping[str, Rule] = {
     **dict.fromkeys(
         (
@@ -189,6 +195,8 @@ REFUSED: Mapping[str, Rule] = {
     "dataloaders_save_path": _existing_file,
     "preload_weight": _preload_weight,
     "valid_metric_bigger": _direction,
+    "transform": _sequential,
+    "discretization": _with_features,
 }
 
 WARNED: Mapping[str, Rule] = {
@@ -197,7 +205,7 @@ WARNED: Mapping[str, Rule] = {
     **dict.fromkeys(
         (
             *("ITEM_LIST_LENGTH_FIELD", "LIST_SUFFIX", "MAX_ITEM_LIST_LENGTH"),
-            *("POSITION_FIELD", "transform"),
+            "POSITION_FIELD",
         ),
         _sequential,
     ),
@@ -215,10 +223,14 @@ WARNED: Mapping[str, Rule] = {
     "threshold": _with_labels,
     "LABEL_FIELD": _with_labels,
     **dict.fromkeys(
-        ("normalize_field", "normalize_all", "numerical_features", "discretization"),
+        (
+            *("normalize_field", "normalize_all", "numerical_features", "unused_col"),
+            "seq_len",
+        ),
         _with_features,
     ),
     "require_pow": _with_power,
+    "token_num_threshold": _decision_tree,
 }
 
 
