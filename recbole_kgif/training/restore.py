@@ -142,7 +142,7 @@ def _check_options(path: Path, model: str, options: Mapping[str, Any]) -> None:
         UserError: one of them has a wrong type or range.
     """
     known = default_options(model)
-    for name, value in options.items():
+    for name, value in portable_options(options).items():
         if name in known:
             where = f"{path}: {name}: {in_one_line(value)}"
             check_option(where, name, value, known)

@@ -455,7 +455,7 @@ def test_what_a_model_needs_besides_is_named(
     monkeypatch.setattr("recbole_kgif.training.run.run_experiment", import_faiss)
     error = error_of(TINY, capsys)
     assert error.startswith("error: the module faiss is not installed for ")
-    assert "installed by itself" in error
+    assert "installed separately" in error
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     ("arguments", "message"),
     [
         (["--variants=ful"], "--variants ful: there is none; did you mean full?"),
-        (["--variants=full,full"], "full stands twice; name it once"),
+        (["--variants=full,full"], "full is listed twice"),
         (["--variants=bpr"], "--variants bpr: full is missing"),
         (["--seeds=0"], "0 is not a whole number from 1 on"),
         (["--time-limit=x"], "x is not a number above 0"),

@@ -89,7 +89,7 @@ def test_what_the_protocol_fixes_cannot_be_given_otherwise() -> None:
 
 
 def test_the_test_must_be_given_and_is_not_drawn() -> None:
-    with pytest.raises(UserError, match=r"does not come split; .*prepare --kgat"):
+    with pytest.raises(UserError, match=r"is not pre-split; .*prepare --kgat"):
         under_protocol(KGAT_PAPER, {"benchmark_filename": None}, {})
     assert under_protocol(KGAT_PAPER, {}, SPLIT)["protocol"] == KGAT_PAPER
 

@@ -216,7 +216,7 @@ def test_the_first_failure_is_told(is_user_error: bool, tmp_path: Path) -> None:
     expected = "^no disk$" if is_user_error else "^process 1 of 2 failed: no disk"
     error = UserError if is_user_error else launcher.ProcessFailed
     with pytest.raises(error, match=expected):
-        launcher.tell_first_failure(processes, [1, 1], tmp_path)  # type: ignore[arg-type]
+        launcher.raise_first_failure(processes, [1, 1], tmp_path)  # type: ignore[arg-type]
     # A mistake of the user's needs none.
     assert (tmp_path / "failure.log").exists() != is_user_error
 
