@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from recbole_kgif.data.names import read_names
 from recbole_kgif.errors import UserError
 from recbole_kgif.trained_model import TrainedModel
 from recbole_kgif.training.restore import Restored
+
+# Ids of users or items, or one of them.
+Ids = Union[str, int, Iterable[object]]
 
 # Others rank by more than a user: a sequence, or features of a situation.
 _RANKING_TYPES = (ModelType.GENERAL, ModelType.KNOWLEDGE, ModelType.TRADITIONAL)
@@ -54,13 +57,12 @@ class Recommender(TrainedModel):
             separator=self.config["field_separator"],
         )
 
-    def recommend(
-        self, users: Optional[Iterable[object]] = None, k: int = 20
-    ) -> pd.DataFrame:
+    def recommend(self, users: Optional[Ids] = None, k: int = 20) -> pd.DataFrame:
         """Rank the items that are new to users.
 
         Args:
-            users: ids as in the data set; None takes all users. Each is answered once.
+            users: ids as in the data set, or a single one; None takes all users. Each
+                is answered once.
             k: how many items a user gets, or fewer where there are no more.
 
         Returns:
@@ -71,7 +73,7 @@ class Recommender(TrainedModel):
             UserError: a user is unknown, or `k` is below 1.
         """
         _require_positive(k)
-        asked = self.users if users is None else list(dict.fromkeys(map(str, users)))
+        asked = self.users if users is None else _distinct(users)
         numbers = np.array(
             [self._number("user", user) for user in asked], dtype=np.int64
         )
@@ -92,9 +94,7 @@ class Recommender(TrainedModel):
                 bar.update(len(batch))
         return pd.concat(frames[1:] or frames, ignore_index=True)
 
-    def recommend_from_items(
-        self, items: Iterable[object], k: int = 20
-    ) -> pd.DataFrame:
+    def recommend_from_items(self, items: Ids, k: int = 20) -> pd.DataFrame:
         """Rank items for somebody without a history, by items that they like.
 
         It is an approximation: the model never saw such a user. The items' embeddings
@@ -102,7 +102,7 @@ class Recommender(TrainedModel):
         that mean.
 
         Args:
-            items: ids as in the data set.
+            items: ids as in the data set, or a single one.
             k: how many items to return.
 
         Returns:
@@ -120,7 +120,7 @@ class Recommender(TrainedModel):
                 f"{', '.join(_WITH_COSINE_SCORES)} alone, and this is "
                 f"{self.model_name}; give users"
             )
-        liked = [self._number("item", item) for item in dict.fromkeys(map(str, items))]
+        liked = [self._number("item", item) for item in _distinct(items)]
         if not liked:
             raise UserError("no items are given; name at least one")
         with torch.no_grad():
@@ -188,6 +188,13 @@ def _best(
         columns[allowed].cpu().numpy(),
         values[allowed].cpu().numpy(),
     )
+
+
+def _distinct(ids: Ids) -> list[str]:
+    """Ids as texts, each once; a text or a number is one id."""
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        ids = [ids]
+    return list(dict.fromkeys(map(str, ids)))
 
 
 def _require_positive(k: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, Optional, TypeVar
 
 import torch
 from recbole.data.interaction import Interaction
 
 from recbole_kgif.candidates import Integers, Interactions
+from recbole_kgif.common.files import AnyPath
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.restore import Restored, restore
@@ -54,10 +54,10 @@ class TrainedModel:
     @classmethod
     def load(
         cls: type[_Model],
-        path: Union[str, Path],
+        path: AnyPath,
         *,
-        data_path: Optional[Path] = None,
-        source: Optional[Path] = None,
+        data_path: Optional[AnyPath] = None,
+        source: Optional[AnyPath] = None,
         trust: bool = False,
     ) -> _Model:
         """Read a checkpoint and the data set that it was trained on.
@@ -73,7 +73,7 @@ class TrainedModel:
             UserError: see `checkpoint.restore`, or the model cannot do what the class
                 is for.
         """
-        return cls(restore(Path(path), data_path=data_path, source=source, trust=trust))
+        return cls(restore(path, data_path=data_path, source=source, trust=trust))
 
     def require(self, kind: str, origins: Mapping[str, str]) -> None:
         """Check ids of users or items.

@@ -33,6 +33,7 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
         *_metric_table(record),
         "",
         f"  protocol    {protocol_of(record)}",
+        *_candidates(record),
         f"  cost        {_cost(record)}",
         f"  origin      {_origin(record)}",
         f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",
@@ -62,6 +63,17 @@ def _ordered(result: Mapping[str, float]) -> list[str]:
         key for metric in _METRICS for key in result if key.split("@")[0] == metric
     ]
     return known + [key for key in result if key not in known]
+
+
+def _candidates(record: Mapping[str, Any]) -> list[str]:
+    """The items that are ranked; no line for a record of an earlier release."""
+    candidates = record.get("candidates")
+    if candidates is None:
+        return []
+    return [
+        f"  candidates  {candidates['count']:,} items ({candidates['choice']}), "
+        f"{candidates['hash'][:12]}"
+    ]
 
 
 def _cost(record: Mapping[str, Any]) -> str:

@@ -9,6 +9,9 @@ from typing import Any, Union
 
 from recbole_kgif.errors import UserError
 
+# What functions that a user calls take as the path of a file or folder.
+AnyPath = Union[str, "os.PathLike[str]"]
+
 
 def write_atomic(path: Path, content: Union[bytes, str]) -> None:
     """Write a file under a temporary name in the same folder, then rename it.

@@ -26,8 +26,12 @@ from recbole_kgif.options.values import check_value, is_text
 _UNLISTED_OPTIONS = frozenset(
     {"encoding", "train_rec_step", "train_kg_step", "token_num_threshold", "tail_ratio"}
 )
-# Options of this package's own, for the check of the data.
-_OWN_OPTIONS = frozenset({"unlinked_items"})
+# Which items are ranked: those with an interaction or a linked entity, the default, or
+# also the others of the `.item` file.
+CANDIDATES = "candidates"
+LINKED, CATALOGUE = "linked", "catalogue"
+# Options of this package's own, about the data.
+_OWN_OPTIONS = frozenset({"unlinked_items", CANDIDATES})
 
 # RecBole's files of defaults for a family of models.
 _FAMILY_FILES = {

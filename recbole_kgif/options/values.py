@@ -33,6 +33,7 @@ _TEXTS = frozenset(
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "learner": ("adam", "adamw", "sgd", "adagrad", "rmsprop"),
     "rm_dup_inter": ("first", "last"),
+    "candidates": ("linked", "catalogue"),
 }
 _EVAL_ARGS: Mapping[str, tuple[str, ...]] = {
     "order": ("RO", "TO"),

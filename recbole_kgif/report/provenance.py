@@ -67,8 +67,6 @@ def _protocol(runs: Sequence[Run]) -> dict[str, Any]:
     first = runs[0]
     options = first.configuration
     arguments = options.get("eval_args") or {}
-    mode = arguments.get("mode")
-    modes = set(mode.values()) if isinstance(mode, dict) else {mode}
     return {
         "words": in_words(protocol_of(first.record)),
         "is_presplit": bool(options.get("benchmark_filename")),
@@ -78,7 +76,9 @@ def _protocol(runs: Sequence[Run]) -> dict[str, Any]:
         if arguments.get("order") == "RO"
         else None,
         "split_hash": first.record["split_hash"],
-        "modes": sorted(map(str, modes)),
+        "modes": first.modes,
+        "ranks_items": first.ranks_items,
+        "candidates": first.record.get("candidates"),
         "budgets": sorted({run.configuration.get("epochs") or 0 for run in runs}),
         "eval_step": options.get("eval_step", 1),
         "valid_metric": options.get("valid_metric"),

@@ -158,6 +158,7 @@ _NEEDED: Mapping[str, Form] = {
 
 _OPTIONAL: Mapping[str, Form] = {
     "jobs": _is_whole,
+    "candidates": _object({"count": _is_whole, "hash": _is_text, "choice": _is_text}),
     "protocol": _is_text,
     "test_per_user": _are_values_of_users,
     "test_per_item": _are_values_of_items,

@@ -44,6 +44,7 @@ SHARED_OPTIONS = frozenset(
         *("valid_metric_bigger", "metric_decimal_place", "epochs", "eval_step"),
         *("stopping_step", "use_gpu", "reproducibility", "benchmark_filename"),
         *("field_separator", "seq_separator", "encoding", "unlinked_items"),
+        *("candidates",),
         *("USER_ID_FIELD", "ITEM_ID_FIELD", "RATING_FIELD", "TIME_FIELD"),
         *("HEAD_ENTITY_ID_FIELD", "TAIL_ENTITY_ID_FIELD", "RELATION_ID_FIELD"),
         *("ENTITY_ID_FIELD", "load_col", "unload_col", "unused_col", "rm_dup_inter"),
@@ -104,6 +105,8 @@ def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     options = {**request["defaults"], **request["options"]}
     settings = {k: v for k, v in options.items() if k not in LOCAL_OPTIONS}
+    if settings.get("candidates") is None:
+        settings.pop("candidates", None)  # the default, which earlier releases lack
     settings.update({f"file {name}": sha for name, sha in request["files"].items()})
     return {
         **settings,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
-from recbole_kgif.common.files import read_object
+from recbole_kgif.common.files import AnyPath, read_object
 from recbole_kgif.errors import NoFinishedRun, UserError
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.packed_records import PACKED_FILE, unpacked
@@ -30,15 +31,18 @@ _OF_THE_RUN = frozenset(
     (
         *("seed", "data_path", "checkpoint_dir", "device", "gpu_id", "use_gpu"),
         *("show_progress", "state", "worker", "log_wandb", "eval_batch_size"),
+        # Compared by what is ranked.
+        "candidates",
     )
 )
 
 
-def read_comparison(folders: Iterable[Path]) -> Comparison:
+def read_comparison(folders: Union[AnyPath, Iterable[AnyPath]]) -> Comparison:
     """Read all runs of some folders.
 
     Args:
-        folders: each one written by ``compare``, or with the record of a single run.
+        folders: each one written by ``compare``, or with the record of a single run;
+            also one folder alone.
 
     Returns:
         The runs, in the order of model and seed.
@@ -50,7 +54,9 @@ def read_comparison(folders: Iterable[Path]) -> Comparison:
     """
     runs: list[Run] = []
     failures: list[Failure] = []
-    for folder in folders:
+    if isinstance(folders, (str, os.PathLike)):
+        folders = [folders]
+    for folder in map(Path, folders):
         with unpacked(folder) as readable:
             of_folder = _read_folder(readable)
             # Of packed records, what is named is where the user has them.
@@ -122,6 +128,7 @@ def _check_comparable(runs: Sequence[Run]) -> None:
         "candidate items",
         lambda run: f"mode {(run.configuration.get('eval_args') or {}).get('mode')}",
     )
+    _check_candidates(runs)
     _check_alike(runs, "protocols", lambda run: f"protocol {protocol_of(run.record)}")
     _check_users(runs)
     seen: dict[str, Run] = {}
@@ -141,6 +148,21 @@ def _check_comparable(runs: Sequence[Run]) -> None:
                 f"{other.configuration.get(name)} and {run.configuration.get(name)}; "
                 "no mean is taken over different settings, report them apart"
             )
+
+
+def _check_candidates(runs: Sequence[Run]) -> None:
+    """Refuse runs that ranked different items, although of one split."""
+    ranking = [run for run in runs if run.ranks_items]
+    are_known = all(run.record.get("candidates") for run in ranking)
+
+    def ranked(run: Run) -> str:
+        count = f"{run.record['data'].get('items', 0):,} items ranked"
+        if not are_known:  # a record of an earlier release
+            return count
+        digits = run.record["candidates"]["hash"][:_SHOWN_HASH_DIGITS]
+        return f"{count}, {digits}"
+
+    _check_alike(ranking, "candidate items", ranked)
 
 
 def _check_users(runs: Sequence[Run]) -> None:

@@ -87,6 +87,18 @@ class Run:
         return options
 
     @property
+    def modes(self) -> list[str]:
+        """RecBole's modes of evaluation, such as full: one, or validation and test."""
+        mode = (self.configuration.get("eval_args") or {}).get("mode")
+        modes = set(mode.values()) if isinstance(mode, dict) else {mode}
+        return sorted(map(str, modes))
+
+    @property
+    def ranks_items(self) -> bool:
+        """Whether the test is by ranked lists, and not by labels."""
+        return self.modes != ["labeled"]
+
+    @property
     def validation_metric(self) -> str:
         """The metric that training was stopped by."""
         return str(self.configuration.get("valid_metric", "")).lower()

@@ -15,6 +15,7 @@ from typing import Any, Optional
 
 import torch
 
+from recbole_kgif.common.files import AnyPath
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.tensorfile import plain, read_tensors, write_tensors
 
@@ -81,7 +82,7 @@ def portable_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: plain(value) for key, value in options.items() if key not in left_out}
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
+def save(path: AnyPath, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically.
 
     Raises:
@@ -91,10 +92,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         field.name: getattr(checkpoint, field.name)
         for field in dataclasses.fields(checkpoint)
     }
-    write_tensors(path, {"format": FORMAT, "format_version": FORMAT_VERSION, **fields})
+    content = {"format": FORMAT, "format_version": FORMAT_VERSION, **fields}
+    write_tensors(Path(path), content)
 
 
-def load(path: Path, trust: bool = False) -> Checkpoint:
+def load(path: AnyPath, trust: bool = False) -> Checkpoint:
     """Read a checkpoint.
 
     Args:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch
+from recbole.data.dataloader import FullSortEvalDataLoader
 from recbole.evaluator import Collector, Evaluator
 from recbole.evaluator.base_metric import TopkMetric
 from torch import Tensor
 
 from recbole_kgif.training.distributed import group
+from recbole_kgif.training.loading import LoadedData
 
 # Six digits keep a mean over users exact well beyond the four that RecBole reports.
 _PER_USER_DIGITS = 6
@@ -140,3 +142,38 @@ class ItemHits:
                 for place, length in enumerate(self.lengths)
             },
         }
+
+
+def evaluated_users(loader: Any) -> Optional[Tensor]:
+    """Numbers of the users whose values an evaluation by lists gives, in its order.
+
+    Args:
+        loader: RecBole's loader of the evaluated interactions.
+
+    Returns:
+        Each user once; None where a list is not a user's: pairs of user and item are
+        valued, or a sequential model ranks at several interactions of a user.
+    """
+    users = getattr(loader, "uid_list", None)
+    if users is not None:
+        return torch.as_tensor(users)
+    if not isinstance(loader, FullSortEvalDataLoader):
+        return None
+    # Of a sequential model, which ranks once for each interaction.
+    dataset = loader._dataset
+    numbers: Tensor = dataset.inter_feat[dataset.uid_field]
+    return numbers if len(numbers.unique()) == len(numbers) else None
+
+
+def original_ids(loader: Any, users: Tensor) -> list[str]:
+    """Original ids of users, by their numbers."""
+    dataset = loader._dataset
+    return [str(user) for user in dataset.id2token(dataset.uid_field, users.numpy())]
+
+
+def training_interactions(data: LoadedData, users: Tensor) -> list[int]:
+    """Number of training interactions of each of some users."""
+    train = data.train._dataset
+    degree = torch.bincount(train.inter_feat[train.uid_field], minlength=train.user_num)
+    of_users: list[int] = degree[users].tolist()
+    return of_users

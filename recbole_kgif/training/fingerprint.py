@@ -53,10 +53,12 @@ def fingerprint(dataset: Any, train: Any, valid: Any, test: Any) -> dict[str, An
     Returns:
         `counts` of users, items and, with a knowledge graph, entities and relations,
         padding left out; `ids`, for each of these a hash over the original ids in the
-        order of RecBole's numbers; `triples`, a hash over the knowledge graph; and
-        `split`, see `split_hash`.
+        order of RecBole's numbers; `triples`, a hash over the knowledge graph; `split`,
+        see `split_hash`; and `candidates`, a hash over the items that can be ranked, in
+        an order that depends on no model.
     """
     fields = {"users": dataset.uid_field, "items": dataset.iid_field}
+    items = dataset.field2id_token[dataset.iid_field]
     triples = None
     if hasattr(dataset, "kg_feat"):
         fields["entities"] = dataset.entity_field
@@ -70,6 +72,7 @@ def fingerprint(dataset: Any, train: Any, valid: Any, test: Any) -> dict[str, An
         },
         "triples": triples,
         "split": split_hash(train, valid, test),
+        "candidates": _ids_hash(sorted(map(str, items[1:]))),
     }
 
 
@@ -115,6 +118,11 @@ def require_same_data(
                 f"{where}: trained with other {what} than the data has, or in another "
                 f"order; {advice}"
             )
+    # Earlier releases did not write it.
+    if expected.get("candidates", found["candidates"]) != found["candidates"]:
+        raise UserError(
+            f"{where}: trained with other candidates than the data has; {advice}"
+        )
     if found["triples"] != expected["triples"]:
         raise UserError(
             f"{where}: trained with another knowledge graph than the data has; {advice}"

@@ -58,8 +58,8 @@ class KGIFTrainer(Trainer):
             capture_training_step(
                 self.model.train(),
                 self.config,
-                train_data.general_dataloader._batch_size,
-                train_data.kg_dataloader._batch_size,
+                _largest_batch(train_data.general_dataloader),
+                _largest_batch(train_data.kg_dataloader),
             )
             loss_func = loss_func or self.model.calculate_loss
             loss_func = EpochTimeEstimator(loss_func, len(train_data))
@@ -139,6 +139,12 @@ class _CandidateValidation:
     balance: Tensor
     collector: Any
     n_samples: int = 0
+
+
+def _largest_batch(loader: Any) -> int:
+    """Rows of the largest batch: RecBole's batch size may be beyond all rows."""
+    size: int = min(loader._batch_size, loader.sample_size)
+    return size
 
 
 def _can_fuse(optimizer: torch.optim.Adam) -> bool:

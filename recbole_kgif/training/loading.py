@@ -8,22 +8,19 @@ from functools import cached_property
 from typing import Any
 
 from recbole.config import Config
-from recbole.data import create_dataset, data_preparation
-from recbole.data.dataset import KnowledgeBasedDataset
+from recbole.data import data_preparation
 from recbole.model.abstract_recommender import AbstractRecommender
-from recbole.utils import ModelType, get_model, init_seed
+from recbole.utils import EvaluatorType, get_model, init_seed
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.training.catalogue import load_items
 from recbole_kgif.training.corruption import change_knowledge_graph
 from recbole_kgif.training.empty_graph import (
     check_runs_without_triples,
     without_triples,
 )
 from recbole_kgif.training.fingerprint import fingerprint
-from recbole_kgif.training.graph_filtered_dataset import (
-    GraphFilteredDataset,
-    needs_own_filter,
-)
+from recbole_kgif.training.labels import check_labels
 from recbole_kgif.training.refusals import refused_as_user_error
 from recbole_kgif.training.specs import DataSpec
 
@@ -76,19 +73,23 @@ def load_data(
 
     Raises:
         UserError: RecBole refuses the data, lists are asked for that are longer than
-            there are items, a part of the split is empty, or the model cannot learn
-            from the changed graph.
+            there are items, a part of the split is empty or lacks the labels that it is
+            evaluated by, or the model cannot learn from the changed graph.
     """
     logger = logging.getLogger()
     name = config["dataset"]
-    is_aware = config["MODEL_TYPE"] == ModelType.KNOWLEDGE
-    load = _linked_dataset if spec.linked_items_only or is_aware else create_dataset
     # Loading and splitting draw from this one; the model begins with its own.
     seed = config["seed"] if spec.split_seed is None else spec.split_seed
     init_seed(seed, config["reproducibility"])
-    dataset = refused_as_user_error(f"data set {name}", load, config)
+    dataset = refused_as_user_error(
+        f"data set {name}",
+        load_items,
+        config,
+        linked_items_only=spec.linked_items_only,
+    )
     logger.info(dataset)
-    if max(config["topk"]) >= dataset.item_num:
+    is_ranking = config["eval_type"] == EvaluatorType.RANKING
+    if is_ranking and max(config["topk"]) >= dataset.item_num:
         raise UserError(
             f"topk={config['topk']}: data set {name} has only {dataset.item_num - 1} "
             "items; give smaller ones, such as --topk=[1,3] with --valid_metric=NDCG@3"
@@ -111,6 +112,7 @@ def load_data(
                 f"interaction for {part}; users need more interactions (three for the "
                 "usual split), or the data set another split"
             )
+    check_labels(config, dict(zip(("valid", "test"), parts[1:])))
     if is_emptied:
         parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)
@@ -121,19 +123,6 @@ def loaders_of(loader: Any) -> list[Any]:
     if hasattr(loader, "kg_dataloader"):
         return [loader.general_dataloader, loader.kg_dataloader]
     return [loader]
-
-
-def _linked_dataset(config: Config) -> Any:
-    """The data set as RecBole loads it for knowledge-aware models, for any model.
-
-    The same class filters the same interactions in the same order, so that equal seeds
-    give equal splits; a general model does not look at the triples that come along.
-    """
-    if needs_own_filter(config):
-        return GraphFilteredDataset(config)
-    if config["MODEL_TYPE"] == ModelType.KNOWLEDGE:
-        return create_dataset(config)
-    return KnowledgeBasedDataset(config)
 
 
 def evaluation_cells(model_class: Any) -> int:

@@ -30,7 +30,7 @@ _TIMED_STEPS = 20
 
 # What is advised where memory is short, the mildest change first.
 _SMALLER: tuple[tuple[str, Mapping[str, Any]], ...] = (
-    ("--train_batch_size=512", {"batch_size": 512}),
+    ("--train_batch_size=512", {"batch_size": 512, "n_batch_triples": 512}),
     ("--attention_update=epoch", {"attention_is_learned": False, "is_recorded": False}),
     ("--embedding_size=32", {"embedding_size": 32}),
     ("--embedding_size=16", {"embedding_size": 16}),
@@ -58,11 +58,12 @@ class Sizes:
         embedding_size: d.
         n_tables: tables of n_nodes x d: embeddings and, where used, projections.
         n_layers: layers of the propagation.
-        batch_size: interactions a step.
+        batch_size: interactions a step, no more than there are.
         n_negatives: negatives that a batch shares; 1 where each has its own.
         fuses: whether nodes are fused with their relations.
         attention_is_learned: whether a step differentiates the attention.
         is_recorded: whether a GPU replays what steps have in common.
+        n_batch_triples: triples a step; 0 where there are no more than interactions.
     """
 
     n_nodes: int
@@ -86,6 +87,7 @@ class Sizes:
     fuses: bool
     attention_is_learned: bool
     is_recorded: bool = False
+    n_batch_triples: int = 0
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def estimate(sizes: Sizes) -> Memory:
     nodes = sizes.n_graph_nodes * sizes.embedding_size
     pairs = sizes.n_pairs * sizes.embedding_size * sizes.attention_is_learned
     edges = sizes.n_edges * sizes.attention_is_learned
-    batch = sizes.batch_size * sizes.embedding_size
+    batch = max(sizes.batch_size, sizes.n_batch_triples) * sizes.embedding_size
     gradients = sizes.n_tables * table
     n_of_nodes = 1 + 2 * sizes.fuses + max(0, sizes.n_layers - 1)
     scores = 2 * sizes.batch_size * sizes.n_negatives
@@ -294,12 +296,16 @@ def _container_limit() -> Optional[int]:
     return None
 
 
-def log_memory_estimate(model: Any, config: Any) -> None:
+def log_memory_estimate(
+    model: Any, config: Any, n_interactions: int, n_triples: int
+) -> None:
     """Log the size of the graph and the memory to be taken; warn where it is short.
 
     Args:
         model: the model to be trained; nothing is logged for other models than KGIF.
         config: RecBole's configuration.
+        n_interactions: training interactions; a step holds no more.
+        n_triples: triples of the data set, likewise.
     """
     if not isinstance(model, KGIF):
         return
@@ -308,11 +314,15 @@ def log_memory_estimate(model: Any, config: Any) -> None:
         n_processes = config["world_size"]
         # On a GPU each has a memory of its own.
         n_sharing = config["nproc"] if config["device"].type == "cpu" else 1
+
+    def of_batch(count: int) -> int:
+        return max(1, min(config["train_batch_size"], count) // n_processes)
+
     sizes = sizes_of(
-        model,
-        max(1, config["train_batch_size"] // n_processes),
-        is_recorded=can_capture(model, config),
+        model, of_batch(n_interactions), is_recorded=can_capture(model, config)
     )
+    if model.knowledge_weight > 0:
+        sizes = replace(sizes, n_batch_triples=of_batch(n_triples))
     memory = estimate(sizes)
     available = available_memory(config["device"]) // n_sharing
     logger = logging.getLogger()

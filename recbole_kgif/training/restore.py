@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from recbole_kgif.common.files import AnyPath
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.data.reader import read_dataset
@@ -19,6 +20,8 @@ from recbole_kgif.options.models import (
     known_models,
 )
 from recbole_kgif.options.settings import (
+    CANDIDATES,
+    CATALOGUE,
     check_loaded_columns,
     check_option,
     default_options,
@@ -57,10 +60,10 @@ class Restored:
 
 
 def restore(
-    path: Path,
+    path: AnyPath,
     *,
-    data_path: Optional[Path] = None,
-    source: Optional[Path] = None,
+    data_path: Optional[AnyPath] = None,
+    source: Optional[AnyPath] = None,
     trust: bool = False,
 ) -> Restored:
     """Restore the model of a checkpoint, with the data that it was trained on.
@@ -83,7 +86,9 @@ def restore(
     checkpoint = load(path, trust)
     _require_harmless_model(path, checkpoint.model, trust)
     location = locate_dataset(
-        checkpoint.dataset, data_path=data_path or Path("dataset"), source=source
+        checkpoint.dataset,
+        data_path=Path(data_path or "dataset"),
+        source=None if source is None else Path(source),
     )
     _check_options(path, checkpoint.model, checkpoint.options)
     _check_files(location, checkpoint)
@@ -124,6 +129,8 @@ def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, Loade
     # RecBole unpickles a data set that it finds beside the checkpoints.
     with tempfile.TemporaryDirectory() as empty:
         options = {
+            # Earlier releases ranked every item that was loaded.
+            CANDIDATES: CATALOGUE,
             **_given_options(checkpoint.options),
             "data_path": str(location.data_path),
             "checkpoint_dir": empty,

@@ -13,6 +13,7 @@ from typing import Any, Optional
 from recbole.config import Config
 from recbole.utils import init_logger, init_seed
 
+from recbole_kgif.common.files import AnyPath
 from recbole_kgif.options import protocols
 from recbole_kgif.options.gpus import warn_of_missing_gpu
 from recbole_kgif.training import preflight
@@ -33,7 +34,7 @@ from recbole_kgif.training.specs import RunSpec
 
 
 def run_experiment(
-    spec: RunSpec, output: Path, *, place: Optional[Place] = None
+    spec: RunSpec, output: AnyPath, *, place: Optional[Place] = None
 ) -> dict[str, Any]:
     """Train a model, test its best epoch and write the record of the run.
 
@@ -51,6 +52,7 @@ def run_experiment(
     Raises:
         UserError: RecBole or the model refuses an option or the data.
     """
+    output = Path(output)
     options = {
         **spec.options,
         "data_path": str(spec.data.data_path.resolve()),
@@ -95,7 +97,9 @@ def _new_trainer(config: Config, data: LoadedData, spec: RunSpec) -> Any:
         # From here on each draws negatives of its own.
         init_seed(config["seed"] + group.rank(), config["reproducibility"])
     logging.getLogger().info(model)
-    preflight.log_memory_estimate(model, config)
+    dataset = data.train._dataset
+    n_triples = len(getattr(dataset, "kg_feat", ()))
+    preflight.log_memory_estimate(model, config, len(dataset), n_triples)
     return make_trainer(config, model, data, spec)
 
 

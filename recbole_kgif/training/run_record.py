@@ -17,6 +17,7 @@ import torch
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.version import __version__
 from recbole_kgif.compat import active_shims
+from recbole_kgif.options.settings import CANDIDATES
 from recbole_kgif.training.distributed import group
 from recbole_kgif.training.loading import LoadedData
 
@@ -39,6 +40,11 @@ def record_of(
         "seed": config["seed"],
         "processes": group.n_processes(),
         "split_hash": trainer.data.fingerprint["split"],
+        "candidates": {
+            "choice": config[CANDIDATES],
+            "count": trainer.data.fingerprint["counts"]["items"],
+            "hash": trainer.data.fingerprint["candidates"],
+        },
         "valid": floats(valid_result),
         **tested,
         "best_epoch": _best_epoch(validated, valid_result),
@@ -68,7 +74,13 @@ def floats(result: Mapping[str, Any]) -> dict[str, float]:
 
 def _best_epoch(validated: list[dict[str, Any]], valid_result: Any) -> int:
     """The last epoch with the best validation result: RecBole keeps that one."""
-    return max(e["epoch"] for e in validated if e["valid"] == floats(valid_result))
+    # As texts: a metric may be NaN, which equals nothing.
+    best = json.dumps(floats(valid_result), sort_keys=True)
+    return max(
+        epoch["epoch"]
+        for epoch in validated
+        if json.dumps(epoch["valid"], sort_keys=True) == best
+    )
 
 
 def _data_counts(data: LoadedData) -> dict[str, int]:

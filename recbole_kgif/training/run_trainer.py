@@ -9,14 +9,20 @@ import time
 from pathlib import Path
 from typing import Any, Optional
 
-import torch
 from recbole.trainer import Trainer
 from recbole.utils import get_trainer
 
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.training import checkpoint
 from recbole_kgif.training.distributed import group, sharing
-from recbole_kgif.training.evaluation import ItemHits, PerUserEvaluator, RunCollector
+from recbole_kgif.training.evaluation import (
+    ItemHits,
+    PerUserEvaluator,
+    RunCollector,
+    evaluated_users,
+    original_ids,
+    training_interactions,
+)
 from recbole_kgif.training.loading import LoadedData
 from recbole_kgif.training.parameters import put_parameters, stored_parameters
 from recbole_kgif.training.refusals import refused_as_user_error
@@ -209,8 +215,8 @@ class RunTrainer(Trainer):
         """Test the best epoch.
 
         Returns:
-            Means over users in ``test``, the values of each user in ``test_per_user``
-            and the hits of each item in ``test_per_item``.
+            The metrics in ``test``; where lists are ranked, also the values of each
+            user in ``test_per_user`` and the hits of each item in ``test_per_item``.
         """
         path = self.folder / CHECKPOINT_FILE
         best = group.from_first(lambda: checkpoint.load(path))
@@ -225,16 +231,18 @@ class RunTrainer(Trainer):
         )
         hits.interactions = group.total(hits.interactions)
         hits.hits = group.total(hits.hits)
-        train = self.data.train._dataset
-        return {
-            "test": floats(result),
-            "test_per_user": {
-                "users": _evaluated_users(self.data.test),
-                "training_interactions": _training_interactions(self.data),
+        tested: dict[str, Any] = {"test": floats(result)}
+        users = evaluated_users(self.data.test)
+        if self.evaluator.per_user and users is not None:
+            tested["test_per_user"] = {
+                "users": original_ids(self.data.test, users),
+                "training_interactions": training_interactions(self.data, users),
                 "metrics": self.evaluator.per_user,
-            },
-            "test_per_item": hits.to_record(train),
-        }
+            }
+        # Pairs with a label are valued, not ranked.
+        if hits.interactions.any():
+            tested["test_per_item"] = hits.to_record(self.data.train._dataset)
+        return tested
 
     def _map_reduce(self, result: Any, _n_samples: int) -> Any:
         """The result of the first process, in place of a mean over processes.
@@ -247,18 +255,3 @@ class RunTrainer(Trainer):
 
 def _line(epoch: dict[str, Any]) -> str:
     return json.dumps(epoch) + "\n"
-
-
-def _evaluated_users(loader: Any) -> list[str]:
-    """Original ids of the users, in the order in which they are evaluated."""
-    dataset = loader._dataset
-    return [str(user) for user in dataset.id2token(dataset.uid_field, loader.uid_list)]
-
-
-def _training_interactions(data: LoadedData) -> list[int]:
-    """Number of training interactions of each evaluated user, in the same order."""
-    train = data.train._dataset
-    users = train.inter_feat[train.uid_field]
-    degree = torch.bincount(users, minlength=train.user_num)
-    of_users: list[int] = degree[data.test.uid_list].tolist()
-    return of_users

@@ -50,6 +50,7 @@ class DataSpec:
 
     def __post_init__(self) -> None:
         """Check the seed; the files are checked where they are read."""
+        object.__setattr__(self, "data_path", Path(self.data_path))
         seed = self.split_seed
         if seed is not None and not 0 <= seed <= LARGEST_SEED:
             raise UserError(

@@ -244,12 +244,15 @@ def test_the_limit_of_a_container_is_kept(
 
 
 def told_of(
-    loaded: Loaded, caplog: pytest.LogCaptureFixture, available: int
+    loaded: Loaded,
+    caplog: pytest.LogCaptureFixture,
+    available: int,
+    n_interactions: int = 10**6,
 ) -> list[logging.LogRecord]:
     model = KGIF(loaded.config, loaded.train_data._dataset)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO):
         patch.setattr(preflight, "available_memory", lambda _device: available)
-        log_memory_estimate(model, loaded.config)
+        log_memory_estimate(model, loaded.config, n_interactions, 20)
     return caplog.records
 
 
@@ -272,9 +275,27 @@ def test_too_little_memory_is_warned_of_with_what_to_do(
     )
 
 
+def test_a_step_holds_no_more_than_there_is(
+    load_tiny: Callable[..., Loaded], caplog: pytest.LogCaptureFixture
+) -> None:
+    for size in (20, 10**5, 99_999_999):
+        told_of(load_tiny(train_batch_size=size), caplog, 2**24, n_interactions=11)
+    # The same line for each, without a warning.
+    (message,) = {record.message for record in caplog.records}
+    assert "MiB" in message
+
+
+def test_triples_of_a_step_are_counted_where_they_are_more() -> None:
+    few = replace(AMAZON_LIKE, batch_size=240)
+    many = replace(few, n_batch_triples=10**6)
+    assert estimate(few).step < estimate(AMAZON_LIKE).step < estimate(many).step
+    # Pairs of an interaction and a negative are not more for it.
+    assert estimate(many).step < estimate(replace(few, batch_size=10**6)).step
+
+
 def test_of_other_models_nothing_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        log_memory_estimate(torch.nn.Linear(2, 2), {})
+        log_memory_estimate(torch.nn.Linear(2, 2), {}, 1, 1)
     assert not caplog.records
 
 
