@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models, recbole_folder
-from recbole_kgif.options.settings import in_one_line
+from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES
 
 _CONTEXT_FAMILY = "context_aware_recommender"
@@ -181,6 +181,14 @@ def _decision_tree(_: Any, situation: Situation) -> Optional[str]:
     return "only LightGBM and XGBoost use it"
 
 
+def _candidates(value: Any, situation: Situation) -> Optional[str]:
+    columns = situation.options.get("load_col")
+    is_loaded = columns is None or "item" in columns
+    if is_loaded or str(value).lower() != CATALOGUE:
+        return None
+    return "load_col names no columns of the .item file, which is the catalogue"
+
+
 REFUSED: Mapping[str, Rule] = {
     **dict.fromkeys(
         (
@@ -200,6 +208,7 @@ REFUSED: Mapping[str, Rule] = {
 }
 
 WARNED: Mapping[str, Rule] = {
+    "candidates": _candidates,
     "wandb_project": _with_wandb,
     "tail_ratio": _with_tail_percentage,
     **dict.fromkeys(

@@ -50,6 +50,8 @@ def load_items(config: Config, *, linked_items_only: bool = False) -> Any:
     dataset = _of_candidates(base)(config)
     # The class is of use while loading, and RecBole pickles what it saves.
     dataset.__class__ = base
+    if dataset.item_feat is None:
+        config[CANDIDATES] = LINKED  # there is no catalogue
     if may_be_saved and config["save_dataset"]:
         dataset.save()
     return dataset

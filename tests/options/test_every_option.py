@@ -49,6 +49,7 @@ WITHOUT_EFFECT: Mapping[str, Any] = {
     "dataloaders_save_path": "nowhere.pth",
     "preload_weight": {"item_id": "rating"},
     "valid_metric_bigger": False,
+    "candidates": "catalogue",
     "wandb_project": "mine",
     "tail_ratio": 0.2,
     "ITEM_LIST_LENGTH_FIELD": "length",
