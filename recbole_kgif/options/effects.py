@@ -18,11 +18,19 @@ from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models, recbole_
 from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES
 
+_GENERAL_FAMILY = "general_recommender"
 _CONTEXT_FAMILY = "context_aware_recommender"
 _SEQUENTIAL_FAMILY = "sequential_recommender"
 
 # RecBole gives these trainers of their own, without alternating steps.
 _OWN_TRAINER = frozenset({"KGAT", "KGIF", "MKR"})
+# Models that RecBole gives the items of whole users, without negatives.
+_LEARNS_FROM_ALL_ITEMS = frozenset(
+    (
+        *("CDAE", "DiffRec", "ENMF", "LDiffRec", "MacridVAE", "MultiDAE", "MultiVAE"),
+        *("RaCT", "RecVAE"),
+    )
+)
 # Metrics that are better when smaller.
 _SMALLER_IS_BETTER = frozenset(
     {"rmse", "mae", "logloss", "averagepopularity", "giniindex"}
@@ -67,6 +75,12 @@ class Situation:
     def reads_labels(self) -> bool:
         """Whether labels are trained on or evaluated."""
         return self.family == _CONTEXT_FAMILY or "labeled" in self.modes
+
+    @property
+    def needs_negatives(self) -> bool:
+        """Whether training compares interactions with sampled ones, or with labels."""
+        is_solved = self.model in models_that_use("ModelType.TRADITIONAL")
+        return self.model not in _LEARNS_FROM_ALL_ITEMS and not is_solved
 
     @property
     def loads_labels(self) -> bool:
@@ -276,11 +290,18 @@ def check_consistency(situation: Situation) -> None:
         )
     sampling = options.get("train_neg_sample_args")
     has_labels = options.get("threshold") is not None or situation.loads_labels
-    if situation.family == _CONTEXT_FAMILY and not sampling and not has_labels:
+    if sampling or not situation.needs_negatives:
+        return
+    if situation.family == _CONTEXT_FAMILY and not has_labels:
         raise UserError(
             f"{model}: learns from labels, and the data set has none; give "
             "--threshold={rating: 3} for labels from a loaded column of ratings, or "
             "--train_neg_sample_args={distribution: uniform} for sampled negatives"
+        )
+    if situation.family in (KNOWLEDGE_FAMILY, _GENERAL_FAMILY):
+        raise UserError(
+            f"train_neg_sample_args={sampling}: {model} learns from sampled negatives; "
+            "give {distribution: uniform}, or leave it out"
         )
 
 

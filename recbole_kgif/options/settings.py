@@ -20,7 +20,7 @@ from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.models import known_models, recbole_folder
-from recbole_kgif.options.values import check_value, is_text
+from recbole_kgif.options.values import EVAL_ARGS_KEYS, check_value, is_text
 
 # Options that RecBole reads without listing them in a yaml file of its own.
 _UNLISTED_OPTIONS = frozenset(
@@ -209,6 +209,11 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
     _refuse_processes(where, name)
     if name in _GIVEN_OTHERWISE:
         raise UserError(f"{where}: has no effect; {_GIVEN_OTHERWISE[name]}")
+    if name in EVAL_ARGS_KEYS and name not in known:
+        raise UserError(
+            f"{where}: {name} is a part of eval_args; give it as "
+            f"--eval_args={{{name}: {in_one_line(value)}}}"
+        )
     if name not in known:
         raise UserError(
             f"{where}: unknown option {in_one_line(name)}; "

@@ -40,10 +40,10 @@ _EVAL_ARGS: Mapping[str, tuple[str, ...]] = {
     "group_by": ("user", "none"),
 }
 _SAMPLING_KEYS = ("distribution", "sample_num", "alpha", "dynamic", "candidate_num")
-_DISTRIBUTIONS = ("uniform", "popularity", "none")
+_DISTRIBUTIONS = ("uniform", "popularity")
 # full and labeled, or so many negatives for each positive: uni100, pop100.
 _MODE = re.compile(r"full|labeled|(?:uni|pop)[1-9][0-9]*")
-_EVAL_ARGS_KEYS = ("split", "order", "group_by", "mode")
+EVAL_ARGS_KEYS = ("split", "order", "group_by", "mode")
 _CLIP_GRAD_NORM_KEYS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach")
 # Metrics of single scores; the others are of ranked lists.
 METRICS_OF_SCORES = frozenset({"auc", "mae", "rmse", "logloss"})
@@ -160,8 +160,8 @@ def _check_metrics(where: str, value: Any) -> None:
 
 def _check_eval_args(where: str, value: Mapping[str, Any]) -> None:
     for key in value:
-        if key not in _EVAL_ARGS_KEYS:
-            known = ", ".join(_EVAL_ARGS_KEYS)
+        if key not in EVAL_ARGS_KEYS:
+            known = ", ".join(EVAL_ARGS_KEYS)
             raise UserError(f"{where}: {key!r} is unknown; known are {known}")
     for key, words in _EVAL_ARGS.items():
         given = value.get(key)

@@ -10,8 +10,8 @@ import pandas as pd
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.variants import ABLATION, FULL, Variant
 from recbole_kgif.report.metric_names import by_cutoff, title
-from recbole_kgif.report.provenance import provenance
 from recbole_kgif.report.rendering import Table
+from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import Comparison
 from recbole_kgif.report.statistics import LEVEL, fmean, paired_tests
 from recbole_kgif.report.table_texts import (

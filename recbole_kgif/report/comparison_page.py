@@ -9,8 +9,8 @@ import pandas as pd
 
 from recbole_kgif.options.protocols import RECBOLE
 from recbole_kgif.report.metric_names import by_cutoff, larger_is_better, title
-from recbole_kgif.report.provenance import provenance
 from recbole_kgif.report.rendering import Marked, Table
+from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import Comparison, Run
 from recbole_kgif.report.statistics import DECIMALS, LEVEL, fmean, paired_tests, ranks
 from recbole_kgif.report.table_texts import (

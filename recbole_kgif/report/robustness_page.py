@@ -12,8 +12,8 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.options.conditions import CONDITIONS, Condition
 from recbole_kgif.options.variants import FULL
 from recbole_kgif.report.metric_names import cutoff, title
-from recbole_kgif.report.provenance import provenance
 from recbole_kgif.report.rendering import Table
+from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import (
     Comparison,
     Failure,
