@@ -63,11 +63,6 @@ def parse_conditions(text: str) -> list[Condition]:
         UserError: a name is unknown or listed twice, or the full graph is missing.
     """
     names = parse_names("--conditions", text, [c.name for c in CONDITIONS])
-    if FULL not in names:
-        raise UserError(
-            f"--conditions {text}: {FULL} is missing, which the others are related "
-            "to; add it"
-        )
     return [condition for condition in CONDITIONS if condition.name in names]
 
 

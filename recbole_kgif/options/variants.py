@@ -115,24 +115,19 @@ def parse_variants(text: str) -> list[Variant]:
         UserError: a name is unknown or listed twice, or the full model is missing.
     """
     names = parse_names("--variants", text, [variant.name for variant in ABLATION])
-    if FULL not in names:
-        raise UserError(
-            f"--variants {text}: {FULL} is missing, which the others are compared "
-            "with; add it"
-        )
     return [variant for variant in ABLATION if variant.name in names]
 
 
 def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:
-    """Names from a given list.
+    """Names from a given list, among them `FULL`, with which all are compared.
 
     Args:
         option: the option that takes them, for the message.
         text: names, separated by commas, or "all".
-        known: what there is.
+        known: all names.
 
     Raises:
-        UserError: an unknown name, or one that is listed twice.
+        UserError: a name is unknown or listed twice, or `FULL` is missing.
     """
     if text == "all":
         return list(known)
@@ -143,4 +138,9 @@ def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:
         if name in names:
             raise UserError(f"{option} {text}: {name} is listed twice")
         names.append(name)
+    if FULL not in names:
+        raise UserError(
+            f"{option} {text}: {FULL} is missing, with which the others are compared; "
+            "add it"
+        )
     return names
