@@ -36,6 +36,12 @@ _SMALLER_IS_BETTER = frozenset(
     {"rmse", "mae", "logloss", "averagepopularity", "giniindex"}
 )
 
+# Filters of interactions, which RecBole applies to unsplit data only.
+IGNORED_ON_SPLIT_DATA = (
+    *("user_inter_num_interval", "item_inter_num_interval", "val_interval"),
+    *("rm_dup_inter", "filter_inter_by_user_or_item"),
+)
+
 _EVERYTHING = ("[0,inf)", "[0, inf)")
 
 
@@ -204,13 +210,7 @@ def _candidates(value: Any, situation: Situation) -> Optional[str]:
 
 
 REFUSED: Mapping[str, Rule] = {
-    **dict.fromkeys(
-        (
-            *("user_inter_num_interval", "item_inter_num_interval", "val_interval"),
-            *("rm_dup_inter", "filter_inter_by_user_or_item"),
-        ),
-        _on_unsplit_data,
-    ),
+    **dict.fromkeys(IGNORED_ON_SPLIT_DATA, _on_unsplit_data),
     "eval_args": _eval_args,
     "unlinked_items": _unlinked_items,
     "dataset_save_path": _existing_file,

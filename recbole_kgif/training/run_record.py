@@ -17,6 +17,7 @@ import torch
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.version import __version__
 from recbole_kgif.compat import active_shims
+from recbole_kgif.options.effects import IGNORED_ON_SPLIT_DATA
 from recbole_kgif.options.settings import CANDIDATES
 from recbole_kgif.training.distributed import group
 from recbole_kgif.training.loading import LoadedData
@@ -63,7 +64,7 @@ def record_of(
         "data": _data_counts(trainer.data),
         **environment(config["device"]),
         "shims": list(active_shims()),
-        "configuration": _json_value(config.final_config_dict),
+        "configuration": _json_value(_applied(config.final_config_dict)),
     }
 
 
@@ -135,6 +136,16 @@ def versions() -> dict[str, str]:
     packages = ("recbole", "torch", "numpy", "scipy", "pandas")
     found = {package: version(package) for package in packages}
     return {"recbole_kgif": __version__, **found, "python": platform.python_version()}
+
+
+def _applied(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without what RecBole ignores on pre-split data."""
+    applied = dict(options)
+    if applied.get("benchmark_filename"):
+        applied["eval_args"] = {"mode": applied["eval_args"]["mode"]}
+        for name in IGNORED_ON_SPLIT_DATA:
+            applied.pop(name, None)
+    return applied
 
 
 def _json_value(value: Any) -> Any:

@@ -65,7 +65,11 @@ def test_the_record_holds_all_that_a_table_needs(
         "relations": 4,
     }
     assert {"recbole", "recbole_kgif", "torch", "python"} <= set(record["versions"])
-    assert record["configuration"]["embedding_size"] == TINY_OPTIONS["embedding_size"]
+    configuration = record["configuration"]
+    assert configuration["embedding_size"] == TINY_OPTIONS["embedding_size"]
+    # On pre-split data RecBole neither splits nor filters.
+    assert configuration["eval_args"] == {"mode": {"valid": "full", "test": "full"}}
+    assert "rm_dup_inter" not in configuration
     written = json.loads((tmp_path / "run/result.json").read_text("utf-8"))
     assert written == json.loads(json.dumps(record))
 
