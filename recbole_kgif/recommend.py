@@ -67,7 +67,8 @@ class Recommender(TrainedModel):
 
         Returns:
             One row a user and item: ``user_id``, ``rank`` from 1 on, ``item_id``,
-            ``name`` (empty where the data set has none) and ``score``.
+            ``name`` (empty where the data set has none) and ``score``. If some of the
+            users are `untrained`, one more column, ``approximate``, is True for them.
 
         Raises:
             UserError: a user is unknown, or `k` is below 1.
@@ -92,7 +93,28 @@ class Recommender(TrainedModel):
                 rows, columns, values = _best(scores, k)
                 frames.append(self._frame(batch[rows], columns, values))
                 bar.update(len(batch))
-        return pd.concat(frames[1:] or frames, ignore_index=True)
+        frame = pd.concat(frames[1:] or frames, ignore_index=True)
+        untrained = self.untrained(asked)
+        if untrained:
+            frame["approximate"] = frame["user_id"].isin(untrained)
+        return frame
+
+    def untrained(self, users: Optional[Ids] = None) -> list[str]:
+        """Those of some users who have no training interaction.
+
+        All their interactions are in the validation or the test set, so that the model
+        learned nothing of them: what is ranked for them is little but the items' own
+        biases and how their embeddings were initialised.
+
+        Args:
+            users: as for `recommend`.
+
+        Raises:
+            UserError: a user is unknown.
+        """
+        asked = self.users if users is None else _distinct(users)
+        trained = set(self.interactions.users_with_history().tolist())
+        return [user for user in asked if self._number("user", user) not in trained]
 
     def recommend_from_items(self, items: Ids, k: int = 20) -> pd.DataFrame:
         """Rank items for somebody without a history, by items that they like.

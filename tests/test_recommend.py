@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,16 @@ import pytest
 import torch
 
 import recbole_kgif
+from recbole_kgif.checkpoint import restore as restore_checkpoint
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
+from recbole_kgif.explain import Explainer
 from recbole_kgif.recommend import Recommender, cosine_with_mean
+from recbole_kgif.report.run_records import read_comparison
+from recbole_kgif.training.checkpoint import load as load_checkpoint
 from recbole_kgif.training.restore import restore
 from recbole_kgif.training.run import run_experiment
+from recbole_kgif.training.specs import DataSpec
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
 from tests.specs import spec_of
 
@@ -105,6 +111,97 @@ def test_recommended_is_what_scores_best_among_the_new(
         np.testing.assert_allclose(
             rows["score"], [score for _, score in expected], rtol=1e-5, atol=1e-6
         )
+
+
+@pytest.mark.parametrize("one", ["ann", np.str_("ann"), ["ann"], ("ann",)])
+def test_a_single_user_is_one_user(one: Any, load: Load) -> None:
+    frame = load("KGIF").recommend(one, k=2)
+    assert list(frame["user_id"]) == ["ann", "ann"]
+
+
+def test_a_single_item_is_one_item(load: Load) -> None:
+    recommender = load("KGIF")
+    pd.testing.assert_frame_equal(
+        recommender.recommend_from_items("alien"),
+        recommender.recommend_from_items(["alien"]),
+    )
+
+
+# A number is an id, as in a list; the tiny data set has no such user.
+def test_a_number_is_one_id(load: Load) -> None:
+    with pytest.raises(UserError, match="user '26' is not in tiny"):
+        load("KGIF").recommend(26)
+
+
+def test_paths_may_be_texts(train: Callable[[str], Path], data_folder: Path) -> None:
+    path, source = str(train("KGIF")), str(data_folder / "tiny")
+    for load_model in (Recommender.load, Explainer.load, restore, restore_checkpoint):
+        by_text = load_model(path, source=source)
+        by_path = load_model(Path(path), data_path=str(data_folder))
+        assert type(by_text) is type(by_path)
+    assert read_comparison(str(Path(path).parent)).runs[0].label == "KGIF"
+    assert read_comparison([str(Path(path).parent)]).runs[0].label == "KGIF"
+    assert load_checkpoint(path).model == "KGIF"
+    assert DataSpec("tiny", str(data_folder)).folder == data_folder / "tiny"  # type: ignore[arg-type]
+
+
+# --- users of whom nothing was learned ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_newcomers(workplace: Path) -> Path:
+    """A checkpoint on data in which two users are in the test or validation alone."""
+    own = workplace / "newcomers" / "tiny"
+    shutil.copytree(TINY_FOLDER, own)
+    for part, line in (("test", "eve\talien\n"), ("valid", "fay\tdune\n")):
+        with (own / f"tiny.{part}.inter").open("a", encoding="utf-8") as file:
+            file.write(line)
+    output = workplace / "newcomers-KGIF"
+    output.mkdir()
+    options = {**TINY_OPTIONS, "data_path": str(own.parent)}
+    run_experiment(spec_of("KGIF", "tiny", options), output)
+    return output / "model.pth"
+
+
+def test_lists_of_users_without_training_interactions_are_marked(
+    with_newcomers: Path, workplace: Path
+) -> None:
+    data_path = workplace / "newcomers"
+    recommender = Recommender.load(with_newcomers, data_path=data_path)
+    assert sorted(recommender.untrained()) == ["eve", "fay"]
+    frame = recommender.recommend(k=2)
+    assert list(frame.columns) == [*COLUMNS, "approximate"]
+    marked = frame.groupby("user_id")["approximate"].agg(["all", "any"])
+    assert set(marked.index[marked["all"]]) == {"eve", "fay"}
+    assert set(marked.index[marked["any"]]) == {"eve", "fay"}
+    # The lists themselves are the model's, as they are in the test.
+    assert len(frame[frame["user_id"] == "eve"]) == 2
+    assert list(recommender.recommend(["ann", "bob"]).columns) == COLUMNS
+
+
+def test_a_line_names_users_without_training_interactions(
+    with_newcomers: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "recommend",
+        f"--checkpoint={with_newcomers}",
+        f"--dataset-path={workplace / 'newcomers'}",
+        "--output=new.csv",
+    ]
+    assert main([*command, "--users=all"]) == 0
+    assert "approximate: 2 of the 6 users have no training interaction ('" in (
+        capsys.readouterr().out
+    )
+    assert main([*command, "--users=eve,ann"]) == 0
+    assert "1 of the 2 users have no training interaction ('eve')" in (
+        capsys.readouterr().out
+    )
+    assert list(read(Path("new.csv")).columns) == [*COLUMNS, "approximate"]
+    assert main([*command, "--users=ann"]) == 0
+    assert "approximate" not in capsys.readouterr().out
+
+
+# --- what is ranked -----------------------------------------------------------------
 
 
 def test_nothing_is_recommended_that_a_user_has_seen(load: Load) -> None:

@@ -17,7 +17,7 @@ from recbole_kgif.cli.arguments import (
     write_output,
 )
 from recbole_kgif.common.process import prepare_process
-from recbole_kgif.data.textfiles import numbered_lines
+from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import at_least_one
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL_USERS = "all"
+# Ids that a line names.
+_MOST_NAMED = 3
 
 
 def run(arguments: list[str]) -> int:
@@ -59,9 +61,23 @@ def run(arguments: list[str]) -> int:
         if users is not None:
             recommender.require("user", users)
         frame = recommender.recommend(users, namespace.k)
+        untrained = recommender.untrained(users)
+        if untrained:
+            n_users = len(recommender.users if users is None else users)
+            print(_warning_of(untrained, n_users))
     write_output(namespace.output, to_bytes(frame))
     print(f"{len(frame):,} recommendations: {namespace.output}")
     return 0
+
+
+def _warning_of(untrained: list[str], n_users: int) -> str:
+    """A line about users of whom the model learned nothing."""
+    named = ", ".join(map(shown, untrained[:_MOST_NAMED]))
+    more = ", ..." if len(untrained) > _MOST_NAMED else ""
+    return (
+        f"approximate: {len(untrained):,} of the {n_users:,} users have no training "
+        f"interaction ({named}{more}), so the model learned nothing of them"
+    )
 
 
 def read_users(text: str) -> Optional[dict[str, str]]:

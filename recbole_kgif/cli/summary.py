@@ -8,6 +8,7 @@ from typing import Any
 
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import title
+from recbole_kgif.report.run_table import Run
 
 _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
 
@@ -33,7 +34,7 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
         *_metric_table(record),
         "",
         f"  protocol    {protocol_of(record)}",
-        *_candidates(record),
+        *_candidates(record, folder),
         f"  cost        {_cost(record)}",
         f"  origin      {_origin(record)}",
         f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",
@@ -65,10 +66,10 @@ def _ordered(result: Mapping[str, float]) -> list[str]:
     return known + [key for key in result if key not in known]
 
 
-def _candidates(record: Mapping[str, Any]) -> list[str]:
-    """The items that are ranked; no line for a record of an earlier release."""
+def _candidates(record: Mapping[str, Any], folder: Path) -> list[str]:
+    """The items that are ranked; no line where none are, or in an earlier record."""
     candidates = record.get("candidates")
-    if candidates is None:
+    if candidates is None or not Run(folder, record).ranks_items:
         return []
     return [
         f"  candidates  {candidates['count']:,} items ({candidates['choice']}), "

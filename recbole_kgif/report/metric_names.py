@@ -21,6 +21,11 @@ _TITLES = {
     "shannonentropy": "ShannonEntropy",
     "giniindex": "GiniIndex",
     "tailpercentage": "TailPercentage",
+    "auc": "AUC",
+    "gauc": "GAUC",
+    "logloss": "LogLoss",
+    "mae": "MAE",
+    "rmse": "RMSE",
 }
 # RecBole's metrics that are not of a ranked list.
 _WITHOUT_CUTOFF = {"gauc", "auc", "mae", "rmse", "logloss"}
