@@ -140,7 +140,7 @@ def measure(n_edges: int, device: Device) -> dict[str, Any]:
     prepare_process()
     import torch
 
-    from recbole_kgif.model.kgif import KGIF
+    from recbole_kgif.model.fast_kgif import KGIF
     from recbole_kgif.training.configuration import make_config
 
     dataset = TensorDataset(generate(scaled(PUBLISHED[SHAPE], n_edges)))

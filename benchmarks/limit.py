@@ -157,11 +157,8 @@ def _gather(table: Any, device: Device) -> float:
 def _graph(n_edges: int) -> CollaborativeKnowledgeGraph:
     import torch
 
-    from recbole_kgif.model.graph import (
-        CollaborativeKnowledgeGraph,
-        Triples,
-        join_interactions_and_triples,
-    )
+    from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+    from recbole_kgif.model.kgif import Triples
 
     data = generate(scaled(PUBLISHED[SHAPE], n_edges))
     counts = data.counts
@@ -169,8 +166,10 @@ def _graph(n_edges: int) -> CollaborativeKnowledgeGraph:
         torch.from_numpy(ids)
         for ids in (data.users, data.items, data.heads, data.relations, data.tails)
     )
-    facts = join_interactions_and_triples(
-        (users, items), Triples(heads, relations, tails), counts.users, counts.relations
+    facts = Triples(
+        torch.cat([users, heads + counts.users]),
+        torch.cat([torch.full_like(users, counts.relations), relations]),
+        torch.cat([items, tails]) + counts.users,
     )
     n_nodes = counts.users + counts.items + counts.entities
     return CollaborativeKnowledgeGraph(facts, n_nodes, counts.relations + 1)
@@ -184,7 +183,7 @@ def _propagation_seconds(
 
     from recbole_kgif.model.layers import Propagation
 
-    propagation = Propagation(N_LAYERS, EMBEDDING_SIZE, bi_interaction=False)
+    propagation = Propagation([EMBEDDING_SIZE] * (N_LAYERS + 1), "linear")
     weights = graph.normalisation.clone().requires_grad_()
     embeddings = table.clone().requires_grad_()
     gradient = torch.ones_like(table)

@@ -22,7 +22,7 @@ from recbole_kgif.common.resources import resource
 MODEL_NAME = "KGIF"
 # Where RecBole looks for the module of each of our models, and where it is.
 _MODEL_MODULES = {
-    "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.kgif",
+    "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.fast_kgif",
     "recbole.model.general_recommender.sharedentities": (
         "recbole_kgif.baselines.shared_entities"
     ),

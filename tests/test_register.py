@@ -51,6 +51,7 @@ def test_importing_the_package_loads_neither_recbole_nor_torch(tmp_path: Path) -
         "import recbole_kgif, recbole.utils",
         "import recbole.utils, recbole_kgif",
         "from recbole_kgif.model.kgif import KGIF",
+        "from recbole_kgif.model.graph import CollaborativeKnowledgeGraph",
         "from recbole_kgif.training.kgif_trainer import KGIFTrainer",
         "from recbole_kgif.training.kgat_ndcg import KGATNDCG",
         "import recbole_kgif.compat, recbole_kgif.training.run",
@@ -64,8 +65,8 @@ def test_any_order_of_imports_registers_the_model(imports: str, tmp_path: Path) 
         {imports}
         from recbole.utils import ModelType, get_model, get_trainer
         model, trainer = get_model("KGIF"), get_trainer(ModelType.KNOWLEDGE, "KGIF")
-        import recbole_kgif.model.kgif, recbole_kgif.training.kgif_trainer
-        assert model is recbole_kgif.model.kgif.KGIF
+        import recbole_kgif.model.fast_kgif, recbole_kgif.training.kgif_trainer
+        assert model is recbole_kgif.model.fast_kgif.KGIF
         assert trainer is recbole_kgif.training.kgif_trainer.KGIFTrainer
         print(get_trainer(ModelType.KNOWLEDGE, "CKE").__name__)
         """,
@@ -95,7 +96,7 @@ def test_config_has_the_defaults_of_the_yaml_file_below_the_users(
 
 
 def test_config_takes_the_model_class(load_tiny: Callable[..., Loaded]) -> None:
-    from recbole_kgif.model.kgif import KGIF
+    from recbole_kgif.model.fast_kgif import KGIF
 
     by_class, by_name = load_tiny(KGIF).config, load_tiny("KGIF").config
     assert by_class["model"] == "KGIF"
@@ -163,16 +164,15 @@ def test_the_processes_that_recbole_spawns_know_the_model(
     assert 'len(gpu_id.split(",")) >=' in process.stderr
 
 
-def test_the_model_files_inside_recbole_train_without_this_package(
+def test_the_reference_inside_recbole_trains_without_this_package(
     data_path: Path, tmp_path: Path
 ) -> None:
     library = tmp_path / "library"
     library.mkdir()
     # Without the shims RecBole does not run on every Python: it has the patches.
     copy = patched_recbole(library)
-    model_folder = Path(__file__).parents[1] / "recbole_kgif" / "model"
-    for source in model_folder.glob("[!_]*.py"):
-        shutil.copy(source, copy / "model/knowledge_aware_recommender")
+    source = Path(__file__).parents[1] / "recbole_kgif" / "model" / "kgif.py"
+    shutil.copy(source, copy / "model/knowledge_aware_recommender")
     shutil.copy(resource("properties/model/KGIF.yaml"), copy / "properties/model")
 
     output = run_python(

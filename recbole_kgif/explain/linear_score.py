@@ -33,13 +33,15 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.path_graph import Flags, Floats, Graph, Integers
-from recbole_kgif.model.spectral_filter import SpectralFilter
+
+if TYPE_CHECKING:  # without PyTorch
+    from recbole_kgif.model.kgif import SpectralFilter
 
 
 @dataclass(frozen=True, eq=False)

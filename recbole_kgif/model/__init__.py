@@ -1,1 +1,5 @@
-"""The model: KGIF, its layers and the graph that it works on."""
+"""KGIF: the reference in one file, and a faster equivalent of it."""
+
+# Importing RecBole registers the model, which imports the modules of this package. It
+# comes first, so that none of them is imported in part by then.
+import recbole  # noqa: F401

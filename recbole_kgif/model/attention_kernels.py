@@ -18,7 +18,7 @@ from .kernels import (
     row_dots,
     transposed_product,
 )
-from .vectors import NodeVectors, RelationVectors
+from .kgif import NodeVectors, RelationVectors
 
 
 def by_relation(graph: CollaborativeKnowledgeGraph, values: Tensor) -> Tensor:
@@ -37,26 +37,6 @@ def by_relation(graph: CollaborativeKnowledgeGraph, values: Tensor) -> Tensor:
     # threads of a GPU contend; they are added up by pair first.
     of_pairs = values.index_select(0, graph.pair_relations.column)
     return of_pairs.index_select(0, graph.pair_tails.row)
-
-
-def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Softmax over the members of each segment.
-
-    Args:
-        logits: shape: [n_members]
-        segment: segment of each member, shape: [n_members]
-        n_segments: number of segments, empty ones included
-
-    Returns:
-        Positive weights that sum to one in each segment, shape: [n_members]
-    """
-    # The largest logit cancels out; it keeps the exponentials in range.
-    largest = logits.new_zeros(n_segments).scatter_reduce(
-        0, segment, logits.detach(), "amax", include_self=False
-    )
-    weight = (logits - largest.index_select(0, segment)).exp()
-    total = weight.new_zeros(n_segments).index_add(0, segment, weight)
-    return weight / total.index_select(0, segment)
 
 
 def quadratic_form(rows: Tensor, matrix: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from typing import Any, Callable
 import torch
 from torch import Tensor, nn
 
-from .kgif import KGIF, StepFunctions
+from .fast_kgif import KGIF, StepFunctions
+from .kgif import NodeVectors
 from .losses import knowledge_loss
-from .vectors import NodeVectors
 
 # On larger graphs computing takes longer than launching, and the memory that captured
 # graphs reserve would be missed.
@@ -106,7 +106,7 @@ def capture_training_step(
             yield torch.zeros(count, device=device, requires_grad=True)
 
     def propagate(*of_nodes: Tensor) -> Tensor:
-        return model.propagated_vectors(NodeVectors(*of_nodes))
+        return model.uncaptured_propagation(NodeVectors(*of_nodes))
 
     def loss_of_triples(relation: Tensor, *of_nodes: Tensor) -> Tensor:
         nodes = NodeVectors(*of_nodes)
@@ -115,11 +115,11 @@ def capture_training_step(
     parameters = list(model.parameters())
     of_graph = vectors(len(model.graph_nodes))
     propagation = _of_nodes(CapturedFunction(propagate, parameters, *of_graph))
-    scores = loss = None
+    loss = None
     # With the BPR loss the number of negatives varies.
     if model.walks is not None and model.loss == "softmax":
         sizes = (n_interactions, n_interactions, model.n_walk_negatives)
-        scores = CapturedFunction(
+        model.walks.captured = CapturedFunction(
             model.walks.fixed_size_leave_one_out_scores, parameters, *map(ids, sizes)
         )
     if model.knowledge_weight > 0:
@@ -129,7 +129,7 @@ def capture_training_step(
                 loss_of_triples, parameters, ids(n_all), *vectors(3 * n_all)
             )
         )
-    model.captured = StepFunctions(propagation, scores, loss)
+    model.captured = StepFunctions(propagation, loss)
 
 
 def _of_nodes(captured: Callable[..., Any]) -> Callable[..., Any]:

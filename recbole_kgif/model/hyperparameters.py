@@ -30,12 +30,19 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "attention": _one_of("modulated", "softmax", "none"),
     "attention_update": _one_of("step", "epoch"),
     "propagation": _one_of("linear", "bi-interaction"),
+    "layer_sizes": (
+        lambda v: isinstance(v, list) and all(_is_integer(n) and n > 0 for n in v),
+        "a list of integers above 0",
+    ),
     "walks": _one_of(True, False),
+    "item_bias": _one_of(True, False),
+    "similarity": _one_of("cosine", "inner-product"),
     "dropout": (lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)"),
     "loss": _one_of("softmax", "bpr"),
     "n_negatives": (lambda v: _is_integer(v) and v > 0, "an integer above 0"),
     "temperature": (lambda v: _is_number(v) and v > 0, "a number above 0"),
     "knowledge_weight": (lambda v: _is_number(v) and v >= 0, "a number, 0 or above"),
+    "knowledge_update": _one_of("joint", "alternate"),
     "initial_std": (lambda v: _is_number(v) and v > 0, "a number above 0"),
 }
 
@@ -71,4 +78,15 @@ def check_options(config: Any) -> None:
         raise ValueError(
             "knowledge_weight=0 is not allowed with attention_update=epoch; it must be "
             "above 0, because only the knowledge loss trains the attention then"
+        )
+    sizes, n_layers = config["layer_sizes"], config["n_layers"]
+    if sizes and config["propagation"] != "bi-interaction":
+        raise ValueError(
+            f"layer_sizes={sizes} is not allowed with propagation="
+            f"{config['propagation']}; it must be empty"
+        )
+    if sizes and len(sizes) != n_layers:
+        raise ValueError(
+            f"layer_sizes={sizes} is not allowed with n_layers={n_layers}; it must "
+            "have a size for each layer, or be empty"
         )

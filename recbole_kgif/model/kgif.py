@@ -9,142 +9,507 @@ Reference:
     Dong Hyun Jeon et al. "KGIF: Optimizing Relation-Aware Recommendations with
     Knowledge Graph Information Fusion." in IEEE BigData 2024.
 
-The paper describes four layers: initial embedding with dynamic projection vectors,
-information fusion by self-attention, attentive propagation, recommendation. Its text
-does not give every equation; those used here are our reading and are given in the
-docstrings of the layers.
+The paper describes its four layers in words and does not give every equation. Those
+used here are our reading, and are given in the docstrings of the layers.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Optional
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
-from .graph import (
-    CollaborativeKnowledgeGraph,
-    Triples,
-    drop_dangling_nodes,
-    join_interactions_and_triples,
-)
-from .hyperparameters import check_options
-from .layers import DynamicProjection, EdgeAttention, InformationFusion, Propagation
-from .losses import TripleBatch, knowledge_loss, softmax_losses
-from .neighbour_walks import NeighbourWalks
-from .score_weights import after_step, step_factors
-from .shared_neighbours import SharedNeighbours
-from .spectral_filter import SpectralFilter
-from .vectors import NodeVectors, RelationVectors, look_up
+
+class Triples(NamedTuple):
+    """Heads, relations and tails of equal length."""
+
+    head: Tensor
+    relation: Tensor
+    tail: Tensor
 
 
-class StepFunctions(NamedTuple):
-    """Faster equals of what a training step calls; None where there is none.
+def drop_dangling_nodes(facts: Triples, n_fixed: int) -> tuple[Triples, Tensor]:
+    """Remove nodes but the first ones that are on no path, as they have one neighbour
+    at most. Returns the other facts, renumbered, and the former ids of their nodes."""
+    head, relation, tail = facts
+    while True:
+        ends = torch.stack([head, tail])[:, head != tail].sort(dim=0).values
+        neighbours = torch.unique(ends, dim=1).flatten()
+        n_nodes = int(torch.cat([head, tail]).max()) + 1 if len(head) else 0
+        dangling = torch.bincount(neighbours, minlength=n_nodes) < 2
+        dangling[:n_fixed] = False
+        kept = ~(dangling[head] | dangling[tail])
+        if bool(kept.all()):
+            break
+        head, relation, tail = head[kept], relation[kept], tail[kept]
+    linking = torch.unique(torch.cat([head, tail]))
+    nodes = torch.cat([torch.arange(n_fixed), linking[linking >= n_fixed]])
+    head, tail = torch.searchsorted(nodes, torch.stack([head, tail]))
+    return Triples(head, relation, tail), nodes
 
-    propagation: of `KGIF.propagated_vectors`
-    leave_one_out_scores: of `NeighbourWalks.leave_one_out_scores`
-    knowledge_loss: of `losses.knowledge_loss`, without the vectors of relations
+
+class CollaborativeKnowledgeGraph(nn.Module):
+    """Both directions of the distinct facts, sorted by head, relation and tail.
+
+    A fact ``(h, r, t)`` becomes the edges ``(h, r, t)`` and ``(t, r + n_relations,
+    h)``: an inverse relation is a relation of its own. Several relations between two
+    nodes are several edges, and a self-loop becomes two.
     """
 
-    propagation: Callable[[NodeVectors], Tensor]
-    leave_one_out_scores: Optional[Callable[..., tuple[Tensor, Tensor]]]
-    knowledge_loss: Optional[Callable[[Tensor, NodeVectors], Tensor]]
+    def __init__(self, facts: Triples, n_nodes: int, n_relations: int):
+        super().__init__()
+        self.n_nodes, self.n_relations = n_nodes, 2 * n_relations
+        head = torch.cat([facts.head, facts.tail])
+        relation = torch.cat([facts.relation, facts.relation + n_relations])
+        tail = torch.cat([facts.tail, facts.head])
+        key = torch.unique((head * 2 * n_relations + relation) * n_nodes + tail)
+        pair = torch.div(key, n_nodes, rounding_mode="floor")
+        head = torch.div(pair, 2 * n_relations, rounding_mode="floor")
+        self.store(Triples(head, pair % (2 * n_relations), key % n_nodes))
+        # 1 / sqrt(D_h D_t), with D the number of edges out of a node
+        degree = torch.bincount(head, minlength=n_nodes).to(torch.get_default_dtype())
+        normalisation = (degree[head] * degree[key % n_nodes]).rsqrt()
+        self.register_buffer("normalisation", normalisation, persistent=False)
+
+    def store(self, edges: Triples) -> None:
+        """Keep the edges, which are rebuilt from the data set for a checkpoint."""
+        self.register_buffer("edges", torch.stack(edges), persistent=False)
+
+    def triples(self) -> Triples:
+        """All edges."""
+        return Triples(*self.edges)
+
+    def linked_pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """Positions of nodes that an edge links, in both arguments: [2, n_linked]."""
+        pairs = heads.unsqueeze(1) * self.n_nodes + tails
+        head, _, tail = self.triples()
+        return torch.nonzero(torch.isin(pairs, head * self.n_nodes + tail)).t()
+
+
+class RelationVectors(NamedTuple):
+    """Embeddings r of all relations, and projection vectors w_r where nodes are
+    projected, each [n_relations, d]; inverse relations are the second half."""
+
+    embeddings: Tensor
+    projections: Optional[Tensor] = None
+
+
+class NodeVectors(NamedTuple):
+    """Embeddings e_n of some nodes, [n_nodes, d], and their projection coefficients
+    p_n . e_n where they are projected, [n_nodes]."""
+
+    embeddings: Tensor
+    coefficients: Optional[Tensor] = None
+
+    def rows(self, ids: Tensor) -> NodeVectors:
+        """The vectors of some of the nodes."""
+        return NodeVectors(*(x if x is None else x.index_select(0, ids) for x in self))
+
+    def projected(self, relations: RelationVectors, relation: Tensor) -> Tensor:
+        """n^r = e_n + (p_n . e_n) w_r of each node and relation: TransD's form, our
+        reading of the paper's dynamic projection vectors."""
+        if self.coefficients is None or relations.projections is None:
+            return self.embeddings
+        projection = relations.projections.index_select(0, relation)
+        return self.embeddings + self.coefficients.unsqueeze(-1) * projection
+
+
+def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Softmax over the members of each segment, shape: [n_members]."""
+    # The largest logit cancels out; it keeps the exponentials in range.
+    largest = logits.new_zeros(n_segments).scatter_reduce(
+        0, segment, logits.detach(), "amax", include_self=False
+    )
+    weight = (logits - largest.index_select(0, segment)).exp()
+    total = weight.new_zeros(n_segments).index_add(0, segment, weight)
+    return weight / total.index_select(0, segment)
+
+
+class InformationFusion(nn.Module):
+    """Explicit fusion of nodes and relations by self-attention.
+
+    The tokens of a node are itself and its distinct relations, each weighted by how
+    often it occurs (c_nr), but for the relations ``left_out``::
+
+        a_nr ~ c_nr exp((W_Q e_n) . (W_K r) / sqrt d)
+        a_nn ~      exp((W_Q e_n) . (W_K e_n) / sqrt d)
+        f_n  = e_n + beta * sum_r a_nr W_V r
+
+    with a learned gate beta. The self-attention between entities and relations is the
+    paper's; tokens, multiplicity and gate are our choice.
+    """
+
+    initial_gate = 0.1
+
+    def __init__(self, graph: Any, embedding_size: int, left_out: Sequence[int] = ()):
+        super().__init__()
+        head, relation, _ = graph.triples()
+        kept = ~torch.isin(relation, relation.new_tensor(left_out))
+        pairs = torch.stack([head[kept], relation[kept]])
+        tokens, count = torch.unique_consecutive(pairs, dim=1, return_counts=True)
+        self.register_buffer("tokens", tokens, persistent=False)
+        self.register_buffer("token_count", count, persistent=False)
+        self.query = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.key = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.value = nn.Linear(embedding_size, embedding_size, bias=False)
+        self.gate = nn.Parameter(torch.tensor(self.initial_gate))
+
+    def attention(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
+        """a_nr of each relation of a node, [n_tokens]; the rest to one is a_nn."""
+        node, relation = self.tokens
+        query = self.query(node_embeddings) / math.sqrt(node_embeddings.shape[-1])
+        logit = (query[node] * self.key(relation_embeddings)[relation]).sum(-1)
+        own_logit = (query * self.key(node_embeddings)).sum(-1)
+        logits = torch.cat([logit + self.token_count.log(), own_logit])
+        segment = torch.cat([node, torch.arange(len(query), device=node.device)])
+        return segment_softmax(logits, segment, len(query))[: len(node)]
+
+    def forward(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
+        """Fused embedding f of every node, shape: [n_nodes, d]."""
+        node, relation = self.tokens
+        weight = self.gate * self.attention(node_embeddings, relation_embeddings)
+        value = self.value(relation_embeddings)[relation]
+        return node_embeddings.index_add(0, node, weight.unsqueeze(-1) * value)
+
+
+class EdgeAttention(nn.Module):
+    """Weight of each edge in the propagation.
+
+    The attention logit is KGAT's on projected nodes, with a bias per relation::
+
+        pi(h, r, t) = t^r . tanh(h^r + r) + b_r
+
+    ``modulated`` scales the symmetric normalisation by it: 2 sigmoid(pi) / sqrt(D_h
+    D_t), our choice; ``softmax`` normalises it over the edges out of h, as KGAT does.
+    """
+
+    def __init__(self, kind: str, n_relations: int, relation_bias: bool = True):
+        super().__init__()
+        self.kind = kind
+        self.relation_bias = nn.Embedding(n_relations, 1) if relation_bias else None
+
+    def logits(
+        self, graph: Any, nodes: NodeVectors, relations: RelationVectors
+    ) -> Tensor:
+        """Logit pi of each edge, by the vectors of all nodes and relations."""
+        head, relation, tail = graph.triples()
+        query = nodes.rows(head).projected(relations, relation)
+        query = torch.tanh(query + relations.embeddings.index_select(0, relation))
+        logits = (nodes.rows(tail).projected(relations, relation) * query).sum(-1)
+        if self.relation_bias is not None:
+            logits = logits + self.relation_bias(relation).squeeze(-1)
+        return logits
+
+    def forward(self, graph: Any, *vectors: Any) -> Tensor:
+        """Weight alpha of each edge, by the vectors of all nodes and relations."""
+        logits = self.logits(graph, *vectors)
+        if self.kind == "softmax":
+            return segment_softmax(logits, graph.triples().head, graph.n_nodes)
+        return 2 * torch.sigmoid(logits) * graph.normalisation
+
+
+class BiInteraction(nn.Module):
+    """KGAT's bi-interaction: LeakyReLU(W_1 (x + y)) + LeakyReLU(W_2 (x * y))."""
+
+    def __init__(self, input_size: int, output_size: int):
+        super().__init__()
+        self.sum_transform = nn.Linear(input_size, output_size)
+        self.product_transform = nn.Linear(input_size, output_size)
+
+    def forward(self, nodes: Tensor, neighbours: Tensor) -> Tensor:
+        """Combine nodes with their neighbours, shape: [n_nodes, output_size]."""
+        total = F.leaky_relu(self.sum_transform(nodes + neighbours))
+        return total + F.leaky_relu(self.product_transform(nodes * neighbours))
+
+
+class Propagation(nn.Module):
+    """Propagation along the weighted edges; returns the mean over the layers.
+
+    Linear: f^(l+1)_h = sum alpha_hrt f^(l)_t, so that for given weights the result is a
+    sum over walks. The attentive propagation is the paper's, its linear form our
+    choice. ``bi-interaction`` puts KGAT's aggregator, normalised, between the layers.
+    Where ``dropout`` is a number the rest is KGAT's as well: a dropout of each layer's
+    output, and the normalised outputs joined in place of the mean.
+    """
+
+    def __init__(self, sizes: Sequence[int], kind: str, dropout: Any = None):
+        super().__init__()
+        self.n_layers = len(sizes) - 1
+        pairs = zip(sizes, sizes[1:]) if kind == "bi-interaction" else ()
+        self.aggregators = nn.ModuleList(BiInteraction(*pair) for pair in pairs)
+        self.dropout = None if dropout is None else nn.Dropout(dropout)
+
+    def neighbours(self, graph: Any, edge_weights: Tensor, nodes: Tensor) -> Tensor:
+        """Sum alpha_hrt f_t of each node h, shape of ``nodes``."""
+        head, _, tail = graph.triples()
+        messages = edge_weights.unsqueeze(-1) * nodes.index_select(0, tail)
+        return torch.zeros_like(nodes).index_add(0, head, messages)
+
+    def forward(self, graph: Any, edge_weights: Tensor, nodes: Tensor) -> Tensor:
+        """Vectors z of all nodes, by alpha and f: [n_nodes, d or the sum of sizes]."""
+        layers = [nodes]
+        for layer in range(self.n_layers):
+            reached = self.neighbours(graph, edge_weights, nodes)
+            if not self.aggregators:
+                nodes = reached
+            elif self.dropout is None:
+                nodes = F.normalize(self.aggregators[layer](nodes, reached))
+            else:
+                nodes = self.dropout(self.aggregators[layer](nodes, reached))
+            layers.append(nodes if self.dropout is None else F.normalize(nodes))
+        if self.dropout is not None:
+            return torch.cat(layers, dim=-1)
+        return torch.stack(layers).sum(0) / len(layers)
+
+
+class SpectralFilter(NamedTuple):
+    """A polynomial of a matrix times ``scale``, whose eigenvalues are in [0,
+    ``largest``], by its coefficients of Chebyshev polynomials."""
+
+    scale: float
+    largest: float
+    coefficients: tuple[float, ...]
+
+    def apply(self, product: Callable[[Any], Any], vectors: Any) -> Any:
+        """The polynomial times tensors or arrays, by the product with the matrix."""
+        factor = 2 * self.scale / self.largest
+        previous, current = vectors, factor * product(vectors) - vectors
+        total = self.coefficients[0] * previous + self.coefficients[1] * current
+        for coefficient in self.coefficients[2:]:
+            following = 2 * (factor * product(current) - current) - previous
+            previous, current = current, following
+            total = total + coefficient * current
+        return total
+
+
+def ridge_filter(
+    product: Callable[[Tensor], Tensor], diagonal: Tensor, s: float, degree: int
+) -> Optional[SpectralFilter]:
+    """The polynomial that approximates (1 + s) (I + s K)^-1, None where K is zero.
+
+    ``product`` multiplies by a matrix of similarities; K is this matrix divided by the
+    mean of its diagonal. Its strongest directions are those that nearly all items
+    share: what is popular. The ridge regression shrinks one of eigenvalue mu to
+    mu (1 + s) / (1 + s mu).
+    """
+    positive = diagonal > 0
+    if not bool(positive.any()):
+        return None
+    scale = 1 / float(diagonal[positive].mean())
+    vector = torch.ones_like(diagonal).unsqueeze(1)
+    for _ in range(30):
+        vector = product(vector / vector.norm())
+    # Power iterations underestimate the largest eigenvalue.
+    largest = 1.05 * scale * float(vector.norm())
+    coefficients = np.polynomial.chebyshev.chebinterpolate(
+        lambda x: (1 + s) / (1 + s * largest * (x + 1) / 2), deg=63
+    )
+    return SpectralFilter(scale, largest, tuple(coefficients[: degree + 1].tolist()))
+
+
+def shared_neighbours(graph: Any, n_users: int, n_items: int) -> tuple[Tensor, ...]:
+    """What the items of a graph have in common; its first nodes are users and items.
+
+    A *neighbour* is a pair (relation, node) that at least two items reach.
+
+    Returns:
+        user and item of each interaction; item and neighbour of each link; its value x,
+        the inverse item frequency of the neighbour, divided by the norm of those of the
+        item and relation; relation and node of each neighbour
+    """
+    head, edge_relation, tail = graph.triples()
+    is_interaction = head < n_users
+    history = torch.stack([head[is_interaction], tail[is_interaction] - n_users])
+    from_item = (head >= n_users) & (head < n_users + n_items)
+    key = edge_relation[from_item] * graph.n_nodes + tail[from_item]
+    pairs, pair, count = torch.unique(key, return_inverse=True, return_counts=True)
+    is_shared = count > 1
+    kept = is_shared[pair]
+    item = head[from_item][kept] - n_users
+    neighbour = (is_shared.cumsum(0) - 1)[pair[kept]]
+    relation = torch.div(pairs, graph.n_nodes, rounding_mode="floor")[is_shared]
+    node = (pairs % graph.n_nodes)[is_shared]
+    # The padding item has no edges and is not counted.
+    n_linked = count[is_shared].to(graph.normalisation.dtype)
+    value = ((n_items - 1) / n_linked).log()[neighbour]
+    group = item * graph.n_relations + relation[neighbour]
+    squares = value.new_zeros(n_items * graph.n_relations)
+    norm = squares.index_add(0, group, value.square()).sqrt()[group]
+    # What all items reach has value zero, even if an item reaches nothing else.
+    value = torch.where(norm > 0, value / norm, value)
+    return history, torch.stack([item, neighbour]), value, relation, node
+
+
+class NeighbourWalks(nn.Module):
+    """Score of the direct walks user - item - neighbour - item, filtered.
+
+    With N(u) the training items of a user and x the values of `shared_neighbours`::
+
+        v(u, i) = |N(u)|^-a  sum_{j in N(u)} sum_n g_{r(n)} x_jn x_in
+        w(u, i) = sum_l v(u, l) P_li
+
+    where n runs over all neighbours of both j and i: entities, and other users. P is a
+    polynomial of the item kernel, the matrix of the same sums between any two items
+    (`ridge_filter`). The relation weights g_r > 0 and the exponent a are learned
+    without P, from leave-one-out scores: an item is no evidence of itself. All this is
+    our choice, for the paper's balance of user-centric and item-centric
+    representations: embeddings of a few dimensions cannot tell apart tens of thousands
+    of entities that link two or three items each.
+    """
+
+    # A few numbers that every interaction depends on may learn faster than embeddings.
+    rate = 10.0
+    # Chosen on validation, where twice as much was no better.
+    regularisation = 0.125
+    filter_degree = 4
+
+    def __init__(self, graph: Any, n_users: int, n_items: int):
+        super().__init__()
+        # log(g_r) / rate, and (a - 1/2) / rate
+        self.relation_trust = nn.Embedding(graph.n_relations, 1)
+        self.exponent = nn.Parameter(torch.zeros(()))
+        self.store(n_users, n_items, *shared_neighbours(graph, n_users, n_items))
+
+    def store(self, n_users: int, n_items: int, *shared: Tensor) -> None:
+        """Keep what the items have in common."""
+        history, links, value, relation, node = shared
+        ones, size = torch.ones_like(history[0], dtype=value.dtype), (n_users, n_items)
+        history = torch.sparse_coo_tensor(history, ones, size)
+        size = (n_items, len(relation))
+        links = torch.sparse_coo_tensor(links, value, size)
+        self.register_buffer("history", history.coalesce(), persistent=False)
+        self.register_buffer("links", links.coalesce(), persistent=False)
+        self.register_buffer("relation", relation, persistent=False)
+        self.register_buffer("node", node, persistent=False)
+
+    def relation_weights(self) -> Tensor:
+        """g_r of each relation, shape: [n_relations]."""
+        return (self.rate * self.relation_trust.weight.squeeze(-1)).exp()
+
+    def user_factor(self, n_items: Tensor) -> Tensor:
+        """Factor |N(u)|^-a for numbers of items, of the same shape."""
+        exponent = 0.5 + self.rate * self.exponent
+        return n_items.clamp(min=1).to(exponent.dtype).pow(-exponent)
+
+    def kernel(self, of_items: Tensor, users: Optional[Tensor] = None) -> Tensor:
+        """Multiply vectors, [n_items, n], by the item kernel; with users, [n], each
+        product leaves out this user as a neighbour."""
+        reached = torch.sparse.mm(self.links.t(), of_items)
+        if users is not None:
+            reached = reached.masked_fill(self.node.unsqueeze(1) == users, 0)
+        weights = self.relation_weights()[self.relation].unsqueeze(-1)
+        return torch.sparse.mm(self.links, weights * reached)
+
+    @torch.no_grad()
+    def spectral_filter(self) -> Optional[SpectralFilter]:
+        """P for the current relation weights, None where no item has a neighbour."""
+        weights = self.relation_weights()[self.relation].unsqueeze(-1)
+        diagonal = torch.sparse.mm(self.links * self.links, weights).squeeze(-1)
+        degree = self.filter_degree
+        return ridge_filter(self.kernel, diagonal, self.regularisation, degree)
+
+    def forward(self, users: Tensor, by: Optional[SpectralFilter] = None) -> Tensor:
+        """Scores w of all items, or v without P, shape: [n_selected, n_items]."""
+        seen = self.history.index_select(0, users).to_dense()
+        of_items = self.kernel(seen.t(), users)
+        if by is not None:
+            of_items = by.apply(self.kernel, of_items)
+        return of_items.t() * self.user_factor(seen.sum(-1, keepdim=True))
+
+    def leave_one_out_scores(
+        self, user: Tensor, item: Tensor, other_items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores v with each given interaction left out of the graph, [batch_size], and
+        of their users with items that they do not know, [batch_size, n_others]."""
+        users, position = user.unique(return_inverse=True)
+        seen = self.history.index_select(0, users).to_dense()
+        of_item = self.links.index_select(0, item).to_dense()
+        reached = torch.sparse.mm(self.links.t(), seen.t()).t()[position] - of_item
+        # No walk leads through the user itself to an item that it does not know.
+        reached = reached.masked_fill(self.node == user.unsqueeze(1), 0)
+        reached = reached * self.relation_weights()[self.relation]
+        of_others = self.links.index_select(0, other_items)
+        scores = torch.sparse.mm(of_others, reached.t()).t()
+        factor = self.user_factor(seen.sum(-1)[position] - 1)
+        return (of_item * reached).sum(-1) * factor, scores * factor.unsqueeze(-1)
 
 
 class KGIF(KnowledgeRecommender):
-    r"""KGIF joins users, items and entities into one collaborative knowledge graph
-    (CKG), fuses every node with its relations by self-attention, and propagates the
-    fused embeddings along edges that are weighted by relation-aware attention on
-    dynamically projected nodes. For given weights the propagation is linear, so a score
-    is a sum over walks of the graph.
-
-    The score of a user and an item is::
+    r"""KGIF joins users, items and entities into one collaborative knowledge graph,
+    fuses every node with its relations by self-attention, and propagates the fused
+    embeddings along edges that are weighted by relation-aware attention on dynamically
+    projected nodes. The score of a user and an item is::
 
         y(u, i) = p cos(z_u, z_i) / temperature + q w(u, i) + b_i
 
     with z the propagated embeddings, w the direct walks user - item - neighbour - item
     (`NeighbourWalks`) and b_i a learned item bias. Embeddings and walks are trained
-    together, each by a loss of its own. The score weights (p, q) are chosen by the
-    validation metric, in a coordinate search: embeddings fit their training
-    interactions far better than others, whereas the walks are trained on leave-one-out
-    scores, so no training loss can compare the two.
+    together, each by a loss of its own. The score weights (p, q) are 1 unless a trainer
+    chooses them by the validation metric.
     """
 
     input_type = InputType.PAIRWISE
     n_walk_negatives = 128
-
-    # storage: edge weights of an epoch; while evaluating, embeddings, the spectral
-    # filter, and the users who were scored last with their walks
-    epoch_edge_weights: Optional[Tensor]
-    restore_user_e: Optional[Tensor]
-    restore_item_e: Optional[Tensor]
-    restore_filter: Optional[SpectralFilter]
-    restore_walks: Optional[tuple[Tensor, Tensor]]
-    # storage: what replaces parts of a training step (`cuda_graphs`)
-    captured: Optional[StepFunctions] = None
+    # What a faster equivalent replaces.
+    graph_class: Any = CollaborativeKnowledgeGraph
+    fusion_class: Any = InformationFusion
+    attention_class: Any = EdgeAttention
+    propagation_class: Any = Propagation
+    walks_class: Any = NeighbourWalks
 
     def __init__(self, config: Any, dataset: Any):
-        """
-        Args:
-            config (Config): the options of ``KGIF.yaml``
-            dataset (Dataset): the *training* data set; its interactions and triples
-                make the CKG
-
-        Raises:
-            ValueError: an option has a value that is not allowed
-        """
         super().__init__(config, dataset)
-        check_options(config)
 
         # load parameters info
         self.embedding_size = config["embedding_size"]
         self.n_layers = config["n_layers"]
         self.attention_update = config["attention_update"]
+        self.similarity = config["similarity"]
         self.loss = config["loss"]
         self.n_negatives = config["n_negatives"]
         self.temperature = config["temperature"]
         self.knowledge_weight = config["knowledge_weight"]
+        self.knowledge_update = config["knowledge_update"]
         self.initial_std = config["initial_std"]
 
         # generate intermediate data
         self.interaction_relation = self.n_relations - 1
-        facts, graph_nodes = drop_dangling_nodes(
-            join_interactions_and_triples(
-                (dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]),
-                Triples(
-                    dataset.kg_feat[self.HEAD_ENTITY_ID],
-                    dataset.kg_feat[self.RELATION_ID],
-                    dataset.kg_feat[self.TAIL_ENTITY_ID],
-                ),
-                self.n_users,
-                self.interaction_relation,
-            ),
-            n_fixed=self.n_users + self.n_items,
-        )
+        n_scored = self.n_users + self.n_items
+        facts, graph_nodes = drop_dangling_nodes(self._facts(dataset), n_scored)
         # Users and items are the first nodes, whichever entities follow.
         self.register_buffer("graph_nodes", graph_nodes, persistent=False)
-        self.graph = CollaborativeKnowledgeGraph(
-            facts, len(graph_nodes), self.n_relations
-        )
-        # The last layer is computed for users and items only.
-        self.scored_edges = self.graph.edges.first_rows(self.n_users + self.n_items)
+        self.graph = self.graph_class(facts, len(graph_nodes), self.n_relations)
 
         # define layers and loss
         self._define_layers(config)
 
         # parameters initialization
         self._initialise_parameters()
-        # The score weights (p, q), which checkpoints of version 0.1.0 call the balance,
-        # and the state of their search.
+        # The score weights (p, q), and the state of a trainer's search for them.
         self.register_buffer("balance", torch.ones(2))
         self.register_buffer("next_step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
+        self._clear_storage()
 
-        _clear_storage(self)
-        self.register_load_state_dict_post_hook(_clear_storage)
+    def _facts(self, dataset: Any) -> Triples:
+        """Training interactions and triples by nodes: users, then entities. An item is
+        the entity of the same id."""
+        user, item = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
+        fields = (self.HEAD_ENTITY_ID, self.RELATION_ID, self.TAIL_ENTITY_ID)
+        head, relation, tail = (dataset.kg_feat[field] for field in fields)
+        interact = torch.full_like(user, self.interaction_relation)
+        return Triples(
+            torch.cat([user, head + self.n_users]),
+            torch.cat([interact, relation]),
+            torch.cat([item, tail]) + self.n_users,
+        )
 
     def _define_layers(self, config: Any) -> None:
         """Make the layers; one that is switched off is None and has no parameters."""
@@ -152,36 +517,38 @@ class KGIF(KnowledgeRecommender):
         n_nodes, n_relations = self.n_users + self.n_entities, 2 * self.n_relations
         uses_attention = config["attention"] != "none"
         learns_relations = uses_attention or self.knowledge_weight > 0
+        self.relation_embedding = self.projection = self.fusion = None
+        self.attention = self.walks = None
         self.node_embedding = nn.Embedding(n_nodes, d)
         self.item_bias = nn.Embedding(self.n_items, 1)
-        self.relation_embedding: Optional[nn.Embedding] = None
+        self.item_bias.weight.requires_grad_(config["item_bias"])  # else it stays zero
         if learns_relations or config["fusion"]:
             self.relation_embedding = nn.Embedding(n_relations, d)
-        self.projection: Optional[DynamicProjection] = None
         if learns_relations and config["dynamic_projection"]:
-            self.projection = DynamicProjection(n_nodes, n_relations, d)
-        self.fusion: Optional[InformationFusion] = None
+            self.projection = nn.ModuleDict()
+            self.projection["node_vector"] = nn.Embedding(n_nodes, d)
+            self.projection["relation_vector"] = nn.Embedding(n_relations, d)
         if config["fusion"]:
             # Interactions are no tokens: they would tell items with training
             # interactions from those without.
-            interactions = self.interaction_relation
-            left_out = (interactions, interactions + self.n_relations)
-            self.fusion = InformationFusion(self.graph, d, left_out)
-        self.attention: Optional[EdgeAttention] = None
+            interact = self.interaction_relation
+            left_out = (interact, interact + self.n_relations)
+            self.fusion = self.fusion_class(self.graph, d, left_out)
         if uses_attention:
-            self.attention = EdgeAttention(
-                config["attention"],
-                n_relations,
-                # Only the recommendation loss trains it, through the attention.
-                relation_bias=self.attention_update == "step",
+            # Only the recommendation loss trains a bias, through the attention.
+            bias = self.attention_update == "step"
+            self.attention = self.attention_class(
+                config["attention"], n_relations, bias
             )
-        self.walks: Optional[NeighbourWalks] = None
         if config["walks"]:
-            shared = SharedNeighbours(self.graph, self.n_users, self.n_items)
-            self.walks = NeighbourWalks(shared, n_relations)
-        self.dropout = nn.Dropout(config["dropout"])
-        self.propagation = Propagation(
-            self.n_layers, d, config["propagation"] == "bi-interaction"
+            self.walks = self.walks_class(self.graph, self.n_users, self.n_items)
+        # With layers of their own sizes, KGAT's form.
+        sizes, dropout = config["layer_sizes"], config["dropout"]
+        self.dropout = nn.Dropout(0 if sizes else dropout)
+        self.propagation = self.propagation_class(
+            [d, *(sizes or [d] * self.n_layers)],
+            config["propagation"],
+            dropout if sizes else None,
         )
 
     def _initialise_parameters(self) -> None:
@@ -193,307 +560,209 @@ class KGIF(KnowledgeRecommender):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         # All items and all relations start equal.
-        if self.walks is not None:
-            nn.init.zeros_(self.walks.relation_trust.weight)
-        nn.init.zeros_(self.item_bias.weight)
-        if self.attention is not None and self.attention.relation_bias is not None:
-            nn.init.zeros_(self.attention.relation_bias.weight)
+        for name, parameter in self.named_parameters():
+            if name.endswith(("_bias.weight", "relation_trust.weight")):
+                nn.init.zeros_(parameter)
 
     def train(self, mode: bool = True) -> KGIF:
         """Switch between training and evaluation, and clear what was stored."""
-        _clear_storage(self)
+        self._clear_storage()
         return super().train(mode)
 
+    def _clear_storage(self) -> None:
+        # storage variables: edge weights of an epoch; results of an evaluation
+        self.epoch_edge_weights = self.restore_filter = None
+        self.restore_user_e = self.restore_item_e = None
+
     def _look_up(self, *groups: Tensor) -> list[NodeVectors]:
-        """Embeddings and, where used, projection coefficients of groups of nodes."""
-        projections = None
+        """Vectors of groups of nodes."""
+        nodes = NodeVectors(self.node_embedding.weight)
         if self.projection is not None:
-            projections = self.projection.node_vector.weight
-        return look_up(self.node_embedding.weight, projections, *groups)
+            vectors = self.projection["node_vector"].weight
+            nodes = NodeVectors(*nodes[:1], (vectors * nodes.embeddings).sum(-1))
+        return [nodes.rows(group) for group in groups]
 
     def relation_vectors(self) -> RelationVectors:
-        """Embeddings and, where used, projection vectors of all relations."""
-        assert self.relation_embedding is not None
-        projections = None
-        if self.projection is not None:
-            projections = self.projection.relation_vector.weight
+        """Vectors of all relations."""
+        if self.projection is None:
+            return RelationVectors(self.relation_embedding.weight)
+        projections = self.projection["relation_vector"].weight
         return RelationVectors(self.relation_embedding.weight, projections)
 
     def edge_weights(self, nodes: Optional[NodeVectors] = None) -> Tensor:
-        """Weight of each edge of the CKG by the current parameters.
-
-        Args:
-            nodes (NodeVectors, optional): those of the graph, if already looked up
-
-        Returns:
-            torch.Tensor: alpha in the order of ``graph.edges``, shape: [n_edges]
-        """
+        """Weight alpha of each edge by the current parameters, shape: [n_edges]."""
         if self.attention is None:
             return self.graph.normalisation
-        if nodes is None:
-            (nodes,) = self._look_up(self.graph_nodes)
+        nodes = nodes or self._look_up(self.graph_nodes)[0]
         return self.attention(self.graph, nodes, self.relation_vectors())
 
-    def _training_edge_weights(self, nodes: NodeVectors) -> Tensor:
-        """Edge weights with their gradient, or those of the start of the epoch."""
-        if self.attention_update == "step":
-            return self.edge_weights(nodes)
-        if self.epoch_edge_weights is None:
-            with torch.no_grad():
-                self.epoch_edge_weights = self.edge_weights(nodes)
-        return self.epoch_edge_weights
-
     def fused_embeddings(self, nodes: Optional[NodeVectors] = None) -> Tensor:
-        """Embeddings of the nodes of the graph, each fused with its relations.
-
-        Args:
-            nodes (NodeVectors, optional): those of the graph, if already looked up
-
-        Returns:
-            torch.Tensor: f, users first, then items, shape: [n_graph_nodes, d]
-        """
-        if nodes is None:
-            (nodes,) = self._look_up(self.graph_nodes)
+        """Fused embeddings f of users, then items, then entities: [n_graph_nodes, d]."""
+        nodes = nodes or self._look_up(self.graph_nodes)[0]
         if self.fusion is None:
             return nodes.embeddings
         return self.fusion(nodes.embeddings, self.relation_vectors().embeddings)
 
+    def _propagate(self, edge_weights: Tensor, fused: Tensor) -> Tensor:
+        propagated = self.propagation(self.graph, edge_weights, fused)
+        return propagated[: self.n_users + self.n_items]
+
     def propagated_vectors(self, nodes: NodeVectors) -> Tensor:
-        """Propagated embeddings z of users, then items.
-
-        Args:
-            nodes (NodeVectors): those of the graph
-
-        Returns:
-            torch.Tensor: shape: [n_users + n_items, d]
-        """
-        if self.training:
-            edge_weights = self._training_edge_weights(nodes)
-        else:
+        """Vectors z of users, then items, by those of all nodes of the graph."""
+        edge_weights = self.epoch_edge_weights
+        if edge_weights is None:
             edge_weights = self.edge_weights(nodes)
-        fused = self.dropout(self.fused_embeddings(nodes))
-        return self.propagation(self.graph, edge_weights, fused, self.scored_edges)
+            if self.training and self.attention_update == "epoch":
+                edge_weights = self.epoch_edge_weights = edge_weights.detach()
+        return self._propagate(edge_weights, self.dropout(self.fused_embeddings(nodes)))
 
-    def _propagated(self, nodes: NodeVectors) -> Tensor:
-        if self.training and self.captured is not None:
-            return self.captured.propagation(nodes)
-        return self.propagated_vectors(nodes)
+    def forward(self) -> tuple[Tensor, ...]:
+        """Propagated vectors z of the users, and of the items."""
+        propagated = self.propagated_vectors(*self._look_up(self.graph_nodes))
+        return propagated.split([self.n_users, self.n_items])
 
-    def forward(self) -> tuple[Tensor, Tensor]:
-        """Propagated embeddings.
-
-        Returns:
-            tuple: z of the users, shape: [n_users, d], and of the items, shape:
-            [n_items, d]
-        """
-        (nodes,) = self._look_up(self.graph_nodes)
-        user_e, item_e = self._propagated(nodes).split([self.n_users, self.n_items])
-        return user_e, item_e
+    def _normalised(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
     def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
         r"""Calculate the training loss for a batch data.
 
         Args:
-            interaction (Interaction): users, items and negative items; with the fields
-                of a triple batch, its knowledge loss is added
+            interaction (Interaction): users, items and negative items, and triples
 
         Returns:
-            tuple: recommendation loss of the embeddings, that of the walks where they
-            are used, and the weighted knowledge loss where ``knowledge_weight`` is
-            above zero, each of shape: []
+            tuple: recommendation loss of the embeddings, that of the walks, and the
+            weighted knowledge loss, those that are used, each of shape: []
         """
-        _clear_scores(self)
-        user = interaction[self.USER_ID]
-        item = interaction[self.ITEM_ID]
-        negative_item = interaction[self.NEG_ITEM_ID]
+        user, item = interaction[self.USER_ID], interaction[self.ITEM_ID]
+        batch = user, item, interaction[self.NEG_ITEM_ID]
+        if self.knowledge_weight == 0 or self.knowledge_update == "alternate":
+            return self._recommendation_losses(*self._look_up(self.graph_nodes), *batch)
+        relation, triples = self._triples(interaction)
+        nodes, of_triples = self._look_up(self.graph_nodes, triples)
+        losses = self._recommendation_losses(nodes, *batch)
+        return (*losses, self._knowledge_loss(relation, of_triples))
 
-        if self.knowledge_weight == 0:
-            (nodes,) = self._look_up(self.graph_nodes)
-            return self._recommendation_losses(nodes, user, item, negative_item)
+    def calculate_kg_loss(self, interaction: Any) -> Tensor:
+        r"""Calculate the training loss for a batch data of KG.
 
-        # Interactions are triples too: their relation is trained like the others.
-        triples = TripleBatch(
-            user,
-            torch.full_like(user, self.interaction_relation),
-            item + self.n_users,
-            negative_item + self.n_users,
-        )
+        Args:
+            interaction (Interaction): interactions or triples, or both
+
+        Returns:
+            torch.Tensor: weighted knowledge loss, shape: []
+        """
+        relation, triples = self._triples(interaction)
+        return self._knowledge_loss(relation, *self._look_up(triples))
+
+    def _triples(self, interaction: Any) -> tuple[Tensor, Tensor]:
+        """Relations, [n], and nodes of heads, tails and corrupted tails, [3 n].
+        Interactions are triples too: their relation is trained like the others."""
+        found = []
+        if self.USER_ID in interaction:
+            user, n = interaction[self.USER_ID], self.n_users
+            items = interaction[self.ITEM_ID] + n, interaction[self.NEG_ITEM_ID] + n
+            interact = torch.full_like(user, self.interaction_relation)
+            found.append((interact, torch.stack([user, *items])))
         if self.HEAD_ENTITY_ID in interaction:
-            entity_triples = self._entity_triples(interaction)
-            triples = TripleBatch(*map(torch.cat, zip(triples, entity_triples)))
-        nodes, of_triples = self._look_up(self.graph_nodes, triples.nodes)
-        losses = self._recommendation_losses(nodes, user, item, negative_item)
-        knowledge_loss = self._knowledge_loss(triples, of_triples)
-        return (*losses, self.knowledge_weight * knowledge_loss)
+            fields = (self.HEAD_ENTITY_ID, self.TAIL_ENTITY_ID, self.NEG_TAIL_ENTITY_ID)
+            entities = torch.stack([interaction[field] for field in fields])
+            found.append((interaction[self.RELATION_ID], entities + self.n_users))
+        relations, nodes = zip(*found)
+        return torch.cat(relations), torch.cat(nodes, dim=1).flatten()
+
+    def _knowledge_loss(self, relation: Tensor, nodes: NodeVectors) -> Tensor:
+        """-log sigmoid(distance(corrupted) - distance(true)), with TransD's distance
+        ||h^r + r - t^r||^2, mean over both directions. In the inverse direction the
+        corrupted tail is a corrupted head of the same false fact."""
+        vectors = self.relation_vectors()
+
+        def distance(head: NodeVectors, relation: Tensor, tail: NodeVectors) -> Tensor:
+            translated = (
+                head.projected(vectors, relation) + vectors.embeddings[relation]
+            )
+            return (translated - tail.projected(vectors, relation)).pow(2).sum(-1)
+
+        ids = torch.arange(len(nodes.embeddings), device=relation.device)
+        head, tail, corrupted = map(nodes.rows, ids.chunk(3))
+        inverse = relation + self.n_relations
+        true = distance(head, relation, tail), distance(tail, inverse, head)
+        false = distance(head, relation, corrupted), distance(corrupted, inverse, head)
+        loss = F.softplus(torch.cat(true) - torch.cat(false)).mean()
+        return self.knowledge_weight * loss
+
+    def _softmax_losses(self, score: Tensor, others: Tensor, known: Tensor) -> Tensor:
+        """-log softmax of each score, [batch_size], among itself and its negatives,
+        [batch_size, n_negatives], but for the known ones at rows and columns."""
+        others = others.index_put(tuple(known), others.new_tensor(-math.inf))
+        return -torch.cat([score.unsqueeze(1), others], 1).log_softmax(1)[:, 0]
 
     def _recommendation_losses(
         self, nodes: NodeVectors, user: Tensor, item: Tensor, negative_item: Tensor
     ) -> tuple[Tensor, ...]:
         """Losses of the propagated embeddings and of the walks, each with the item
         bias: -log softmax of each positive among itself and the negatives that the
-        batch shares, or -log sigmoid of its lead over its own negative; mean over the
-        batch.
-        """
+        batch shares, or -log sigmoid of its lead over its own negative."""
         if self.loss == "softmax":
-            negative_item = _distinct(negative_item[: self.n_negatives], self.n_items)
+            # the distinct ones, in the order of their last occurrence
+            ordered, position = negative_item[: self.n_negatives].sort(stable=True)
+            is_last = F.pad(ordered[1:] != ordered[:-1], (0, 1), value=True)
+            negative_item = negative_item[position[is_last].sort().values]
         # A single look-up: each has a gradient of the size of all nodes.
         items = torch.cat([item, negative_item])
-        selected = torch.cat([user, items + self.n_users])
-        rows = self._propagated(nodes).index_select(0, selected)
+        rows = torch.cat([user, items + self.n_users])
+        vectors = self._normalised(self.propagated_vectors(nodes).index_select(0, rows))
         sizes = [len(item), len(negative_item)]
-        user_e, item_e, negative_e = F.normalize(rows, dim=-1).split(
-            [len(user), *sizes]
-        )
+        user_e, item_e, negative_e = vectors.split([len(user), *sizes])
         user_e = user_e / self.temperature
         bias, negative_bias = self.item_bias(items).squeeze(-1).split(sizes)
-
         score = (user_e * item_e).sum(-1) + bias
+        # The walks have so few parameters that some of the negatives suffice.
+        n, walks = self.n_walk_negatives, self.walks
+        others = negative_item[:n]
+
         if self.loss == "bpr":
             negative_score = (user_e * negative_e).sum(-1) + negative_bias
             loss = F.softplus(negative_score - score).mean()
-            if self.walks is None:
+            if walks is None:
                 return (loss,)
-            return loss, self._bpr_loss_of_walks(
-                self.walks, user, item, negative_item, bias, negative_bias
-            )
+            score, scores = walks.leave_one_out_scores(user[:n], item[:n], others)
+            lead = score + bias[:n] - scores.diagonal() - negative_bias[:n]
+            return loss, F.softplus(-lead).mean()
+
         negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
         # A negative of one user may be a positive of another.
         known = self.graph.linked_pairs(user, negative_item + self.n_users)
-        loss = softmax_losses(score, negative_score, known).mean()
-        if self.walks is None:
+        loss = self._softmax_losses(score, negative_score, known).mean()
+        if walks is None:
             return (loss,)
-        # The walks have so few parameters that some of the negatives suffice.
-        n = self.n_walk_negatives
-        leave_one_out_scores: Callable[..., Any] = self.walks.leave_one_out_scores
-        if self.captured is not None and self.captured.leave_one_out_scores is not None:
-            leave_one_out_scores = self.captured.leave_one_out_scores
-        score, negative_score = leave_one_out_scores(user, item, negative_item[:n])
-        known = known[:, known[1] < n]
-        losses = softmax_losses(score + bias, negative_score + negative_bias[:n], known)
+        score, scores = walks.leave_one_out_scores(user, item, others)
+        score, scores = score + bias, scores + negative_bias[:n]
+        losses = self._softmax_losses(score, scores, known[:, known[1] < n])
         return loss, losses.mean()
 
-    def _bpr_loss_of_walks(
-        self,
-        walks: NeighbourWalks,
-        user: Tensor,
-        item: Tensor,
-        negative_item: Tensor,
-        bias: Tensor,
-        negative_bias: Tensor,
-    ) -> Tensor:
-        n = self.n_walk_negatives
-        other_item, position = negative_item[:n].unique(return_inverse=True)
-        score, others_score = walks.leave_one_out_scores(user[:n], item[:n], other_item)
-        negative_score = others_score.gather(1, position.unsqueeze(1)).squeeze(1)
-        lead = score + bias[:n] - negative_score - negative_bias[:n]
-        return F.softplus(-lead).mean()
-
-    def calculate_kg_loss(self, interaction: Any) -> Tensor:
-        r"""Calculate the training loss for a batch data of KG.
-
-        Args:
-            interaction (Interaction): heads, relations, tails and corrupted tails
-
-        Returns:
-            torch.Tensor: weighted knowledge loss, shape: []
-        """
-        _clear_scores(self)
-        triples = self._entity_triples(interaction)
-        (nodes,) = self._look_up(triples.nodes)
-        return self.knowledge_weight * self._knowledge_loss(triples, nodes)
-
-    def _entity_triples(self, interaction: Any) -> TripleBatch:
-        return TripleBatch(
-            interaction[self.HEAD_ENTITY_ID] + self.n_users,
-            interaction[self.RELATION_ID],
-            interaction[self.TAIL_ENTITY_ID] + self.n_users,
-            interaction[self.NEG_TAIL_ENTITY_ID] + self.n_users,
-        )
-
-    def _knowledge_loss(self, triples: TripleBatch, nodes: NodeVectors) -> Tensor:
-        if self.captured is not None and self.captured.knowledge_loss is not None:
-            return self.captured.knowledge_loss(triples.relation, nodes)
-        return knowledge_loss(triples.relation, nodes, self.relation_vectors())
+    def _walk_scores(self, user: Tensor) -> Tensor:
+        if self.restore_filter is None:
+            self.restore_filter = self.walks.spectral_filter()
+        return self.walks(user, self.restore_filter)
 
     def _scores(self, user: Tensor) -> Tensor:
         """Scores of all items for the given users, shape: [n_selected, n_items]."""
-        if self.restore_user_e is None or self.restore_item_e is None:
+        if self.restore_user_e is None:
             self.restore_user_e, self.restore_item_e = self.forward()
         scale = self.balance[0] / self.temperature
-        user_e = F.normalize(self.restore_user_e[user], dim=-1) * scale
-        item_e = F.normalize(self.restore_item_e, dim=-1)
+        user_e = self._normalised(self.restore_user_e[user]) * scale
+        item_e = self._normalised(self.restore_item_e)
         score = torch.addmm(self.item_bias.weight.t(), user_e, item_e.t())
         if self.walks is not None:
-            score.addcmul_(self.balance[1], self._stored_walks(self.walks, user))
+            score.addcmul_(self.balance[1], self._walk_scores(user))
         return score
-
-    def _stored_walks(self, walks: NeighbourWalks, user: Tensor) -> Tensor:
-        """Scores of the walks, kept for scoring the same users by other weights."""
-        if self.restore_filter is None:
-            self.restore_filter = walks.spectral_filter()
-        if self.restore_walks is None or not torch.equal(self.restore_walks[0], user):
-            self.restore_walks = (user, walks(user, self.restore_filter))
-        return self.restore_walks[1]
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of the given pairs of users and items, shape: [batch_size]."""
         user, position = interaction[self.USER_ID].unique(return_inverse=True)
-        item = interaction[self.ITEM_ID]
-        scores = item.new_empty(len(item), dtype=self.item_bias.weight.dtype)
-        # As many users at a time as have about 16 MiB of scores.
-        n_at_once = max(1, 2**22 // self.n_items)
-        for first in range(0, len(user), n_at_once):
-            pairs = (position >= first) & (position < first + n_at_once)
-            of_users = self._scores(user[first : first + n_at_once])
-            scores[pairs] = of_users[position[pairs] - first, item[pairs]]
-        return scores
+        return self._scores(user)[position, interaction[self.ITEM_ID]]
 
     def full_sort_predict(self, interaction: Any) -> Tensor:
         """Scores of all items for the given users, shape: [batch_size * n_items]."""
         return self._scores(interaction[self.USER_ID]).view(-1)
-
-    def candidate_score_weights(self) -> Optional[Tensor]:
-        """The score weights to compare with the current ones at the next validation.
-
-        Returns:
-            torch.Tensor: (p, q), one of them or both doubled or halved, shape: [2];
-            None without walks
-        """
-        if self.walks is None:
-            return None
-        factors = step_factors(int(self.next_step), int(self.n_failed_steps))
-        return self.balance * self.balance.new_tensor(factors)
-
-    def update_score_weights(self, accepted: bool) -> None:
-        """Take the next step of the coordinate search over the score weights.
-
-        Args:
-            accepted (bool): whether the candidate replaces the current weights
-        """
-        candidate = self.candidate_score_weights()
-        if candidate is None:
-            return
-        if accepted:
-            self.balance.copy_(candidate)
-        next_step, n_failed = after_step(
-            int(self.next_step), int(self.n_failed_steps), accepted
-        )
-        self.next_step.fill_(next_step)
-        self.n_failed_steps.fill_(n_failed)
-
-
-def _distinct(ids: Tensor, size: int) -> Tensor:
-    """The distinct ids, in the order of their last occurrence."""
-    order = torch.arange(len(ids), device=ids.device)
-    last = ids.new_zeros(size).scatter_reduce(0, ids, order, "amax")
-    return ids[last[ids] == order]
-
-
-def _clear_scores(model: KGIF) -> None:
-    model.restore_user_e, model.restore_item_e = None, None
-    model.restore_filter, model.restore_walks = None, None
-
-
-def _clear_storage(model: KGIF, _incompatible_keys: Any = None) -> None:
-    model.epoch_edge_weights = None
-    _clear_scores(model)

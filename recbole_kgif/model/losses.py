@@ -2,15 +2,15 @@ r"""Losses of KGIF: softmax over shared negatives, and distances of triples."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .kernels import at_least_float32, sampled_dense_product
+from .kgif import NodeVectors, RelationVectors
 from .sparse_pattern import SparsePattern
-from .vectors import NodeVectors, RelationVectors
 
 
 def softmax_losses(score: Tensor, negative_score: Tensor, known: Tensor) -> Tensor:
@@ -30,20 +30,6 @@ def softmax_losses(score: Tensor, negative_score: Tensor, known: Tensor) -> Tens
     )
 
 
-class TripleBatch(NamedTuple):
-    """Node ids of true triples and a corrupted tail for each, shape: [batch_size]."""
-
-    head: Tensor
-    relation: Tensor
-    tail: Tensor
-    corrupted_tail: Tensor
-
-    @property
-    def nodes(self) -> Tensor:
-        """Heads, tails and corrupted tails, shape: [3 * batch_size]."""
-        return torch.cat([self.head, self.tail, self.corrupted_tail])
-
-
 def knowledge_loss(
     relation: Tensor, nodes: NodeVectors, relations: RelationVectors
 ) -> Tensor:
@@ -54,7 +40,7 @@ def knowledge_loss(
 
     Args:
         relation: relation of each triple, shape: [n_triples]
-        nodes: vectors of ``TripleBatch.nodes``
+        nodes: heads, tails and corrupted tails of the triples, one after the other
         relations: vectors of all relations
 
     Returns:

@@ -1,84 +1,51 @@
-r"""The part of KGIF's score that direct walks over shared neighbours give."""
+r"""Direct walks of KGIF by the kernels of sparse matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Optional
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from . import kgif
 from .kernels import sparse_dense_product, transposed
+from .kgif import SpectralFilter, ridge_filter
 from .shared_neighbours import SharedNeighbours
-from .spectral_filter import SpectralFilter, ridge_filter
 
 
-class NeighbourWalks(nn.Module):
-    """Score of the direct walks user - item - neighbour - item, filtered.
+class NeighbourWalks(kgif.NeighbourWalks):
+    """Walks by sparse patterns, with the leave-one-out sums computed once.
 
-    With N(u) the training items of a user and x the entries of `SharedNeighbours`::
-
-        v(u, i) = |N(u)|^-a  sum_{j in N(u)} sum_n g_{r(n)} x_jn x_in
-        w(u, i) = sum_l v(u, l) P_li
-
-    where n runs over all neighbours of both j and i: entities, and other users who have
-    interacted with both. P is a polynomial of the item kernel, the matrix of the same
-    sums between any two items (`spectral_filter`): longer walks from item to item
-    subtract what many items have in common.
-
-    The relation weights g_r > 0 and the exponent a are learned without P, from
-    leave-one-out scores: each interaction is scored as if it were not in the graph, as
-    an item is no evidence of itself. All this is our choice, for the paper's balance of
-    user-centric and item-centric representations: embeddings of a few dimensions cannot
-    tell apart tens of thousands of entities that link two or three items each, and
-    these walks can. Each walk has an exact share of the score.
-
-    Args:
+    Attributes:
         shared: what the items have in common
-        n_relations: number of relations, inverse ones included
+        leave_one_out: pattern interactions x relations
+        leave_one_out_value: sum of x_jn x_in of each entry, shape: [n_entries]
     """
 
-    # A few numbers that every interaction depends on may learn faster than embeddings.
-    rate = 10.0
-    initial_exponent = 0.5
-    # Chosen on validation, where twice as much was no better.
-    regularisation = 0.125
-    filter_degree = 4
     n_users_at_once = 64
+    # What replaces `leave_one_out_scores` in a training step (`cuda_graphs`).
+    captured: Optional[Callable[..., tuple[Tensor, Tensor]]] = None
 
     leave_one_out_value: Tensor
 
-    def __init__(self, shared: SharedNeighbours, n_relations: int):
-        super().__init__()
-        self.shared = shared
-        # Named as in the checkpoints of version 0.1.0: log(g_r) / rate.
-        self.relation_trust = nn.Embedding(n_relations, 1)
-        self.exponent = nn.Parameter(torch.zeros(()))
-        self.leave_one_out, value = shared.leave_one_out_walks(n_relations)
+    def store(self, n_users: int, n_items: int, *shared: Tensor) -> None:
+        """Keep what the items have in common."""
+        n_relations = self.relation_trust.num_embeddings
+        self.shared = SharedNeighbours(n_users, n_items, *shared)
+        self.leave_one_out, value = self.shared.leave_one_out_walks(n_relations)
         self.register_buffer("leave_one_out_value", value, persistent=False)
-
-    def relation_weights(self) -> Tensor:
-        """g_r of each relation, shape: [n_relations]."""
-        return (self.rate * self.relation_trust.weight.squeeze(-1)).exp()
-
-    def user_factor(self, n_items: Tensor) -> Tensor:
-        """Factor |N(u)|^-a for numbers of items, of the same shape."""
-        exponent = self.initial_exponent + self.rate * self.exponent
-        return n_items.clamp(min=1).to(exponent.dtype).pow(-exponent)
 
     def n_items_of(self, users: Tensor) -> Tensor:
         """|N(u)| of the given users, of the same shape."""
         pointer = self.shared.history.row_pointer
         return pointer[users + 1] - pointer[users]
 
-    def forward(
-        self, users: Tensor, spectral_filter: Optional[SpectralFilter]
-    ) -> Tensor:
+    def forward(self, users: Tensor, by: Optional[SpectralFilter] = None) -> Tensor:
         """Score all items for the given users.
 
         Args:
             users: shape: [n_selected]
-            spectral_filter: the result of `spectral_filter`; None leaves P out
+            by: the result of `spectral_filter`; None leaves P out
 
         Returns:
             Shape: [n_selected, n_items]
@@ -95,8 +62,8 @@ class NeighbourWalks(nn.Module):
             seen = shared.value.new_zeros(shared.history.n_columns, len(selected))
             seen[shared.history.column[interaction], user] = 1
             of_items = product(seen, without=selected)
-            if spectral_filter is not None:
-                of_items = spectral_filter.apply(product, of_items)
+            if by is not None:
+                of_items = by.apply(product, of_items)
             of_items = of_items * self.user_factor(self.n_items_of(selected))
             scores[first : first + n_at_once] = of_items.t()
         return scores
@@ -145,12 +112,14 @@ class NeighbourWalks(nn.Module):
         Args:
             user: shape: [batch_size]
             item: an item that each user has interacted with, shape: [batch_size]
-            other_items: shape: [n_others]
+            other_items: items that they have not, shape: [n_others]
 
         Returns:
             Scores of the interactions, shape: [batch_size], and of their users with the
             other items, shape: [batch_size, n_others]
         """
+        if self.captured is not None:
+            return self.captured(user, item, other_items)
         interaction = self.shared.interaction_of(user, item)
         position, entry = self.leave_one_out.entries_of_rows(interaction)
         weights = self.relation_weights().index_select(

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .graph import CollaborativeKnowledgeGraph
 from .sparse_pattern import SparsePattern
 
 # Bounds of what `SharedNeighbours.leave_one_out_walks` holds at once, about 64 MiB for
@@ -18,18 +17,12 @@ _MOST_ENTRIES = 2**21
 
 
 class SharedNeighbours(nn.Module):
-    """The items of a CKG by their shared neighbours, as a sparse matrix.
-
-    A *neighbour* is a pair (relation, node): an entity that at least two items reach by
-    the same relation, or a user who has interacted with at least two items. An entry is
-    the inverse item frequency of the neighbour, log(items / items that reach it),
-    divided by the norm of the item's entries with the same relation. So the product of
-    the rows of two items is a sum of cosines, one per relation.
+    """What items have in common, as sparse patterns.
 
     Args:
-        graph: the graph; its nodes are the users, then the items, then other entities
         n_users: number of users, padding included
         n_items: number of items, padding included
+        shared: the result of `kgif.shared_neighbours`
 
     Attributes:
         items: pattern items x neighbours, an entry per edge from an item to a neighbour
@@ -49,32 +42,11 @@ class SharedNeighbours(nn.Module):
     node: Tensor
     neighbour_of_user: Tensor
 
-    def __init__(self, graph: CollaborativeKnowledgeGraph, n_users: int, n_items: int):
+    def __init__(self, n_users: int, n_items: int, *shared: Tensor):
         super().__init__()
-        head, tail = graph.edges.row, graph.edges.column
-        is_interaction = head < n_users
-        self.history = SparsePattern(
-            head[is_interaction], tail[is_interaction] - n_users, n_users, n_items
-        )
-        from_item = (head >= n_users) & (head < n_users + n_items)
-        key = graph.edge_relation[from_item] * graph.n_nodes + tail[from_item]
-        pairs, pair, count = torch.unique(key, return_inverse=True, return_counts=True)
-        is_shared = count > 1
-        kept = is_shared[pair]
-        item = head[from_item][kept] - n_users
-        neighbour = (is_shared.cumsum(0) - 1)[pair[kept]]
-        self.items = SparsePattern(item, neighbour, n_items, int(is_shared.sum()))
-
-        relation = torch.div(pairs, graph.n_nodes, rounding_mode="floor")[is_shared]
-        node = (pairs % graph.n_nodes)[is_shared]
-        # The padding item has no edges and is not counted.
-        n_linked = count[is_shared].to(graph.normalisation.dtype)
-        value = ((n_items - 1) / n_linked).log()[neighbour]
-        group = item * graph.n_relations + relation[neighbour]
-        squares = value.new_zeros(n_items * graph.n_relations)
-        norm = squares.index_add(0, group, value.square()).sqrt()[group]
-        # What all items reach has value zero, even if an item reaches nothing else.
-        value = torch.where(norm > 0, value / norm, value)
+        history, links, value, relation, node = shared
+        self.history = SparsePattern(*history, n_users, n_items)
+        self.items = SparsePattern(*links, n_items, len(node))
         neighbour_of_user = torch.full((n_users,), -1)
         is_user = node < n_users
         neighbour_of_user[node[is_user]] = torch.arange(len(node))[is_user]

@@ -12,6 +12,10 @@ from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
 from recbole_kgif.model.cuda_graphs import capture_training_step
+from recbole_kgif.model.score_weights import (
+    candidate_score_weights,
+    update_score_weights,
+)
 from recbole_kgif.training.preflight import EpochTimeEstimator
 from recbole_kgif.training.training_batches import TrainingBatches
 
@@ -71,7 +75,7 @@ class KGIFTrainer(Trainer):
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
         """Validate, and keep the score weights that do better."""
-        neighbour = self.model.candidate_score_weights()
+        neighbour = candidate_score_weights(self.model)
         if neighbour is None:
             return super()._valid_epoch(valid_data, show_progress)
         current, candidate = self._validate_both(neighbour, valid_data, show_progress)
@@ -79,7 +83,7 @@ class KGIFTrainer(Trainer):
             is_better = candidate[0] > current[0]
         else:
             is_better = candidate[0] < current[0]
-        self.model.update_score_weights(is_better)
+        update_score_weights(self.model, is_better)
         return candidate if is_better else current
 
     def _validate_both(

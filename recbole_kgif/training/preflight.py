@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from recbole_kgif.model.cuda_graphs import can_capture
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 
 _FLOAT = 4
 _ID = 8

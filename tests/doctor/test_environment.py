@@ -184,7 +184,7 @@ def test_two_steps_of_training(in_tmp_path: Path) -> None:
 def test_training_takes_two_steps(
     in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recbole_kgif.model.kgif import KGIF
+    from recbole_kgif.model.fast_kgif import KGIF
 
     steps = []
     calculate_loss = KGIF.calculate_loss

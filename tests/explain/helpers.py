@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
 from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.explain.score_decomposition import cosine_scale
-from recbole_kgif.model.spectral_filter import SpectralFilter
+from recbole_kgif.model.kgif import SpectralFilter
 
 N_USERS, N_ITEMS, N_RELATIONS = 3, 4, 3
 

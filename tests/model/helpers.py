@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 from tests.conftest import Loaded
 
 # Each option of the method away from its default, and all layers switched off.

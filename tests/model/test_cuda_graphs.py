@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recbole_kgif.model import cuda_graphs
 from recbole_kgif.model.cuda_graphs import can_capture, capture_training_step
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.training.kgif_trainer import KGIFTrainer
 from tests.conftest import Loaded
 from tests.gpu import ON_GPU, needs_gpu

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from recbole_kgif.model import kernels
 from recbole_kgif.model.attention_kernels import quadratic_form
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.model.kernels import (
     sampled_dense_product,
     sparse_dense_product,
     transposed_product,
 )
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.look_up import look_up
 from recbole_kgif.model.losses import softmax_losses
 from recbole_kgif.model.sparse_pattern import SparsePattern
-from recbole_kgif.model.vectors import look_up
 from tests.conftest import Loaded
 from tests.gpu import needs_gpu
 from tests.model.helpers import ABLATIONS, build, one_batch

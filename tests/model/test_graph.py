@@ -9,12 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbole_kgif.model.graph import (
-    CollaborativeKnowledgeGraph,
-    Triples,
-    drop_dangling_nodes,
-    join_interactions_and_triples,
-)
+from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.kgif import Triples, drop_dangling_nodes
 from recbole_kgif.model.layers import InformationFusion
 from recbole_kgif.model.sparse_pattern import SparsePattern
 
@@ -163,20 +159,6 @@ def test_the_first_rows_of_a_pattern_have_its_first_entries(n_rows: int) -> None
     values = torch.arange(1.0, 6.0)
     dense = torch.zeros(4, 3).index_put((row, column), values, accumulate=True)
     assert torch.equal(first.matrix(values[stays]).to_dense(), dense[:n_rows])
-
-
-def test_users_come_before_entities() -> None:
-    facts = join_interactions_and_triples(
-        (torch.tensor([1, 2]), torch.tensor([3, 1])),
-        as_triples([(1, 1, 4)]),
-        n_users=10,
-        interaction_relation=2,
-    )
-    assert [column.tolist() for column in facts] == [
-        [1, 2, 11],
-        [2, 2, 1],
-        [13, 11, 14],
-    ]
 
 
 @given(facts_strategy, st.lists(st.integers(0, N_NODES - 1), max_size=8))

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from recbole_kgif.common.resources import resource
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.model.hyperparameters import OPTIONS
-from recbole_kgif.model.kgif import KGIF
 from tests.conftest import Loaded
 from tests.model.helpers import build
 
@@ -53,7 +53,7 @@ def test_options_of_the_yaml_file_are_those_checked_and_read(
 def test_options_of_the_yaml_file_are_documented_in_recboles_form() -> None:
     for line in KGIF_YAML.read_text("utf-8").splitlines():
         assert re.fullmatch(
-            r"\w+: \S+ +# \((int|float|bool|str)\) [A-Z].*[.\]]", line
+            r"\w+: \S+ +# \((int|float|bool|str|list)\) [A-Z].*[.\]]", line
         ), line
 
 
@@ -79,12 +79,16 @@ BAD_VALUES = [
     ("attention", "kgat"),
     ("attention_update", "batch"),
     ("propagation", "gcn"),
+    ("layer_sizes", [64, 0]),
     ("walks", 1),
+    ("item_bias", "no"),
+    ("similarity", "dot"),
     ("dropout", 1.0),
     ("loss", "ce"),
     ("n_negatives", 0),
     ("temperature", 0),
     ("knowledge_weight", -0.1),
+    ("knowledge_update", "never"),
     ("initial_std", math.nan),
 ]
 
@@ -113,6 +117,14 @@ def test_a_bad_option_is_named_with_its_value_and_what_is_allowed(
         (
             {"attention_update": "epoch", "knowledge_weight": 0},
             "knowledge_weight=0 is not allowed with attention_update=epoch",
+        ),
+        (
+            {"layer_sizes": [8, 8, 8]},
+            "layer_sizes=[8, 8, 8] is not allowed with propagation=linear",
+        ),
+        (
+            {"layer_sizes": [8], "propagation": "bi-interaction"},
+            "layer_sizes=[8] is not allowed with n_layers=3",
         ),
     ],
 )

@@ -12,7 +12,6 @@ from recbole_kgif.model import attention_kernels, kernels
 from recbole_kgif.model.attention_kernels import (
     by_relation,
     quadratic_form,
-    segment_softmax,
 )
 from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
 from recbole_kgif.model.kernels import (
@@ -20,8 +19,9 @@ from recbole_kgif.model.kernels import (
     sparse_dense_product,
     transposed_product,
 )
+from recbole_kgif.model.kgif import segment_softmax
+from recbole_kgif.model.look_up import look_up
 from recbole_kgif.model.sparse_pattern import SparsePattern
-from recbole_kgif.model.vectors import look_up
 from tests.model.test_graph import N_NODES, edges_of
 
 D = 4

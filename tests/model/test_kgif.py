@@ -174,14 +174,14 @@ def test_attention_of_an_epoch_is_refreshed_with_the_next(
     batch = one_batch(loaded)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     sum(model.calculate_loss(batch)).backward()
-    first = model._training_edge_weights(model._look_up(model.graph_nodes)[0])
+    first = model.epoch_edge_weights
     assert not first.requires_grad
     optimizer.step()
-    assert torch.equal(
-        model._training_edge_weights(model._look_up(model.graph_nodes)[0]), first
-    )
+    model.calculate_loss(batch)
+    assert model.epoch_edge_weights is first
     model.train()
-    refreshed = model._training_edge_weights(model._look_up(model.graph_nodes)[0])
+    model.calculate_loss(batch)
+    refreshed = model.epoch_edge_weights
     assert not torch.equal(refreshed, first)
     torch.testing.assert_close(refreshed, model.edge_weights().detach())
 

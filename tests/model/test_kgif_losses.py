@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 from tests.conftest import Loaded
 from tests.model.helpers import build, interaction, one_batch
 

@@ -12,18 +12,29 @@ from torch import Tensor, nn
 
 from recbole_kgif.model import attention_kernels
 from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
-from recbole_kgif.model.layers import (
+from recbole_kgif.model.kgif import (
     BiInteraction,
-    DynamicProjection,
+    NodeVectors,
+    RelationVectors,
+)
+from recbole_kgif.model.layers import (
     EdgeAttention,
     InformationFusion,
     Propagation,
 )
-from recbole_kgif.model.vectors import NodeVectors, RelationVectors
 from tests.model.test_graph import N_NODES, N_RELATIONS, edges_of
 from tests.model.test_kernels import D, dense_matrix, values
 
 pytestmark = pytest.mark.usefixtures("double_precision")
+
+
+class DynamicProjection(nn.Module):
+    """Projection vectors, as the model holds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.node_vector = nn.Embedding(N_NODES, D)
+        self.relation_vector = nn.Embedding(2 * N_RELATIONS, D)
 
 
 def randomised(module: Any) -> Any:
@@ -37,9 +48,7 @@ def vectors(
 ) -> tuple[NodeVectors, RelationVectors]:
     if projection is None:
         return NodeVectors(nodes), RelationVectors(relations)
-    coefficients = projection.coefficients(
-        torch.arange(N_NODES, device=nodes.device), nodes
-    )
+    coefficients = (projection.node_vector.weight * nodes).sum(-1)
     return (
         NodeVectors(nodes, coefficients),
         RelationVectors(relations, projection.relation_vector.weight),
@@ -47,11 +56,11 @@ def vectors(
 
 
 def test_dynamic_projection_follows_its_equation() -> None:
-    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    projection = randomised(DynamicProjection())
     embeddings = values(N_NODES, D)
     nodes, relations = torch.tensor([4, 0, 4]), torch.tensor([1, 5, 0])
-    coefficients = projection.coefficients(nodes, embeddings[nodes])
-    projected = projection(embeddings[nodes], coefficients, relations)
+    of_nodes, of_relations = vectors(projection, embeddings, values(2 * N_RELATIONS, D))
+    projected = of_nodes.rows(nodes).projected(of_relations, relations)
     for row, (n, r) in enumerate(zip(nodes, relations)):
         p, w = projection.node_vector.weight[n], projection.relation_vector.weight[r]
         torch.testing.assert_close(
@@ -112,14 +121,15 @@ def test_attention_logits_follow_their_equation(
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     projection: Optional[DynamicProjection] = None
     if projected:
-        projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+        projection = randomised(DynamicProjection())
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS, biased))
 
     def seen(n: int, r: int) -> Tensor:
         if projection is None:
             return nodes[n]
-        coefficients = projection.coefficients(torch.tensor([n]), nodes[n : n + 1])
-        return projection(nodes[n : n + 1], coefficients, torch.tensor([r]))[0]
+        of_nodes, of_relations = vectors(projection, nodes, relations)
+        one = of_nodes.rows(torch.tensor([n]))
+        return one.projected(of_relations, torch.tensor([r]))[0]
 
     expected = []
     for h, r, t in edges_of(graph):
@@ -136,7 +146,7 @@ def test_attention_logits_have_true_gradients(
     graph: CollaborativeKnowledgeGraph, projected: bool
 ) -> None:
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
-    projection = DynamicProjection(N_NODES, 2 * N_RELATIONS, D) if projected else None
+    projection = DynamicProjection() if projected else None
     parameters = [*attention.parameters()]
     if projection is not None:
         parameters += randomised(projection).parameters()
@@ -184,7 +194,7 @@ def test_attention_takes_the_tanh_once_a_pair(
 
     monkeypatch.setattr(attention_kernels, "_tanh_", counting_tanh)
     attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
-    projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+    projection = randomised(DynamicProjection())
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     attention(graph, *vectors(projection, nodes, relations))
     assert rows == [graph.n_pairs]
@@ -197,7 +207,7 @@ def test_linear_propagation_is_a_mean_of_matrix_powers(
     weights, nodes = values(graph.n_edges), values(N_NODES, D)
     matrix = dense_matrix(graph, weights)
     powers = [torch.linalg.matrix_power(matrix, n) @ nodes for n in range(n_layers + 1)]
-    propagated = Propagation(n_layers, D, False)(graph, weights, nodes)
+    propagated = Propagation([D] * (n_layers + 1), "linear")(graph, weights, nodes)
     torch.testing.assert_close(propagated, torch.stack(powers).mean(0))
 
 
@@ -205,21 +215,21 @@ def test_linear_propagation_is_a_mean_of_matrix_powers(
 def test_the_gradient_of_the_linear_propagation(
     graph: CollaborativeKnowledgeGraph, n_layers: int
 ) -> None:
-    propagation = Propagation(n_layers, D, False)
+    propagation = Propagation([D] * (n_layers + 1), "linear")
     inputs = values(graph.n_edges), values(N_NODES, D)
     assert torch.autograd.gradcheck(lambda w, x: propagation(graph, w, x), inputs)
 
 
-@pytest.mark.parametrize("bi_interaction", [False, True])
+@pytest.mark.parametrize("kind", ["linear", "bi-interaction"])
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
 @pytest.mark.parametrize("n_returned", [0, 1, N_NODES - 2, N_NODES])
 def test_the_first_nodes_alone_equal_those_among_all(
     graph: CollaborativeKnowledgeGraph,
     n_returned: int,
     n_layers: int,
-    bi_interaction: bool,
+    kind: str,
 ) -> None:
-    propagation = randomised(Propagation(n_layers, D, bi_interaction))
+    propagation = randomised(Propagation([D] * (n_layers + 1), kind))
     selected = graph.edges.first_rows(n_returned)
     inputs = values(graph.n_edges), values(N_NODES, D)
     factor = values(n_returned, D).detach()
@@ -237,7 +247,7 @@ def test_bi_interaction_follows_its_equation(
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     weights, nodes = values(graph.n_edges), values(N_NODES, D)
-    propagation = randomised(Propagation(2, D, True))
+    propagation = randomised(Propagation([D] * 3, "bi-interaction"))
     matrix = dense_matrix(graph, weights)
     current, total = nodes, nodes
     for layer in propagation.aggregators:
@@ -260,9 +270,9 @@ class ChainOfLayers(nn.Module):
         super().__init__()
         self.graph = graph
         self.fusion = randomised(InformationFusion(graph, D))
-        self.projection = randomised(DynamicProjection(N_NODES, 2 * N_RELATIONS, D))
+        self.projection = randomised(DynamicProjection())
         self.attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
-        self.propagation = Propagation(2, D, False)
+        self.propagation = Propagation([D] * 3, "linear")
 
     def forward(self, nodes: Tensor, relations: Tensor) -> Tensor:
         of_both = vectors(self.projection, nodes, relations)

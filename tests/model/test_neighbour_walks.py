@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from recbole_kgif.model.neighbour_walks import NeighbourWalks
-from recbole_kgif.model.shared_neighbours import SharedNeighbours
-from tests.model.test_graph import N_RELATIONS
 from tests.model.test_layers import randomised
 from tests.model.test_shared_neighbours import (
     N_ITEMS,
@@ -26,8 +24,7 @@ HISTORIES = {0: [0, 1, 2], 1: [0, 1], 2: [2]}
 
 
 def walks_with_values() -> NeighbourWalks:
-    shared = SharedNeighbours(linked_graph(), N_USERS, N_ITEMS)
-    walks = randomised(NeighbourWalks(shared, 2 * N_RELATIONS))
+    walks = randomised(NeighbourWalks(linked_graph(), N_USERS, N_ITEMS))
     with torch.no_grad():
         walks.relation_trust.weight.mul_(0.1)
         walks.exponent.fill_(0.03)
@@ -51,7 +48,7 @@ def walk_score(
 
 def test_direct_walks_follow_their_equation() -> None:
     walks = walks_with_values()
-    scores = walks(torch.tensor([2, 0, 1, 0]), spectral_filter=None)
+    scores = walks(torch.tensor([2, 0, 1, 0]), None)
     assert scores.shape == (4, N_ITEMS)
     for row, user in enumerate([2, 0, 1, 0]):
         for item in set(range(N_ITEMS)) - set(HISTORIES[user]):
@@ -86,7 +83,7 @@ def test_what_most_items_have_in_common_is_filtered() -> None:
     assert float(torch.linalg.eigvalsh(between)[-1]) * found.scale <= found.largest
     polynomial = found.apply(between.matmul, torch.eye(N_ITEMS, dtype=torch.float64))
     users = torch.tensor([2, 0, 1])
-    direct, filtered = walks(users, spectral_filter=None), walks(users, found)
+    direct, filtered = walks(users, None), walks(users, found)
     torch.testing.assert_close(filtered, direct @ polynomial.to(direct))
     assert not torch.allclose(filtered, direct)
     # Strong similarities lose most.

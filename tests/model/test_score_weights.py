@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 import torch
 
+from recbole_kgif.model.score_weights import (
+    candidate_score_weights,
+    update_score_weights,
+)
 from tests.conftest import Loaded
 from tests.model.helpers import build, interaction
 
@@ -36,8 +40,8 @@ def test_single_steps_precede_joint_steps(
     model = build(load_tiny())
     tried = []
     for _ in range(7):
-        tried.append(model.candidate_score_weights().tolist())
-        model.update_score_weights(accepted=False)
+        tried.append(candidate_score_weights(model).tolist())
+        update_score_weights(model, accepted=False)
         assert model.balance.tolist() == [1, 1]
     assert sorted(tried[:4]) == [[0.5, 1], [1, 0.5], [1, 2], [2, 1]]
     assert sorted(tried[4:6]) == [[0.5, 0.5], [2, 2]]
@@ -49,20 +53,20 @@ def test_after_an_accepted_step_all_single_steps_are_tried_again(
 ) -> None:
     model = build(load_tiny())
     for _ in range(3):
-        model.update_score_weights(accepted=False)
-    candidate = model.candidate_score_weights()
-    model.update_score_weights(accepted=True)
+        update_score_weights(model, accepted=False)
+    candidate = candidate_score_weights(model)
+    update_score_weights(model, accepted=True)
     torch.testing.assert_close(model.balance, candidate)
     for _ in range(4):
-        step = model.candidate_score_weights() / model.balance
+        step = candidate_score_weights(model) / model.balance
         assert (step == 1).sum() == 1
-        model.update_score_weights(accepted=False)
+        update_score_weights(model, accepted=False)
 
 
 def test_without_walks_there_is_nothing_to_search(
     load_tiny: Callable[..., Loaded],
 ) -> None:
     model = build(load_tiny(walks=False))
-    assert model.candidate_score_weights() is None
-    model.update_score_weights(accepted=True)
+    assert candidate_score_weights(model) is None
+    update_score_weights(model, accepted=True)
     assert model.balance.tolist() == [1, 1]

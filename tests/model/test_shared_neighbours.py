@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
+from recbole_kgif.model.kgif import shared_neighbours
 from recbole_kgif.model.shared_neighbours import SharedNeighbours
 from tests.model.test_graph import N_RELATIONS, as_triples, edges_by_hand
 
@@ -25,6 +26,11 @@ LINKED = [
 
 def linked_graph() -> CollaborativeKnowledgeGraph:
     return CollaborativeKnowledgeGraph(as_triples(LINKED), 10, N_RELATIONS)
+
+
+def shared_of(graph: CollaborativeKnowledgeGraph) -> SharedNeighbours:
+    shared = shared_neighbours(graph, N_USERS, N_ITEMS)
+    return SharedNeighbours(N_USERS, N_ITEMS, *shared)
 
 
 def shared_by_hand() -> dict[int, dict[tuple[int, int], float]]:
@@ -62,7 +68,7 @@ def shared_entries(shared: SharedNeighbours) -> dict[int, dict[tuple[int, int], 
 
 
 def test_shared_neighbours_are_those_of_the_definition() -> None:
-    entries = shared_entries(SharedNeighbours(linked_graph(), N_USERS, N_ITEMS))
+    entries = shared_entries(shared_of(linked_graph()))
     expected = shared_by_hand()
     assert {i: set(e) for i, e in entries.items()} == {
         i: set(e) for i, e in expected.items()
@@ -78,12 +84,12 @@ def test_shared_neighbours_are_those_of_the_definition() -> None:
 def test_what_all_items_reach_is_worth_nothing() -> None:
     facts = [(item, 1, 7) for item in range(4, 7)]
     graph = CollaborativeKnowledgeGraph(as_triples(facts), 10, N_RELATIONS)
-    shared = SharedNeighbours(graph, N_USERS, N_ITEMS)
+    shared = shared_of(graph)
     assert shared.value.tolist() == [0, 0, 0]
 
 
 def test_leave_one_out_walks_are_those_of_the_definition() -> None:
-    shared = SharedNeighbours(linked_graph(), N_USERS, N_ITEMS)
+    shared = shared_of(linked_graph())
     x = shared_by_hand()
     histories = {0: [0, 1, 2], 1: [0, 1], 2: [2]}
     expected = {}

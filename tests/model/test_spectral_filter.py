@@ -1,40 +1,17 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
-from recbole_kgif.model.spectral_filter import (
-    SpectralFilter,
-    chebyshev_coefficients,
-    ridge_filter,
-)
+from recbole_kgif.model.kgif import SpectralFilter, ridge_filter
 
 
 def similarities(n: int = 6, seed: int = 0) -> Tensor:
     """A symmetric matrix without negative entries or eigenvalues."""
     factor = torch.rand(n, 4, generator=torch.Generator().manual_seed(seed)).double()
     return factor @ factor.T
-
-
-@given(
-    regularisation=st.floats(0.01, 2), largest=st.floats(0.1, 100), x=st.floats(0, 1)
-)
-def test_a_high_degree_comes_as_near_as_one_likes(
-    regularisation: float, largest: float, x: float
-) -> None:
-    def function(value: float) -> float:
-        return 1 / (1 + regularisation * value)
-
-    coefficients = chebyshev_coefficients(function, largest, 60)
-    angle = math.acos(2 * x - 1)
-    found = sum(c * math.cos(k * angle) for k, c in enumerate(coefficients))
-    assert found == pytest.approx(function(largest * x), abs=0.02)
 
 
 @pytest.mark.parametrize("degree", [1, 2, 5])

@@ -13,7 +13,7 @@ import torch
 
 from recbole_kgif.cli import main
 from recbole_kgif.model.cuda_graphs import capture_training_step
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.training.preflight import estimate, sizes_of
 from tests.conftest import Loaded, Run
 from tests.gpu import ON_GPU, needs_gpu

@@ -9,8 +9,8 @@ from recbole.trainer import Trainer
 from recbole.utils import KGDataLoaderState, get_trainer, init_seed
 from torch import Tensor
 
-from recbole_kgif.model.kgif import KGIF
-from recbole_kgif.model.spectral_filter import SpectralFilter
+from recbole_kgif.model.fast_kgif import KGIF
+from recbole_kgif.model.kgif import SpectralFilter
 from recbole_kgif.training.kgif_trainer import KGIFTrainer
 from tests.conftest import Loaded
 

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from recbole_kgif.model.kgif import KGIF
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.training import preflight
 from recbole_kgif.training.kgif_trainer import KGIFTrainer
 from recbole_kgif.training.preflight import (

@@ -206,7 +206,7 @@ def test_a_split_that_leaves_a_part_empty_is_refused_before_training(
 def test_a_fault_of_a_librarys_keeps_its_traceback(
     run_tiny: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recbole_kgif.model.kgif import KGIF
+    from recbole_kgif.model.fast_kgif import KGIF
 
     def broken(self: KGIF) -> None:
         json.loads("{")

@@ -1,36 +1,14 @@
-r"""Vectors of nodes and relations, as the layers take them."""
+r"""Look-ups of nodes with one gradient per table."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
 
 from .kernels import row_dots
-
-
-class NodeVectors(NamedTuple):
-    """Vectors of some nodes.
-
-    embeddings: e_n, shape: [n_nodes, d]
-    coefficients: projection coefficients p_n . e_n, None where nodes are not projected,
-        shape: [n_nodes]
-    """
-
-    embeddings: Tensor
-    coefficients: Optional[Tensor] = None
-
-
-class RelationVectors(NamedTuple):
-    """Vectors of all relations, inverse relations in the second half.
-
-    embeddings: r, shape: [n_relations, d]
-    projections: w_r, None where nodes are not projected, shape: [n_relations, d]
-    """
-
-    embeddings: Tensor
-    projections: Optional[Tensor] = None
+from .kgif import NodeVectors
 
 
 def look_up(
