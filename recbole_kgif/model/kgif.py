@@ -13,11 +13,9 @@ The paper describes its four layers in words and does not give every equation. T
 used here are our reading, and are given in the docstrings of the layers.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Optional
+from collections import namedtuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -26,16 +24,14 @@ from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
 
+Triples = namedtuple("Triples", ["head", "relation", "tail"])
 
-class Triples(NamedTuple):
-    """Heads, relations and tails of equal length."""
-
-    head: Tensor
-    relation: Tensor
-    tail: Tensor
+# Embeddings r of all relations, and projection vectors w_r where nodes are projected,
+# each [n_relations, d]; inverse relations are the second half.
+RelationVectors = namedtuple("RelationVectors", ["embeddings", "projections"])
 
 
-def drop_dangling_nodes(facts: Triples, n_fixed: int) -> tuple[Triples, Tensor]:
+def drop_dangling_nodes(facts, n_fixed):
     """Remove nodes but the first ones that are on no path, as they have one neighbour
     at most. Returns the other facts, renumbered, and the former ids of their nodes."""
     head, relation, tail = facts
@@ -63,7 +59,7 @@ class CollaborativeKnowledgeGraph(nn.Module):
     nodes are several edges, and a self-loop becomes two.
     """
 
-    def __init__(self, facts: Triples, n_nodes: int, n_relations: int):
+    def __init__(self, facts, n_nodes, n_relations):
         super().__init__()
         self.n_nodes, self.n_relations = n_nodes, 2 * n_relations
         head = torch.cat([facts.head, facts.tail])
@@ -78,27 +74,19 @@ class CollaborativeKnowledgeGraph(nn.Module):
         normalisation = (degree[head] * degree[key % n_nodes]).rsqrt()
         self.register_buffer("normalisation", normalisation, persistent=False)
 
-    def store(self, edges: Triples) -> None:
+    def store(self, edges):
         """Keep the edges, which are rebuilt from the data set for a checkpoint."""
         self.register_buffer("edges", torch.stack(edges), persistent=False)
 
-    def triples(self) -> Triples:
+    def triples(self):
         """All edges."""
         return Triples(*self.edges)
 
-    def linked_pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
+    def linked_pairs(self, heads, tails):
         """Positions of nodes that an edge links, in both arguments: [2, n_linked]."""
         pairs = heads.unsqueeze(1) * self.n_nodes + tails
         head, _, tail = self.triples()
         return torch.nonzero(torch.isin(pairs, head * self.n_nodes + tail)).t()
-
-
-class RelationVectors(NamedTuple):
-    """Embeddings r of all relations, and projection vectors w_r where nodes are
-    projected, each [n_relations, d]; inverse relations are the second half."""
-
-    embeddings: Tensor
-    projections: Optional[Tensor] = None
 
 
 class NodeVectors(NamedTuple):
@@ -108,11 +96,11 @@ class NodeVectors(NamedTuple):
     embeddings: Tensor
     coefficients: Optional[Tensor] = None
 
-    def rows(self, ids: Tensor) -> NodeVectors:
+    def rows(self, ids):
         """The vectors of some of the nodes."""
         return NodeVectors(*(x if x is None else x.index_select(0, ids) for x in self))
 
-    def projected(self, relations: RelationVectors, relation: Tensor) -> Tensor:
+    def projected(self, relations, relation):
         """n^r = e_n + (p_n . e_n) w_r of each node and relation: TransD's form, our
         reading of the paper's dynamic projection vectors."""
         if self.coefficients is None or relations.projections is None:
@@ -121,7 +109,7 @@ class NodeVectors(NamedTuple):
         return self.embeddings + self.coefficients.unsqueeze(-1) * projection
 
 
-def segment_softmax(logits: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+def segment_softmax(logits, segment, n_segments):
     """Softmax over the members of each segment, shape: [n_members]."""
     # The largest logit cancels out; it keeps the exponentials in range.
     largest = logits.new_zeros(n_segments).scatter_reduce(
@@ -148,7 +136,7 @@ class InformationFusion(nn.Module):
 
     initial_gate = 0.1
 
-    def __init__(self, graph: Any, embedding_size: int, left_out: Sequence[int] = ()):
+    def __init__(self, graph, embedding_size, left_out=()):
         super().__init__()
         head, relation, _ = graph.triples()
         kept = ~torch.isin(relation, relation.new_tensor(left_out))
@@ -161,7 +149,7 @@ class InformationFusion(nn.Module):
         self.value = nn.Linear(embedding_size, embedding_size, bias=False)
         self.gate = nn.Parameter(torch.tensor(self.initial_gate))
 
-    def attention(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
+    def attention(self, node_embeddings, relation_embeddings):
         """a_nr of each relation of a node, [n_tokens]; the rest to one is a_nn."""
         node, relation = self.tokens
         query = self.query(node_embeddings) / math.sqrt(node_embeddings.shape[-1])
@@ -171,7 +159,7 @@ class InformationFusion(nn.Module):
         segment = torch.cat([node, torch.arange(len(query), device=node.device)])
         return segment_softmax(logits, segment, len(query))[: len(node)]
 
-    def forward(self, node_embeddings: Tensor, relation_embeddings: Tensor) -> Tensor:
+    def forward(self, node_embeddings, relation_embeddings):
         """Fused embedding f of every node, shape: [n_nodes, d]."""
         node, relation = self.tokens
         weight = self.gate * self.attention(node_embeddings, relation_embeddings)
@@ -190,14 +178,12 @@ class EdgeAttention(nn.Module):
     D_t), our choice; ``softmax`` normalises it over the edges out of h, as KGAT does.
     """
 
-    def __init__(self, kind: str, n_relations: int, relation_bias: bool = True):
+    def __init__(self, kind, n_relations, relation_bias=True):
         super().__init__()
         self.kind = kind
         self.relation_bias = nn.Embedding(n_relations, 1) if relation_bias else None
 
-    def logits(
-        self, graph: Any, nodes: NodeVectors, relations: RelationVectors
-    ) -> Tensor:
+    def logits(self, graph, nodes, relations):
         """Logit pi of each edge, by the vectors of all nodes and relations."""
         head, relation, tail = graph.triples()
         query = nodes.rows(head).projected(relations, relation)
@@ -207,7 +193,7 @@ class EdgeAttention(nn.Module):
             logits = logits + self.relation_bias(relation).squeeze(-1)
         return logits
 
-    def forward(self, graph: Any, *vectors: Any) -> Tensor:
+    def forward(self, graph, *vectors):
         """Weight alpha of each edge, by the vectors of all nodes and relations."""
         logits = self.logits(graph, *vectors)
         if self.kind == "softmax":
@@ -218,12 +204,12 @@ class EdgeAttention(nn.Module):
 class BiInteraction(nn.Module):
     """KGAT's bi-interaction: LeakyReLU(W_1 (x + y)) + LeakyReLU(W_2 (x * y))."""
 
-    def __init__(self, input_size: int, output_size: int):
+    def __init__(self, input_size, output_size):
         super().__init__()
         self.sum_transform = nn.Linear(input_size, output_size)
         self.product_transform = nn.Linear(input_size, output_size)
 
-    def forward(self, nodes: Tensor, neighbours: Tensor) -> Tensor:
+    def forward(self, nodes, neighbours):
         """Combine nodes with their neighbours, shape: [n_nodes, output_size]."""
         total = F.leaky_relu(self.sum_transform(nodes + neighbours))
         return total + F.leaky_relu(self.product_transform(nodes * neighbours))
@@ -239,20 +225,20 @@ class Propagation(nn.Module):
     output, and the normalised outputs joined in place of the mean.
     """
 
-    def __init__(self, sizes: Sequence[int], kind: str, dropout: Any = None):
+    def __init__(self, sizes, kind, dropout=None):
         super().__init__()
         self.n_layers = len(sizes) - 1
         pairs = zip(sizes, sizes[1:]) if kind == "bi-interaction" else ()
         self.aggregators = nn.ModuleList(BiInteraction(*pair) for pair in pairs)
         self.dropout = None if dropout is None else nn.Dropout(dropout)
 
-    def neighbours(self, graph: Any, edge_weights: Tensor, nodes: Tensor) -> Tensor:
+    def neighbours(self, graph, edge_weights, nodes):
         """Sum alpha_hrt f_t of each node h, shape of ``nodes``."""
         head, _, tail = graph.triples()
         messages = edge_weights.unsqueeze(-1) * nodes.index_select(0, tail)
         return torch.zeros_like(nodes).index_add(0, head, messages)
 
-    def forward(self, graph: Any, edge_weights: Tensor, nodes: Tensor) -> Tensor:
+    def forward(self, graph, edge_weights, nodes):
         """Vectors z of all nodes, by alpha and f: [n_nodes, d or the sum of sizes]."""
         layers = [nodes]
         for layer in range(self.n_layers):
@@ -277,7 +263,7 @@ class SpectralFilter(NamedTuple):
     largest: float
     coefficients: tuple[float, ...]
 
-    def apply(self, product: Callable[[Any], Any], vectors: Any) -> Any:
+    def apply(self, product, vectors):
         """The polynomial times tensors or arrays, by the product with the matrix."""
         factor = 2 * self.scale / self.largest
         previous, current = vectors, factor * product(vectors) - vectors
@@ -289,9 +275,7 @@ class SpectralFilter(NamedTuple):
         return total
 
 
-def ridge_filter(
-    product: Callable[[Tensor], Tensor], diagonal: Tensor, s: float, degree: int
-) -> Optional[SpectralFilter]:
+def ridge_filter(product, diagonal, s, degree):
     """The polynomial that approximates (1 + s) (I + s K)^-1, None where K is zero.
 
     ``product`` multiplies by a matrix of similarities; K is this matrix divided by the
@@ -314,7 +298,7 @@ def ridge_filter(
     return SpectralFilter(scale, largest, tuple(coefficients[: degree + 1].tolist()))
 
 
-def shared_neighbours(graph: Any, n_users: int, n_items: int) -> tuple[Tensor, ...]:
+def shared_neighbours(graph, n_users, n_items):
     """What the items of a graph have in common; its first nodes are users and items.
 
     A *neighbour* is a pair (relation, node) that at least two items reach.
@@ -370,35 +354,33 @@ class NeighbourWalks(nn.Module):
     regularisation = 0.125
     filter_degree = 4
 
-    def __init__(self, graph: Any, n_users: int, n_items: int):
+    def __init__(self, graph, n_users, n_items):
         super().__init__()
         # log(g_r) / rate, and (a - 1/2) / rate
         self.relation_trust = nn.Embedding(graph.n_relations, 1)
         self.exponent = nn.Parameter(torch.zeros(()))
         self.store(n_users, n_items, *shared_neighbours(graph, n_users, n_items))
 
-    def store(self, n_users: int, n_items: int, *shared: Tensor) -> None:
+    def store(self, n_users, n_items, *shared):
         """Keep what the items have in common."""
         history, links, value, relation, node = shared
-        ones, size = torch.ones_like(history[0], dtype=value.dtype), (n_users, n_items)
-        history = torch.sparse_coo_tensor(history, ones, size)
-        size = (n_items, len(relation))
-        links = torch.sparse_coo_tensor(links, value, size)
-        self.register_buffer("history", history.coalesce(), persistent=False)
-        self.register_buffer("links", links.coalesce(), persistent=False)
-        self.register_buffer("relation", relation, persistent=False)
-        self.register_buffer("node", node, persistent=False)
+        ones = torch.ones_like(history[0], dtype=value.dtype)
+        history = torch.sparse_coo_tensor(history, ones, (n_users, n_items))
+        links = torch.sparse_coo_tensor(links, value, (n_items, len(node)))
+        buffers = {"history": history.coalesce(), "links": links.coalesce()}
+        for name, tensor in dict(buffers, relation=relation, node=node).items():
+            self.register_buffer(name, tensor, persistent=False)
 
-    def relation_weights(self) -> Tensor:
+    def relation_weights(self):
         """g_r of each relation, shape: [n_relations]."""
         return (self.rate * self.relation_trust.weight.squeeze(-1)).exp()
 
-    def user_factor(self, n_items: Tensor) -> Tensor:
+    def user_factor(self, n_items):
         """Factor |N(u)|^-a for numbers of items, of the same shape."""
         exponent = 0.5 + self.rate * self.exponent
         return n_items.clamp(min=1).to(exponent.dtype).pow(-exponent)
 
-    def kernel(self, of_items: Tensor, users: Optional[Tensor] = None) -> Tensor:
+    def kernel(self, of_items, users=None):
         """Multiply vectors, [n_items, n], by the item kernel; with users, [n], each
         product leaves out this user as a neighbour."""
         reached = torch.sparse.mm(self.links.t(), of_items)
@@ -408,14 +390,14 @@ class NeighbourWalks(nn.Module):
         return torch.sparse.mm(self.links, weights * reached)
 
     @torch.no_grad()
-    def spectral_filter(self) -> Optional[SpectralFilter]:
+    def spectral_filter(self):
         """P for the current relation weights, None where no item has a neighbour."""
         weights = self.relation_weights()[self.relation].unsqueeze(-1)
         diagonal = torch.sparse.mm(self.links * self.links, weights).squeeze(-1)
         degree = self.filter_degree
         return ridge_filter(self.kernel, diagonal, self.regularisation, degree)
 
-    def forward(self, users: Tensor, by: Optional[SpectralFilter] = None) -> Tensor:
+    def forward(self, users, by=None):
         """Scores w of all items, or v without P, shape: [n_selected, n_items]."""
         seen = self.history.index_select(0, users).to_dense()
         of_items = self.kernel(seen.t(), users)
@@ -423,9 +405,7 @@ class NeighbourWalks(nn.Module):
             of_items = by.apply(self.kernel, of_items)
         return of_items.t() * self.user_factor(seen.sum(-1, keepdim=True))
 
-    def leave_one_out_scores(
-        self, user: Tensor, item: Tensor, other_items: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def leave_one_out_scores(self, user, item, other_items):
         """Scores v with each given interaction left out of the graph, [batch_size], and
         of their users with items that they do not know, [batch_size, n_others]."""
         users, position = user.unique(return_inverse=True)
@@ -458,13 +438,13 @@ class KGIF(KnowledgeRecommender):
     input_type = InputType.PAIRWISE
     n_walk_negatives = 128
     # What a faster equivalent replaces.
-    graph_class: Any = CollaborativeKnowledgeGraph
-    fusion_class: Any = InformationFusion
-    attention_class: Any = EdgeAttention
-    propagation_class: Any = Propagation
-    walks_class: Any = NeighbourWalks
+    graph_class = CollaborativeKnowledgeGraph
+    fusion_class = InformationFusion
+    attention_class = EdgeAttention
+    propagation_class = Propagation
+    walks_class = NeighbourWalks
 
-    def __init__(self, config: Any, dataset: Any):
+    def __init__(self, config, dataset):
         super().__init__(config, dataset)
 
         # load parameters info
@@ -498,7 +478,7 @@ class KGIF(KnowledgeRecommender):
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
         self._clear_storage()
 
-    def _facts(self, dataset: Any) -> Triples:
+    def _facts(self, dataset):
         """Training interactions and triples by nodes: users, then entities. An item is
         the entity of the same id."""
         user, item = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
@@ -511,7 +491,7 @@ class KGIF(KnowledgeRecommender):
             torch.cat([item, tail]) + self.n_users,
         )
 
-    def _define_layers(self, config: Any) -> None:
+    def _define_layers(self, config):
         """Make the layers; one that is switched off is None and has no parameters."""
         d = self.embedding_size
         n_nodes, n_relations = self.n_users + self.n_entities, 2 * self.n_relations
@@ -536,22 +516,18 @@ class KGIF(KnowledgeRecommender):
             self.fusion = self.fusion_class(self.graph, d, left_out)
         if uses_attention:
             # Only the recommendation loss trains a bias, through the attention.
-            bias = self.attention_update == "step"
-            self.attention = self.attention_class(
-                config["attention"], n_relations, bias
-            )
+            sizes = n_relations, self.attention_update == "step"
+            self.attention = self.attention_class(config["attention"], *sizes)
         if config["walks"]:
             self.walks = self.walks_class(self.graph, self.n_users, self.n_items)
         # With layers of their own sizes, KGAT's form.
-        sizes, dropout = config["layer_sizes"], config["dropout"]
-        self.dropout = nn.Dropout(0 if sizes else dropout)
-        self.propagation = self.propagation_class(
-            [d, *(sizes or [d] * self.n_layers)],
-            config["propagation"],
-            dropout if sizes else None,
-        )
+        sizes, rate = config["layer_sizes"], config["dropout"]
+        self.dropout = nn.Dropout(0 if sizes else rate)
+        rate = rate if sizes else None
+        sizes = [d, *(sizes or [d] * self.n_layers)]
+        self.propagation = self.propagation_class(sizes, config["propagation"], rate)
 
-    def _initialise_parameters(self) -> None:
+    def _initialise_parameters(self):
         for module in self.modules():
             if isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=self.initial_std)
@@ -564,50 +540,47 @@ class KGIF(KnowledgeRecommender):
             if name.endswith(("_bias.weight", "relation_trust.weight")):
                 nn.init.zeros_(parameter)
 
-    def train(self, mode: bool = True) -> KGIF:
+    def train(self, mode=True):
         """Switch between training and evaluation, and clear what was stored."""
         self._clear_storage()
         return super().train(mode)
 
-    def _clear_storage(self) -> None:
+    def _clear_storage(self):
         # storage variables: edge weights of an epoch; results of an evaluation
         self.epoch_edge_weights = self.restore_filter = None
         self.restore_user_e = self.restore_item_e = None
 
-    def _look_up(self, *groups: Tensor) -> list[NodeVectors]:
+    def _look_up(self, *groups):
         """Vectors of groups of nodes."""
-        nodes = NodeVectors(self.node_embedding.weight)
+        nodes, coefficients = self.node_embedding.weight, None
         if self.projection is not None:
-            vectors = self.projection["node_vector"].weight
-            nodes = NodeVectors(*nodes[:1], (vectors * nodes.embeddings).sum(-1))
-        return [nodes.rows(group) for group in groups]
+            coefficients = (self.projection["node_vector"].weight * nodes).sum(-1)
+        return [NodeVectors(nodes, coefficients).rows(group) for group in groups]
 
-    def relation_vectors(self) -> RelationVectors:
+    def relation_vectors(self):
         """Vectors of all relations."""
-        if self.projection is None:
-            return RelationVectors(self.relation_embedding.weight)
-        projections = self.projection["relation_vector"].weight
+        projections = self.projection and self.projection["relation_vector"].weight
         return RelationVectors(self.relation_embedding.weight, projections)
 
-    def edge_weights(self, nodes: Optional[NodeVectors] = None) -> Tensor:
+    def edge_weights(self, nodes=None):
         """Weight alpha of each edge by the current parameters, shape: [n_edges]."""
         if self.attention is None:
             return self.graph.normalisation
         nodes = nodes or self._look_up(self.graph_nodes)[0]
         return self.attention(self.graph, nodes, self.relation_vectors())
 
-    def fused_embeddings(self, nodes: Optional[NodeVectors] = None) -> Tensor:
-        """Fused embeddings f of users, then items, then entities: [n_graph_nodes, d]."""
+    def fused_embeddings(self, nodes=None):
+        """Fused embeddings f of users, then items, then entities, [n_nodes, d]."""
         nodes = nodes or self._look_up(self.graph_nodes)[0]
         if self.fusion is None:
             return nodes.embeddings
         return self.fusion(nodes.embeddings, self.relation_vectors().embeddings)
 
-    def _propagate(self, edge_weights: Tensor, fused: Tensor) -> Tensor:
+    def _propagate(self, edge_weights, fused):
         propagated = self.propagation(self.graph, edge_weights, fused)
         return propagated[: self.n_users + self.n_items]
 
-    def propagated_vectors(self, nodes: NodeVectors) -> Tensor:
+    def propagated_vectors(self, nodes):
         """Vectors z of users, then items, by those of all nodes of the graph."""
         edge_weights = self.epoch_edge_weights
         if edge_weights is None:
@@ -616,15 +589,15 @@ class KGIF(KnowledgeRecommender):
                 edge_weights = self.epoch_edge_weights = edge_weights.detach()
         return self._propagate(edge_weights, self.dropout(self.fused_embeddings(nodes)))
 
-    def forward(self) -> tuple[Tensor, ...]:
+    def forward(self):
         """Propagated vectors z of the users, and of the items."""
         propagated = self.propagated_vectors(*self._look_up(self.graph_nodes))
         return propagated.split([self.n_users, self.n_items])
 
-    def _normalised(self, vectors: Tensor) -> Tensor:
+    def _normalised(self, vectors):
         return F.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
-    def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
+    def calculate_loss(self, interaction):
         r"""Calculate the training loss for a batch data.
 
         Args:
@@ -643,7 +616,7 @@ class KGIF(KnowledgeRecommender):
         losses = self._recommendation_losses(nodes, *batch)
         return (*losses, self._knowledge_loss(relation, of_triples))
 
-    def calculate_kg_loss(self, interaction: Any) -> Tensor:
+    def calculate_kg_loss(self, interaction):
         r"""Calculate the training loss for a batch data of KG.
 
         Args:
@@ -655,7 +628,7 @@ class KGIF(KnowledgeRecommender):
         relation, triples = self._triples(interaction)
         return self._knowledge_loss(relation, *self._look_up(triples))
 
-    def _triples(self, interaction: Any) -> tuple[Tensor, Tensor]:
+    def _triples(self, interaction):
         """Relations, [n], and nodes of heads, tails and corrupted tails, [3 n].
         Interactions are triples too: their relation is trained like the others."""
         found = []
@@ -671,13 +644,13 @@ class KGIF(KnowledgeRecommender):
         relations, nodes = zip(*found)
         return torch.cat(relations), torch.cat(nodes, dim=1).flatten()
 
-    def _knowledge_loss(self, relation: Tensor, nodes: NodeVectors) -> Tensor:
+    def _knowledge_loss(self, relation, nodes):
         """-log sigmoid(distance(corrupted) - distance(true)), with TransD's distance
         ||h^r + r - t^r||^2, mean over both directions. In the inverse direction the
         corrupted tail is a corrupted head of the same false fact."""
         vectors = self.relation_vectors()
 
-        def distance(head: NodeVectors, relation: Tensor, tail: NodeVectors) -> Tensor:
+        def distance(head, relation, tail):
             translated = (
                 head.projected(vectors, relation) + vectors.embeddings[relation]
             )
@@ -691,15 +664,13 @@ class KGIF(KnowledgeRecommender):
         loss = F.softplus(torch.cat(true) - torch.cat(false)).mean()
         return self.knowledge_weight * loss
 
-    def _softmax_losses(self, score: Tensor, others: Tensor, known: Tensor) -> Tensor:
+    def _softmax_losses(self, score, others, known):
         """-log softmax of each score, [batch_size], among itself and its negatives,
         [batch_size, n_negatives], but for the known ones at rows and columns."""
         others = others.index_put(tuple(known), others.new_tensor(-math.inf))
         return -torch.cat([score.unsqueeze(1), others], 1).log_softmax(1)[:, 0]
 
-    def _recommendation_losses(
-        self, nodes: NodeVectors, user: Tensor, item: Tensor, negative_item: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _recommendation_losses(self, nodes, user, item, negative_item):
         """Losses of the propagated embeddings and of the walks, each with the item
         bias: -log softmax of each positive among itself and the negatives that the
         batch shares, or -log sigmoid of its lead over its own negative."""
@@ -741,12 +712,12 @@ class KGIF(KnowledgeRecommender):
         losses = self._softmax_losses(score, scores, known[:, known[1] < n])
         return loss, losses.mean()
 
-    def _walk_scores(self, user: Tensor) -> Tensor:
+    def _walk_scores(self, user):
         if self.restore_filter is None:
             self.restore_filter = self.walks.spectral_filter()
         return self.walks(user, self.restore_filter)
 
-    def _scores(self, user: Tensor) -> Tensor:
+    def _scores(self, user):
         """Scores of all items for the given users, shape: [n_selected, n_items]."""
         if self.restore_user_e is None:
             self.restore_user_e, self.restore_item_e = self.forward()
@@ -758,11 +729,11 @@ class KGIF(KnowledgeRecommender):
             score.addcmul_(self.balance[1], self._walk_scores(user))
         return score
 
-    def predict(self, interaction: Any) -> Tensor:
+    def predict(self, interaction):
         """Scores of the given pairs of users and items, shape: [batch_size]."""
         user, position = interaction[self.USER_ID].unique(return_inverse=True)
         return self._scores(user)[position, interaction[self.ITEM_ID]]
 
-    def full_sort_predict(self, interaction: Any) -> Tensor:
+    def full_sort_predict(self, interaction):
         """Scores of all items for the given users, shape: [batch_size * n_items]."""
         return self._scores(interaction[self.USER_ID]).view(-1)

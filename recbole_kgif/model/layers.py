@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ class InformationFusion(kgif.InformationFusion):
         token_count: how often it occurs, c_nr, shape: [n_tokens]
     """
 
+    tokens: Any
     token_count: Tensor
 
     def __init__(

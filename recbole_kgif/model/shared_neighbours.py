@@ -45,8 +45,8 @@ class SharedNeighbours(nn.Module):
     def __init__(self, n_users: int, n_items: int, *shared: Tensor):
         super().__init__()
         history, links, value, relation, node = shared
-        self.history = SparsePattern(*history, n_users, n_items)
-        self.items = SparsePattern(*links, n_items, len(node))
+        self.history = SparsePattern(history[0], history[1], n_users, n_items)
+        self.items = SparsePattern(links[0], links[1], n_items, len(node))
         neighbour_of_user = torch.full((n_users,), -1)
         is_user = node < n_users
         neighbour_of_user[node[is_user]] = torch.arange(len(node))[is_user]

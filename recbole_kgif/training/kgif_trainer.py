@@ -49,13 +49,14 @@ class KGIFTrainer(Trainer):
         loss_func: Optional[Callable[[Any], Any]] = None,
         show_progress: bool = False,
     ) -> Union[float, tuple[float, ...]]:
-        """Train one epoch on interactions, joined by triples where they are learned."""
+        """Train one epoch on interactions, joined or followed by triples."""
         if not self.config["single_spec"]:
             train_data.knowledge_shuffle(epoch_idx)
+        learns_triples = self.model.knowledge_weight > 0
+        alternates = learns_triples and self.model.knowledge_update == "alternate"
+        is_joint = learns_triples and not alternates
         train_data.set_mode(
-            KGDataLoaderState.RSKG
-            if self.model.knowledge_weight > 0
-            else KGDataLoaderState.RS
+            KGDataLoaderState.RSKG if is_joint else KGDataLoaderState.RS
         )
         if not self._has_begun:
             self._has_begun = True
@@ -67,9 +68,16 @@ class KGIFTrainer(Trainer):
             )
             loss_func = loss_func or self.model.calculate_loss
             loss_func = EpochTimeEstimator(loss_func, len(train_data))
-        if self.config["worker"] == 0:
-            train_data = TrainingBatches(train_data)
-        return super()._train_epoch(train_data, epoch_idx, loss_func, show_progress)
+        batches = (
+            TrainingBatches(train_data) if self.config["worker"] == 0 else train_data
+        )
+        losses = super()._train_epoch(batches, epoch_idx, loss_func, show_progress)
+        if not alternates:
+            return losses
+        train_data.set_mode(KGDataLoaderState.RSKG)
+        loss_func = self.model.calculate_kg_loss
+        loss = super()._train_epoch(batches, epoch_idx, loss_func, show_progress)
+        return (*losses, loss)
 
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False

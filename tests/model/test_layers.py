@@ -47,7 +47,7 @@ def vectors(
     projection: Optional[DynamicProjection], nodes: Tensor, relations: Tensor
 ) -> tuple[NodeVectors, RelationVectors]:
     if projection is None:
-        return NodeVectors(nodes), RelationVectors(relations)
+        return NodeVectors(nodes), RelationVectors(relations, None)
     coefficients = (projection.node_vector.weight * nodes).sum(-1)
     return (
         NodeVectors(nodes, coefficients),

@@ -34,12 +34,24 @@ def validate_by(
     ) -> tuple[Validated, Validated]:
         return result(self.model.balance), result(neighbour)
 
-    monkeypatch.setattr(KGIFTrainer, "_validate_beside", validate_beside)
+    monkeypatch.setattr(KGIFTrainer, "_validate_both", validate_beside)
 
 
 def test_recbole_finds_the_trainer(load_tiny: Callable[..., Loaded]) -> None:
     config = load_tiny().config
     assert get_trainer(config["MODEL_TYPE"], "KGIF") is KGIFTrainer
+
+
+def test_triples_may_have_a_pass_of_their_own(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    loaded = load_tiny(knowledge_update="alternate", attention_update="epoch")
+    trainer = trainer_of(loaded)
+    before = trainer.model.projection.relation_vector.weight.clone()
+    losses = trainer._train_epoch(loaded.train_data, 0)
+    assert len(losses) == 3
+    # The attention is constant within the epoch: only the second pass trains it.
+    assert not torch.equal(trainer.model.projection.relation_vector.weight, before)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +172,7 @@ def test_two_balances_are_validated_in_one_pass_as_in_two(
     monkeypatch.setattr(model.walks, "forward", noting)
     model.balance.copy_(balances[0])
     init_seed(0, True)
-    in_one = trainer._validate_beside(balances[1], loaded.valid_data, False)
+    in_one = trainer._validate_both(balances[1], loaded.valid_data, False)
     assert list(in_one) == in_two
     assert torch.equal(model.balance, balances[0])
     # Nothing of it is left for the next evaluation, and no walk was taken twice.
