@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
+from recbole_kgif.data.dataset_files import FeatureColumns
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.data.vocabulary import Vocabulary
 from recbole_kgif.errors import UserError
@@ -44,8 +46,25 @@ class AtomicFile:
         return line
 
 
+@dataclass(frozen=True)
+class FieldFormat:
+    """How the fields of a line are written.
+
+    Attributes:
+        separator: The character between two fields.
+        sequence_separator: The one between two values of a sequence.
+        features: Set for a file of features, in which fields may be quoted as CSV
+            files have them and numbers may be missing, for which RecBole takes the
+            mean. Only its loaded columns are checked for numbers.
+    """
+
+    separator: str
+    sequence_separator: str = " "
+    features: Optional[FeatureColumns] = None
+
+
 def read_atomic_file(
-    path: Path, wanted: Mapping[str, tuple[str, Vocabulary]], separator: str
+    path: Path, wanted: Mapping[str, tuple[str, Vocabulary]], form: FieldFormat
 ) -> AtomicFile:
     """Read the ids of an atomic file, and check each line.
 
@@ -53,7 +72,7 @@ def read_atomic_file(
         path: The file.
         wanted: For each column of the table the name of the field in the file and the
             vocabulary that numbers its ids.
-        separator: The character between two fields.
+        form: How its lines are written.
 
     Returns:
         What was read.
@@ -70,13 +89,11 @@ def read_atomic_file(
     header = next(lines, None)
     if header is None:
         raise UserError(f"{path} is empty; its first line must name the fields")
-    types = _field_types(
-        path, header[1], [name for name, _ in wanted.values()], separator
-    )
-    columns, blank_lines = _read_rows(
-        path, lines, types, list(wanted.values()), separator
-    )
-    if not columns[0]:
+    types = field_types(path, header[1], form.separator)
+    names = [name for name, _ in wanted.values()]
+    _require_ids(path, types, names)
+    columns, blank_lines = _read_rows(path, lines, types, list(wanted.values()), form)
+    if columns and not columns[0]:
         raise UserError(f"{path} has no line after its header; fill it")
     arrays = [np.frombuffer(column, dtype=np.int32) for column in columns]
     table = pd.DataFrame(dict(zip(wanted, arrays)), copy=False)
@@ -88,7 +105,7 @@ def _read_rows(
     lines: Iterable[tuple[int, str]],
     types: Mapping[str, str],
     wanted: Sequence[tuple[str, Vocabulary]],
-    separator: str,
+    form: FieldFormat,
 ) -> tuple[list[array[int]], list[int]]:
     """The numbers of each wanted column, and the numbers of the blank lines."""
     names = list(types)
@@ -97,10 +114,21 @@ def _read_rows(
         (names.index(name), vocabulary, column.append)
         for (name, vocabulary), column in zip(wanted, columns)
     ]
-    floats = [(i, kind) for i, kind in enumerate(types.values()) if "float" in kind]
+    features = form.features
+    floats = [
+        (place, form.sequence_separator if kind == "float_seq" else None)
+        for place, (name, kind) in enumerate(types.items())
+        if "float" in kind and (features is None or features.loads(name))
+    ]
+    separator, has_quotes = form.separator, features is not None
+    longest = csv.field_size_limit()
     blank_lines = []
     for number, line in lines:
         fields = line.split(separator)
+        if len(line) > longest:
+            _refuse_long_field(path, number, fields)
+        if has_quotes and '"' in line:
+            fields = _unquoted_fields(path, number, line, separator)
         if len(fields) != len(names):
             if len(fields) == 1 and not line.strip():
                 blank_lines.append(number)
@@ -109,7 +137,7 @@ def _read_rows(
                 f"{path}, line {number}: {len(fields)} fields, but the header names "
                 f"{len(names)}, in {shown(line)}; correct the line"
             )
-        if '"' in line:
+        if '"' in line and not has_quotes:
             for name, value in zip(names, fields):
                 if value.startswith('"'):
                     raise UserError(
@@ -128,8 +156,10 @@ def _read_rows(
                     f"{place} is {shown(fields[index])}, which {error}; "
                     "choose another id"
                 ) from None
-        for index, kind in floats:
-            if not _is_numeric(fields[index], kind):
+        for index, parts in floats:
+            if not _is_numeric(fields[index], parts):
+                if has_quotes and not fields[index]:
+                    continue
                 raise UserError(
                     f"{path}, line {number}: {names[index]} is "
                     f"{shown(fields[index])}, not a finite number; correct it or "
@@ -138,10 +168,38 @@ def _read_rows(
     return columns, blank_lines
 
 
-def _field_types(
-    path: Path, header: str, wanted: Sequence[str], separator: str
-) -> dict[str, str]:
-    """Read the header: each field's type by its name, in the order of the columns."""
+def _refuse_long_field(path: Path, number: int, fields: Iterable[str]) -> None:
+    limit = csv.field_size_limit()
+    for field in fields:
+        if len(field) > limit:
+            raise UserError(
+                f"{path}, line {number}: {shown(field)} has {len(field):,} characters, "
+                f"and RecBole reads {limit:,} at most; shorten it"
+            )
+
+
+def _unquoted_fields(path: Path, number: int, line: str, separator: str) -> list[str]:
+    """The fields of a line with quotation marks, as pandas reads them."""
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True))
+    except csv.Error:
+        mark = next(f for f in line.split(separator) if f.startswith('"'))
+        raise UserError(
+            f"{path}, line {number}: {shown(mark)} begins with a quotation mark, which "
+            "RecBole takes for the start of a quoted text, and none ends it where the "
+            "field ends; remove the mark, or quote the field as CSV files do"
+        ) from None
+
+
+def field_types(path: Path, header: str, separator: str) -> dict[str, str]:
+    """Read the header of an atomic file.
+
+    Returns:
+        Each field's type by its name, in the order of the columns.
+
+    Raises:
+        UserError: It is not a header as RecBole needs it.
+    """
     types: dict[str, str] = {}
     for column in header.split(separator):
         name, colon, kind = column.partition(":")
@@ -156,17 +214,21 @@ def _field_types(
                 f"{path}, line 1: the header names {shown(name)} twice; rename one"
             )
         types[name] = kind
-    for name in wanted:
+    return types
+
+
+def _require_ids(path: Path, types: Mapping[str, str], names: Sequence[str]) -> None:
+    for name in names:
         if types.get(name) != "token":
             found = f"has {name}:{types[name]}" if name in types else "lacks it"
             raise UserError(
                 f"{path}, line 1: the header needs {name}:token but {found}; correct it"
             )
-    return types
 
 
-def _is_numeric(value: str, kind: str) -> bool:
-    parts = [value] if kind == "float" else filter(None, value.split(" "))
+def _is_numeric(value: str, separator: Optional[str]) -> bool:
+    """Whether a value, or each part of one with a separator, is a finite number."""
+    parts = [value] if separator is None else filter(None, value.split(separator))
     try:
         return all(math.isfinite(float(part)) for part in parts)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -42,6 +42,28 @@ class FieldNames:
 
 
 @dataclass(frozen=True)
+class FeatureColumns:
+    """What RecBole loads of a file of features, such as `.item` or `.user`.
+
+    Attributes:
+        id_fields: What the column of ids may be called. A `.user` or `.item` file needs
+            it; an additional file may have none.
+        loaded: Names of the loaded columns; None for all.
+        is_additional: Whether it is a file of `additional_feat_suffix`.
+        is_unique: Whether an id may have one row only.
+    """
+
+    id_fields: tuple[str, ...]
+    loaded: Optional[frozenset[str]] = None
+    is_additional: bool = False
+    is_unique: bool = True
+
+    def loads(self, name: str) -> bool:
+        """Whether a column is loaded."""
+        return self.loaded is None or name in self.loaded
+
+
+@dataclass(frozen=True)
 class DatasetFiles:
     """The atomic files of one data set, and how they are read.
 
@@ -55,6 +77,12 @@ class DatasetFiles:
         unlinked_items: What to do about items without an entity in the knowledge graph:
             "error" refuses them, "drop" counts them, as RecBole leaves them out. A
             pre-split data set cannot drop them, because RecBole does not filter one.
+        features: The files of features that are loaded, by suffix.
+        filters_by_features: RecBole's option `filter_inter_by_user_or_item`: whether
+            interactions of users and items without a row in `.user` and `.item` are
+            left out; None where nobody decided, so that such rows are refused.
+        sequence_separator: Separator of the values of a sequence.
+        encoding: RecBole's encoding of the files.
 
     Raises:
         UserError: `parts`, `separator` or `unlinked_items` is not valid.
@@ -66,6 +94,10 @@ class DatasetFiles:
     separator: str = "\t"
     fields: FieldNames = FieldNames()
     unlinked_items: str = "error"
+    features: Mapping[str, FeatureColumns] = field(default_factory=dict)
+    filters_by_features: Optional[bool] = None
+    sequence_separator: str = " "
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -116,6 +148,10 @@ class DatasetFiles:
             separator=options.get("field_separator", "\t"),
             fields=FieldNames.from_options(options),
             unlinked_items=unlinked_items or options.get("unlinked_items", "error"),
+            features=_features(options),
+            filters_by_features=options.get("filter_inter_by_user_or_item"),
+            sequence_separator=options.get("seq_separator") or " ",
+            encoding=str(options.get("encoding") or "utf-8"),
         )
 
     @property
@@ -139,7 +175,45 @@ class DatasetFiles:
         """The link file."""
         return self.folder / f"{self.name}.link"
 
+    def feature_path(self, suffix: str) -> Path:
+        """A file of features."""
+        return self.folder / f"{self.name}.{suffix}"
+
     @property
     def paths(self) -> list[Path]:
         """All of these files."""
         return [*self.inter_paths, self.kg_path, self.link_path]
+
+
+def _features(options: Mapping[str, Any]) -> dict[str, FeatureColumns]:
+    """The files of features that RecBole loads.
+
+    Raises:
+        UserError: One is loaded without its ids.
+    """
+    fields = FieldNames.from_options(options)
+    additional = options.get("additional_feat_suffix") or []
+    additional = [additional] if isinstance(additional, str) else list(additional)
+    preloaded = options.get("preload_weight") or {}
+    others = [*(options.get("alias_of_user_id") or []), fields.user, fields.item]
+    others = [*preloaded, *(options.get("alias_of_item_id") or []), *others]
+    # Where the option is not given, that of every model names no such file.
+    loaded = options.get("load_col", {})
+    features = {}
+    for suffix in ("user", "item", *additional):
+        columns = None if loaded is None else frozenset(loaded.get(suffix, ()))
+        if columns is not None and not columns:
+            continue
+        if suffix in additional:
+            features[suffix] = FeatureColumns(
+                tuple(others), columns, True, is_unique=bool(preloaded)
+            )
+            continue
+        id_field = getattr(fields, suffix)
+        if columns is not None and id_field not in columns:
+            raise UserError(
+                f"load_col: {suffix}: {shown(str(sorted(columns)))} lacks {id_field}; "
+                "add it"
+            )
+        features[suffix] = FeatureColumns((id_field,), columns)
+    return features

@@ -10,16 +10,19 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import codecs
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recbole_kgif.data.atomic_file import read_atomic_file
+from recbole_kgif.data.atomic_file import FieldFormat, read_atomic_file
 from recbole_kgif.data.dataset_files import DatasetFiles
-from recbole_kgif.data.vocabulary import Vocabulary, checked_id
+from recbole_kgif.data.textfiles import shown
+from recbole_kgif.data.vocabulary import Vocabulary, checked_id, unpadded_id
 from recbole_kgif.errors import UserError
 
 if TYPE_CHECKING:
+    from recbole_kgif.data.feature_files import MissingRows
     from recbole_kgif.data.numbered import BoolArray, NumberedDataset
 
 
@@ -55,22 +58,30 @@ class CheckedDataset:
         counts: What the files hold.
         sha256: SHA-256 of each file that was read, by the file's name.
         content: What was read.
+        missing: What the files of features lack that are loaded.
     """
 
     counts: DatasetCounts
     sha256: Mapping[str, str]
     content: NumberedDataset
+    missing: Sequence[MissingRows] = ()
 
 
 def read_dataset(
-    files: DatasetFiles, *, needs_knowledge_graph: bool = True
+    files: DatasetFiles,
+    *,
+    needs_knowledge_graph: bool = True,
+    was_trained_on: bool = False,
 ) -> CheckedDataset:
     """Read a data set, and check that RecBole will read it as it is meant.
 
     Args:
         files: The data set's files.
         needs_knowledge_graph: Whether the `.kg` and `.link` files are needed; without
-            them the interactions alone are read.
+            them the interactions and features alone are read.
+        was_trained_on: Whether a model was trained on the files. Then they are read
+            although an id of a user or item has a blank at its ends, or in another
+            encoding than UTF-8.
 
     Returns:
         The data set.
@@ -79,29 +90,33 @@ def read_dataset(
         UserError: A file is missing or unreadable, or holds what RecBole cannot read or
             would misread; the message names the file, the line and the value.
     """
+    if not was_trained_on:
+        _require_utf8(files.encoding)
     _require_files(files, needs_knowledge_graph)
     # Only now: the command line checks its arguments without pandas.
+    from recbole_kgif.data.feature_files import missing_rows, read_features
     from recbole_kgif.data.link_checks import check_links, refuse_repeated_link
     from recbole_kgif.data.numbered import WHOLE, NumberedDataset, empty_table
 
-    kinds = ("user", "item", "entity", "relation")
-    users, items, entities, relations = (Vocabulary(k, checked_id) for k in kinds)
-    names, separator = files.fields, files.separator
+    check = checked_id if was_trained_on else unpadded_id
+    users, items = Vocabulary("user", check), Vocabulary("item", check)
+    entities, relations = (Vocabulary(k, checked_id) for k in ("entity", "relation"))
+    names, form = files.fields, FieldFormat(files.separator, files.sequence_separator)
     links, triples = empty_table("item", "entity"), empty_table("head", "tail")
     graph_files = []
     if needs_knowledge_graph:
         of_link = {"item": (names.item, items), "entity": (names.entity, entities)}
-        link = read_atomic_file(files.link_path, of_link, separator)
+        link = read_atomic_file(files.link_path, of_link, form)
         refuse_repeated_link(link, items.tokens, entities.tokens)
         of_triple = {
             "head": (names.head, entities),
             "relation": (names.relation, relations),
             "tail": (names.tail, entities),
         }
-        kg = read_atomic_file(files.kg_path, of_triple, separator)
+        kg = read_atomic_file(files.kg_path, of_triple, form)
         links, triples, graph_files = link.table, kg.table, [kg, link]
     pair = {"user": (names.user, users), "item": (names.item, items)}
-    inter = [read_atomic_file(path, pair, separator) for path in files.inter_paths]
+    inter = [read_atomic_file(path, pair, form) for path in files.inter_paths]
     content = NumberedDataset(
         users=users.tokens,
         items=items.tokens,
@@ -114,8 +129,11 @@ def read_dataset(
     is_linked = content.is_linked | (not needs_knowledge_graph)
     if needs_knowledge_graph:
         check_links(files, content, inter, link)
-    sha256 = {file.path.name: file.sha256 for file in (*inter, *graph_files)}
-    return CheckedDataset(_counts(content, is_linked), sha256, content)
+    features = read_features(files)
+    missing = missing_rows(files, content, inter, features, is_linked)
+    read = (*inter, *graph_files, *(file for file, _ in features.values()))
+    sha256 = {file.path.name: file.sha256 for file in read}
+    return CheckedDataset(_counts(content, is_linked), sha256, content, missing)
 
 
 def _counts(content: NumberedDataset, is_linked: BoolArray) -> DatasetCounts:
@@ -133,6 +151,24 @@ def _counts(content: NumberedDataset, is_linked: BoolArray) -> DatasetCounts:
     )
 
 
+def _require_utf8(encoding: str) -> None:
+    """Refuse files that RecBole would read in another encoding than they are checked.
+
+    Raises:
+        UserError: it is another one than UTF-8.
+    """
+    try:
+        is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    except LookupError:
+        is_utf8 = False
+    if not is_utf8:
+        raise UserError(
+            f"encoding={shown(encoding)}: the files of a data set are read as UTF-8; "
+            f"convert them, as by iconv -f {encoding} -t utf-8, and leave the option "
+            "out"
+        )
+
+
 def _require_files(files: DatasetFiles, needs_knowledge_graph: bool) -> None:
     folder = files.folder
     if not folder.is_dir():
@@ -141,6 +177,8 @@ def _require_files(files: DatasetFiles, needs_knowledge_graph: bool) -> None:
             f"check --dataset and --data_path"
         )
     paths = files.paths if needs_knowledge_graph else files.inter_paths
+    additional = (s for s, columns in files.features.items() if columns.is_additional)
+    paths = [*paths, *map(files.feature_path, additional)]
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise UserError(

@@ -41,6 +41,20 @@ def checked_id(text: str) -> str:
     return text
 
 
+def unpadded_id(text: str) -> str:
+    """The id itself, as for `checked_id`, where no blank is at its ends.
+
+    Files of ids are read without surrounding white space, so that such an id could be
+    trained on but not asked for.
+
+    Raises:
+        ValueError: It does, or RecBole would misread it.
+    """
+    if text != text.strip() and text.strip():
+        raise ValueError("begins or ends with a blank, which files of ids cannot hold")
+    return checked_id(text)
+
+
 def plain_token(text: str) -> str:
     """An id without surrounding white space, as an atomic file can hold it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recbole_kgif.data.dataset_files import DatasetFiles
+from recbole_kgif.data.feature_files import MissingRows
 from recbole_kgif.data.locate import DatasetLocation
 from recbole_kgif.data.numbered import (
     IntArray,
@@ -69,6 +70,8 @@ def examine_dataset(
     try:
         check_loaded_columns(options, needs_knowledge_graph=True)
         files = DatasetFiles.from_options(folder, name, options, unlinked_items="drop")
+        if files.filters_by_features is None:  # counted here, and not refused
+            files = replace(files, filters_by_features=True)
         checked = read_dataset(files)
     except UserError as error:
         finding = Finding(
@@ -86,6 +89,7 @@ def examine_dataset(
         Finding("files", "sound", meaning="RecBole reads them as they are meant."),
         *_sizes(data, counts),
         *_linking(data, counts),
+        *(_missing_rows(missing, counts) for missing in checked.missing),
         *_interactions(data, degrees["users"]),
         *(_leakage(data) if data.is_split else []),
         *examine_triples(data, relations),
@@ -183,6 +187,18 @@ def _linking(data: NumberedDataset, counts: DatasetCounts) -> list[Finding]:
             of=counts.interactions,
         ),
     ]
+
+
+def _missing_rows(missing: MissingRows, counts: DatasetCounts) -> Finding:
+    return count(
+        f"interactions of {missing.kind}s without a row in {missing.file_name}",
+        missing.interactions,
+        Level.WARNING,
+        f"The first is {missing.place}. While that file is loaded, "
+        f"{missing.consequence}.",
+        "Add the rows.",
+        of=counts.interactions,
+    )
 
 
 def _interactions(data: NumberedDataset, of_users: IntArray) -> list[Finding]:

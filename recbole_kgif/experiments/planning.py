@@ -200,7 +200,8 @@ class PlannedDataset:
         counts: what its files hold.
         fingerprints: SHA-256 of each file that a run reads, by file name.
         options: the options of the data set itself, with those of the protocol.
-        warnings: given options that have no effect, each with the reason.
+        warnings: given options that have no effect, each with the reason, and what
+            files lack.
     """
 
     location: DatasetLocation
@@ -258,6 +259,7 @@ def find_dataset(
 
         may_drop = files.unlinked_items == "drop" and not files.is_split
         check_graph_filter(checked.content, every, may_drop=may_drop)
+    warnings += map(str, checked.missing)
     return PlannedDataset(location, checked.counts, checked.sha256, options, warnings)
 
 

@@ -115,7 +115,7 @@ def _check_files(location: DatasetLocation, checkpoint: Checkpoint) -> None:
     files = DatasetFiles.from_options(
         location.folder, location.name, options, unlinked_items="drop"
     )
-    read_dataset(files, needs_knowledge_graph=needs_graph)
+    read_dataset(files, needs_knowledge_graph=needs_graph, was_trained_on=True)
 
 
 def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, LoadedData]:

@@ -9,7 +9,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "recbole_kgif" / "data"
 HEAVY = ("torch", "recbole", "pandas", "numpy")
 # Imported only once there are arrays to work on.
-ON_ARRAYS = ("cleaning", "link_checks", "numbered", "splitting", "writer")
+ON_ARRAYS = (
+    *("cleaning", "feature_files", "link_checks", "numbered", "splitting", "writer"),
+)
 
 
 def test_no_heavy_import() -> None:
