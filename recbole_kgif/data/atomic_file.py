@@ -120,31 +120,15 @@ def _read_rows(
         for place, (name, kind) in enumerate(types.items())
         if "float" in kind and (features is None or features.loads(name))
     ]
-    separator, has_quotes = form.separator, features is not None
-    longest = csv.field_size_limit()
+    separator, width, longest = form.separator, len(names), csv.field_size_limit()
     blank_lines = []
     for number, line in lines:
         fields = line.split(separator)
-        if len(line) > longest:
-            _refuse_long_field(path, number, fields)
-        if has_quotes and '"' in line:
-            fields = _unquoted_fields(path, number, line, separator)
-        if len(fields) != len(names):
+        if len(fields) != width or '"' in line or len(line) > longest:
             if len(fields) == 1 and not line.strip():
                 blank_lines.append(number)
                 continue
-            raise UserError(
-                f"{path}, line {number}: {len(fields)} fields, but the header names "
-                f"{len(names)}, in {shown(line)}; correct the line"
-            )
-        if '"' in line and not has_quotes:
-            for name, value in zip(names, fields):
-                if value.startswith('"'):
-                    raise UserError(
-                        f"{path}, line {number}: {name} {shown(value)} begins with a "
-                        f"quotation mark, which RecBole takes for the start of a "
-                        f"quoted text that may run over several lines; remove the mark"
-                    )
+            fields = _checked_fields(path, number, line, names, form)
         for index, vocabulary, append in ids:
             try:
                 append(vocabulary[fields[index]])
@@ -158,7 +142,7 @@ def _read_rows(
                 ) from None
         for index, parts in floats:
             if not _is_numeric(fields[index], parts):
-                if has_quotes and not fields[index]:
+                if features is not None and not fields[index]:
                     continue
                 raise UserError(
                     f"{path}, line {number}: {names[index]} is "
@@ -168,14 +152,32 @@ def _read_rows(
     return columns, blank_lines
 
 
-def _refuse_long_field(path: Path, number: int, fields: Iterable[str]) -> None:
-    limit = csv.field_size_limit()
+def _checked_fields(
+    path: Path, number: int, line: str, names: Sequence[str], form: FieldFormat
+) -> list[str]:
+    """The fields of a line that RecBole may misread."""
+    fields, limit = line.split(form.separator), csv.field_size_limit()
     for field in fields:
         if len(field) > limit:
             raise UserError(
                 f"{path}, line {number}: {shown(field)} has {len(field):,} characters, "
                 f"and RecBole reads {limit:,} at most; shorten it"
             )
+    if form.features is not None:
+        fields = _unquoted_fields(path, number, line, form.separator)
+    if len(fields) != len(names):
+        raise UserError(
+            f"{path}, line {number}: {len(fields)} fields, but the header names "
+            f"{len(names)}, in {shown(line)}; correct the line"
+        )
+    for name, value in zip(names, fields):
+        if form.features is None and value.startswith('"'):
+            raise UserError(
+                f"{path}, line {number}: {name} {shown(value)} begins with a "
+                "quotation mark, which RecBole takes for the start of a quoted text "
+                "that may run over several lines; remove the mark"
+            )
+    return fields
 
 
 def _unquoted_fields(path: Path, number: int, line: str, separator: str) -> list[str]:

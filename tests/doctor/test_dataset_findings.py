@@ -275,3 +275,17 @@ def test_options_say_how_the_files_are_read(tmp_path: Path) -> None:
     options = {"field_separator": "|", "USER_ID_FIELD": "who"}
     assert found(examine(location, **options), "users").number == 2
     assert has_problem(examine(location).findings)
+
+
+def test_rows_that_a_file_of_features_lacks(tmp_path: Path) -> None:
+    location = write_dataset(tmp_path / "d")
+    (tmp_path / "d/d.item").write_text("item_id:token\tname:token\na\tAnt\n", "utf-8")
+    columns = {"inter": ["user_id", "item_id"], "link": ["item_id", "entity_id"]}
+    columns["kg"] = ["head_id", "relation_id", "tail_id"]
+    what = "interactions of items without a row in d.item"
+    unread = examine(location, load_col=columns)
+    assert what not in {finding.what for finding in unread.findings}
+    examination = examine(location, load_col={**columns, "item": ["item_id", "name"]})
+    finding = found(examination, what)
+    assert (finding.level, finding.number) == (Level.WARNING, 3)
+    assert "d.inter, line 3: item 'b'" in finding.meaning
