@@ -1,38 +1,59 @@
 """KGIF, a knowledge-graph recommender, as a plugin for RecBole.
 
+Train on pandas data frames or a named data set, and ask the model::
+
+    import recbole_kgif as rk
+
+    model = rk.fit("ml-100k", epochs=50)
+    model.metrics
+    model.recommend("196", k=10)
+
 Importing this package makes the model known to RecBole::
 
-    import recbole_kgif
     from recbole.quick_start import run_recbole
 
     run_recbole(model="KGIF", dataset="ml-100k")
 
-A run's checkpoint recommends::
-
-    from recbole_kgif import Recommender
-
-    Recommender.load("runs/x/model.pth").recommend(["user1"], k=20)
+What is wrong with data or options is raised as `UserError`.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from recbole_kgif.common.version import __version__
 from recbole_kgif.register import register, register_once_recbole_is_imported
 
 if TYPE_CHECKING:
+    from recbole_kgif.api.fitted_model import FittedModel, load
+    from recbole_kgif.api.fitting import fit
+    from recbole_kgif.errors import UserError
     from recbole_kgif.recommend import Recommender
 
-__all__ = ["Recommender", "__version__", "register"]
+__all__ = [
+    "FittedModel",
+    "Recommender",
+    "UserError",
+    "__version__",
+    "fit",
+    "load",
+    "register",
+]
+
+# Imported on demand, as these need pandas or PyTorch, which take seconds to load.
+_MODULES = {
+    "FittedModel": "recbole_kgif.api.fitted_model",
+    "load": "recbole_kgif.api.fitted_model",
+    "fit": "recbole_kgif.api.fitting",
+    "Recommender": "recbole_kgif.recommend",
+    "UserError": "recbole_kgif.errors",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Imported on demand, as it needs PyTorch, which takes seconds to load.
-    if name == "Recommender":
-        from recbole_kgif.recommend import Recommender
-
-        return Recommender
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

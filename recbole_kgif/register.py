@@ -14,12 +14,15 @@ import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional
 
 from recbole_kgif.common.resources import resource
 
 MODEL_NAME = "KGIF"
+# RecBole's own default, and what `data.provenance` writes.
+_DATA_PATH, _PROVENANCE_FILE = "dataset", "provenance.json"
 # Where RecBole looks for the module of each of our models, and where it is.
 _MODEL_MODULES = {
     "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.fast_kgif",
@@ -91,6 +94,7 @@ def _add_model_defaults() -> None:
         config: Any, model: str, model_class: Any, dataset: str
     ) -> None:
         load_internal(config, model, model_class, dataset)
+        _add_dataset_options(config, model, dataset)
         if model == MODEL_NAME:
             config._update_internal_config_dict(
                 str(resource(f"properties/model/{MODEL_NAME}.yaml"))
@@ -98,6 +102,24 @@ def _add_model_defaults() -> None:
 
     load_internal_with_kgif.knows_kgif = True  # type: ignore[attr-defined]
     Config._load_internal_config_dict = load_internal_with_kgif
+
+
+def _add_dataset_options(config: Any, model: str, dataset: str) -> None:
+    """Give a data set without a file in RecBole the options that the command gives it.
+
+    They are for a data set that this package has prepared, with any model, and for one
+    that it has a file of, with KGIF. The user's options override them.
+    """
+    recbole_folder = Path(importlib.import_module("recbole").__file__ or "").parent
+    if (recbole_folder / f"properties/dataset/{dataset}.yaml").exists():
+        return
+    data_path = config.external_config_dict.get("data_path", _DATA_PATH)
+    folder = Path(data_path) / dataset
+    own = resource("dataset_configs") / f"{dataset}.yaml"
+    is_own = model == MODEL_NAME and own.is_file()
+    if is_own or (folder / _PROVENANCE_FILE).is_file():
+        settings = importlib.import_module("recbole_kgif.options.settings")
+        config.internal_config_dict.update(settings.dataset_options(dataset, folder))
 
 
 def _add_metric() -> None:

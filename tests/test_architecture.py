@@ -19,6 +19,8 @@ MOST_ROOMS = 18
 LONG_MODULES = {"model/kgif.py"}
 # Lists of arguments with their help.
 LONG_FUNCTIONS = {"_parser"}
+# What a user calls: each thing that may be asked for is a parameter.
+MANY_PARAMETERS = {"api/fitting.py: fit"}
 # A command has the name of the module that it calls, and `checkpoint` is the public
 # name of what `training` has in two files.
 SHARED_NAMES = {"__init__.py", "recommend.py", "checkpoint.py"}
@@ -49,7 +51,8 @@ def test_functions_are_short_and_have_few_parameters() -> None:
         arguments = node.args
         given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         parameters = [a.arg for a in given if a.arg not in ("self", "cls")]
-        assert len(parameters) <= MOST_PARAMETERS, name
+        if name not in MANY_PARAMETERS:
+            assert len(parameters) <= MOST_PARAMETERS, name
 
 
 def test_a_file_name_is_used_once() -> None:

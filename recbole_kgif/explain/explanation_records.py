@@ -277,6 +277,18 @@ class Explanation:
         parts = self.decomposition
         return parts.walks - parts.longer_walks - self.shown
 
+    def __str__(self) -> str:
+        """The explanation as text for a terminal."""
+        from recbole_kgif.explain.renderings import render_text
+
+        return render_text.render([self])
+
+    def _repr_html_(self) -> str:
+        """The explanation in a notebook: its page, in a frame of its own."""
+        from recbole_kgif.explain.renderings import render_html
+
+        return render_html.in_frame([self])
+
 
 def _hop_totals(paths: Sequence[Path]) -> dict[HopKey, float]:
     """Sums over the paths that take each hop, by `Hop.key`."""

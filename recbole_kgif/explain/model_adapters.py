@@ -32,7 +32,7 @@ def linear_score(model: Any) -> LinearScore:
             "exact explanation; explain one trained with --propagation=linear"
         )
     with torch.no_grad():
-        graph = _graph_of(model)
+        graph = graph_of(model)
         cosine_weight, walk_weight = model.balance.tolist()
         return LinearScore(
             graph=graph,
@@ -45,7 +45,7 @@ def linear_score(model: Any) -> LinearScore:
         )
 
 
-def _graph_of(model: Any) -> Graph:
+def graph_of(model: Any) -> Graph:
     """KGIF's graph as plain arrays, edges in the model's order."""
     ckg = model.graph
     return Graph(

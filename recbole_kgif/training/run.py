@@ -60,7 +60,7 @@ def run_experiment(
     }
     started = datetime.now(timezone.utc)
     remove_partial_files(output)
-    with _recbole_files_in(output):
+    with recbole_files_in(output):
         config = make_config(spec.model, spec.data.name, options)
         with group.join_process_group(place, config), _logging_as_recbole_does(config):
             warn_of_missing_gpu(options, config["device"])
@@ -104,7 +104,7 @@ def _new_trainer(config: Config, data: LoadedData, spec: RunSpec) -> Any:
 
 
 @contextlib.contextmanager
-def _recbole_files_in(folder: Path) -> Iterator[None]:
+def recbole_files_in(folder: Path) -> Iterator[None]:
     """RecBole writes ``log`` and ``log_tensorboard`` into the current folder."""
     before = Path.cwd()
     os.chdir(folder)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from recbole_kgif.explain.explanation_records import KINDS, Explanation, to_json
 from recbole_kgif.explain.renderings import phrases
@@ -32,6 +32,7 @@ _MARGIN = 12
 _LANE_HEIGHT = 16
 _THINNEST, _WIDEST = 1.5, 9.0
 _SHOWN_CHARACTERS = 20
+_FRAME_HEIGHT = 640  # in pixels
 # Longer paths get the whole width of the page.
 _USUAL_HOPS = 3
 
@@ -69,6 +70,20 @@ def render(explanations: Sequence[Explanation]) -> str:
         line_width=_line_width,
         # Nothing in a script is escaped, and "</script>" would end it.
         record=Markup(to_json(explanations).replace("<", "\\u003c")),
+    )
+
+
+def in_frame(explanations: Sequence[Explanation]) -> str:
+    """The page of `render` as a frame of another page, such as a notebook.
+
+    Args:
+        explanations: of one user's items.
+    """
+    # It keeps the page's styles to itself, and its script away from the notebook.
+    return (
+        '<iframe sandbox="allow-scripts" style="width: 100%; height: '
+        f'{_FRAME_HEIGHT}px; border: 0" title="{escape(_title(explanations))}" '
+        f'srcdoc="{escape(render(explanations))}"></iframe>'
     )
 
 

@@ -1,0 +1,1 @@
+"""The Python interface: train on data frames, and ask the trained model."""
