@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ import recbole_kgif as rk
 from recbole_kgif.cli import main
 from recbole_kgif.data.data_frames import write_frames
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS, copy_tiny
+from tests.docs.page_commands import shortened_python
+from tests.docs.page_parser import CHECKOUT, PYTHON, blocks_of
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "example"
+EXAMPLE = CHECKOUT / "docs" / "example"
 PARTS = ("train", "valid", "test")
 # Of the tiny data set; `state` shows the warnings of RecBole's log alone.
 TINY = {
@@ -275,6 +278,40 @@ def test_other_models_are_trained_and_refuse_what_they_cannot(
     ):
         with pytest.raises(rk.UserError, match="BPR"):
             call()
+
+
+# --- the pages ----------------------------------------------------------------------
+
+
+def test_the_page_runs(workplace: Path) -> None:
+    shutil.copytree(EXAMPLE, workplace / "docs/example")
+    blocks = [b for b in blocks_of(CHECKOUT / "docs/python.md") if b.kind == PYTHON]
+    assert len(blocks) == 2
+    for block in blocks:
+        text = shortened_python(block)
+        exec(compile(text, f"{block.page}:{block.line}", "exec"), {})
+    assert sorted(os.listdir(workplace)) == ["docs", "models"]
+
+
+def test_the_notebook_runs() -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(EXAMPLE / "recipes.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("epochs=50", "epochs=2")
+    before = sorted(os.listdir(EXAMPLE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(CHECKOUT))
+        client = nbclient.NotebookClient(
+            notebook, timeout=300, resources={"metadata": {"path": str(EXAMPLE)}}
+        )
+        client.execute()
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    shown = [out["data"] for out in outputs if "data" in out]
+    assert any("<iframe sandbox" in data.get("text/html", "") for data in shown)
+    assert sorted(os.listdir(EXAMPLE)) == before
 
 
 # --- mistakes -----------------------------------------------------------------------

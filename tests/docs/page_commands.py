@@ -70,6 +70,8 @@ CHANGES = (
 
 # The same for Python: text and its replacement.
 PYTHON_CHANGES = {
+    'rk.fit("ml-100k")': 'rk.fit("ml-100k", epochs=1)',
+    "epochs=50": "epochs=2",
     'run_recbole(model="LightGCN", dataset="ml-100k")': (
         'run_recbole(model="LightGCN", dataset="ml-100k", config_dict={"epochs": 1})'
     ),
