@@ -78,21 +78,24 @@ def filtered_triples(
 
 
 def check_graph_filter(
-    content: NumberedDataset, options: Mapping[str, Any], *, may_drop: bool
-) -> None:
+    content: NumberedDataset, options: Mapping[str, Any]
+) -> Optional[str]:
     """Refuse filters of the graph that leave too little of it.
 
     Args:
         content: the data set as it was read.
         options: RecBole's options.
-        may_drop: whether interactions of items without an entity may be dropped.
+
+    Returns:
+        Which items RecBole drops with their interactions, as their entity loses all of
+        its triples; None where it drops none.
 
     Raises:
-        UserError: the filters leave no triple, or items lose their entity and may not
-            be dropped.
+        UserError: the filters leave no triple, or pre-split data lose items, which
+            RecBole cannot drop there.
     """
     if not has_graph_filter(options):
-        return
+        return None
     intervals = [options.get(name) for name in (ENTITY_INTERVAL, RELATION_INTERVAL)]
     given = ", ".join(
         f"{name}={text}"
@@ -110,13 +113,15 @@ def check_graph_filter(
     is_lost = content.is_used & content.is_linked
     is_lost &= ~mask_of(len(content.items), useful["item"])
     n_lost = int(is_lost.sum())
-    if not n_lost or may_drop:
-        return
+    if not n_lost:
+        return None
     n_interactions = int(is_lost[content.interactions["item"]].sum())
-    advice = "--unlinked_items=drop leaves them out, or give a wider interval"
-    if content.is_split:
-        advice = "of pre-split data none can be left out; give a wider interval"
-    raise UserError(
+    lost = (
         f"{given}: leaves {n_lost:,} items with {n_interactions:,} interactions "
-        f"without a triple; {advice}"
+        "without a triple"
     )
+    if content.is_split:
+        raise UserError(
+            f"{lost}; of pre-split data none can be left out; give a wider interval"
+        )
+    return f"{lost}; they are left out"

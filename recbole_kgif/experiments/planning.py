@@ -257,8 +257,8 @@ def find_dataset(
         # Only now: the command line checks its arguments without pandas.
         from recbole_kgif.data.graph_filter import check_graph_filter
 
-        may_drop = files.unlinked_items == "drop" and not files.is_split
-        check_graph_filter(checked.content, every, may_drop=may_drop)
+        dropped = check_graph_filter(checked.content, every)
+        warnings += [] if dropped is None else [dropped]
     warnings += map(str, checked.missing)
     return PlannedDataset(location, checked.counts, checked.sha256, options, warnings)
 

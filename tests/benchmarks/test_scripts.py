@@ -21,6 +21,7 @@ from propagation_work import Machine, Work, backward_work, forward_work, limits
 from step_clock import StepClock
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.experiments import planning
 from tests.conftest import TINY_FOLDER
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -59,9 +60,9 @@ def test_peers_train_in_turn_on_the_same_data(
 ) -> None:
     shutil.copytree(TINY_FOLDER, workplace / "data" / "tiny")
     tiny = {"topk": [2, 3], "valid_metric": "NDCG@3"}
-    options = peers.dataset_options
+    options = planning.dataset_options
     monkeypatch.setattr(
-        peers, "dataset_options", lambda *where: {**options(*where), **tiny}
+        planning, "dataset_options", lambda *where: {**options(*where), **tiny}
     )
     values = run_here(
         peers,

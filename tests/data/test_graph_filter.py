@@ -76,6 +76,22 @@ def test_a_filter_that_leaves_too_little_is_refused(
         find_dataset("tiny", None, RECBOLE, given)
 
 
+def test_items_that_a_filter_drops_are_named(data_path: Any) -> None:
+    parts = [data_path / f"tiny/tiny.{p}.inter" for p in ("train", "valid", "test")]
+    lines = [line for part in parts for line in part.read_text("utf-8").splitlines()]
+    header = lines[0]
+    for part in parts:
+        part.unlink()
+    rows = [line for line in lines if line != header]
+    whole = data_path / "tiny" / "tiny.inter"
+    whole.write_text("\n".join([header, *rows]) + "\n", "utf-8")
+    options = {"data_path": str(data_path), "entity_kg_num_interval": "[2,inf)"}
+    found = find_dataset("tiny", None, RECBOLE, GivenOptions(in_arguments=options))
+    (warning,) = found.warnings
+    assert warning.startswith("entity_kg_num_interval=[2,inf): leaves ")
+    assert warning.endswith(" without a triple; they are left out")
+
+
 def test_the_graph_of_pre_split_data_is_filtered(load: Any) -> None:
     _, whole = load("KGIF")
     _, filtered = load("KGIF", relation_kg_num_interval="[3,inf)")
