@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recbole_kgif.cli.arguments import ArgumentParser
 from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
@@ -56,10 +56,10 @@ def run(arguments: list[str]) -> int:
     _check_columns(namespace, method, layouts)
     with new_dataset(namespace.output, name) as staging:
         if namespace.kgat is not None:
-            data, sources = _read_kgat(namespace, staging)
+            data, record = _read_kgat(namespace, staging)
         else:
-            data, sources = _read_plain(layouts)
-        _build(namespace, method, data, sources, staging.prepared)
+            data, record = _read_plain(layouts, _needed_values(namespace, method))
+        _build(namespace, method, data, record, staging.prepared)
     folder = namespace.output / name
     print(f"\n{folder} is ready; train on it with\n  {_next_command(namespace, name)}")
     return 0
@@ -162,9 +162,19 @@ def _check_columns(
             )
 
 
+def _needed_values(namespace: argparse.Namespace, method: str) -> list[str]:
+    """Those columns of values that are of use, or asked for by name."""
+    is_needed = {
+        "rating": namespace.minimum_rating is not None or namespace.rating_column,
+        "time": method == "time" or namespace.time_column,
+    }
+    return [role for role, needed in is_needed.items() if needed]
+
+
 def _read_kgat(
     namespace: argparse.Namespace, staging: StagingFolder
-) -> tuple[NumberedDataset, list[SourceFile]]:
+) -> tuple[NumberedDataset, dict[str, Any]]:
+    """The data set, and what is recorded of its files."""
     # Only now: loading pandas takes a while, and a mistake should be reported at once.
     from recbole_kgif.data.recipes.kgat import read_kgat
 
@@ -185,7 +195,7 @@ def _read_kgat(
         print(f"{source.name}: {source.size:,} bytes, SHA-256 {source.sha256}")
     try:
         files["kg_final.txt"] = unpack_triples(files, staging.scratch)
-        return read_kgat(files), sources
+        return read_kgat(files), _record_of(sources)
     except UserError:
         # Else a server's page of an error, say, would be read again the next time.
         for path in staging.downloads.iterdir():
@@ -193,18 +203,28 @@ def _read_kgat(
         raise
 
 
-def _read_plain(layouts: dict[str, Layout]) -> tuple[NumberedDataset, list[SourceFile]]:
+def _read_plain(
+    layouts: dict[str, Layout], needed: list[str]
+) -> tuple[NumberedDataset, dict[str, Any]]:
+    """The data set, and what is recorded of its files."""
     from recbole_kgif.data.recipes.plain import read_plain
 
-    sources = [source_file(layout.path) for layout in layouts.values()]
-    return read_plain(layouts), sources
+    record = _record_of([source_file(layout.path) for layout in layouts.values()])
+    data, notes = read_plain(layouts, needed)
+    for note in notes:
+        print(note)
+    return data, {**record, "notes": notes} if notes else record
+
+
+def _record_of(sources: list[SourceFile]) -> dict[str, Any]:
+    return {"sources": [dataclasses.asdict(source) for source in sources]}
 
 
 def _build(
     namespace: argparse.Namespace,
     method: str,
     data: NumberedDataset,
-    sources: list[SourceFile],
+    record: dict[str, Any],
     folder: Path,
 ) -> None:
     """Filter, split and write a data set, and print what was done."""
@@ -231,7 +251,7 @@ def _build(
     write_dataset(folder, name, data)
     write_options(folder, name, method, seed)
     record = {
-        "sources": [dataclasses.asdict(source) for source in sources],
+        **record,
         "steps": [dataclasses.asdict(step) for step in steps],
         "counts": counts,
         "split": method,
@@ -337,6 +357,8 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _separator(text: str) -> str:
     character = SEPARATORS.get(text, "\t" if text == r"\t" else text)
+    if character in SEPARATORS.values():
+        return character
     if len(character) != 1 or character in '"\r\n\0':
         raise argparse.ArgumentTypeError(
             f"{text!r} is not one of {', '.join(SEPARATORS)}, nor a character that can "

@@ -30,10 +30,16 @@ def refuse_repeated_link(
         kind, tokens = ("item", items) if is_item[row] else ("entity", entities)
         column = link.table[kind]
         first = int(np.argmax(column == column[row]))
+        advice = "keep one of the two lines"
+        if kind == "entity":
+            advice = (
+                "RecBole takes one item an entity: to keep both, link this item to an "
+                "entity id of its own, and repeat the triples with that id"
+            )
         raise UserError(
             f"{link.path}, line {link.line_of(row)}: {kind} "
             f"{shown(tokens[column[row]])} is linked a second time, after line "
-            f"{link.line_of(first)}; keep one of the two lines"
+            f"{link.line_of(first)}; {advice}"
         )
 
 

@@ -124,6 +124,8 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
         if start.startswith(mark):
             if any(part in start for part in _PARTS_OF_A_WORKBOOK):
                 name = "an Excel workbook; export it as CSV UTF-8"
+            elif b"mimetypeapplication/vnd.oasis" in start:
+                name = "a spreadsheet; export it as CSV in UTF-8"
             raise UserError(f"{path}, line 1: no text file: it is {name}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -93,6 +93,18 @@ def choose_columns(
                 f"{other} and the {role}; give {options[other]} and {options[role]}"
             )
     return places
+
+
+def is_header(
+    header: Sequence[str], wanted: Sequence[WantedColumn], places: Mapping[str, int]
+) -> bool:
+    """Whether a first line is a header for sure: a name of it is given, or usual."""
+    return any(
+        column.given is not None
+        or _plain(header[places[column.role]]) in _HEADER_WORDS[column.role].split()
+        for column in wanted
+        if column.required
+    )
 
 
 def _named_place(where: str, header: Sequence[str], column: WantedColumn) -> int:

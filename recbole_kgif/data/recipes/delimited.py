@@ -1,7 +1,8 @@
 """Reading plain CSV and TSV files.
 
 Fields separated by commas or semicolons may be quoted, as spreadsheets write them;
-between other separators a quotation mark is a character like any other.
+between other separators a quotation mark is a character like any other. Files of
+triples may be RDF, too (see `rdf`).
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal, Optional
 
-from recbole_kgif.data.recipes.columns import WantedColumn, choose_columns
+from recbole_kgif.data.recipes.columns import WantedColumn, choose_columns, is_header
+from recbole_kgif.data.recipes.rdf import rdf_format, require_rdflib
 from recbole_kgif.data.textfiles import lines_with_progress, numbered_lines, shown
 from recbole_kgif.errors import UserError
 
-SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+SEPARATORS = {
+    **{"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"},
+    **{"double-colon": "::", "space": " "},
+}
 _SAMPLED_LINES = 20
 
 
@@ -28,10 +33,14 @@ class Layout:
 
     Attributes:
         path: the file.
-        separator: the character between two fields.
+        separator: what is between two fields.
         header: names of all columns; their numbers from 1 on where it has no header.
         has_header: whether its first line names the columns.
         places: place of each column that is read, by its role.
+        header_line: number of its first line that is not blank.
+        is_sure: whether the first line is a header for sure, or none; where neither, it
+            may be data whose columns were taken in order.
+        rdf: rdflib's name of its format, where it is RDF; the rest does not count then.
     """
 
     path: Path
@@ -39,9 +48,14 @@ class Layout:
     header: Sequence[str]
     has_header: bool
     places: dict[str, int]
+    header_line: int = 1
+    is_sure: bool = True
+    rdf: Optional[str] = None
 
     def describe(self) -> str:
         """How the file is understood, in one line for people."""
+        if self.rdf is not None:
+            return f"{self.path.name}: subject, predicate and object (RDF, {self.rdf})"
         names = {character: name for name, character in SEPARATORS.items()}
         separator = names.get(self.separator, shown(self.separator))
         columns = ", ".join(
@@ -65,8 +79,8 @@ def find_layout(
         path: the file.
         wanted: the columns that it is read for.
         option: the option that names the file, for messages.
-        separator: the character between two fields; None looks for the usual one that
-            parts the first lines into equally many fields.
+        separator: what is between two fields; None looks for the usual one that parts
+            the first lines into equally many fields.
         has_header: whether its first line names the columns.
 
     Returns:
@@ -81,6 +95,14 @@ def find_layout(
         raise UserError(f"{path} is empty; give {option} a file with content")
     sample = [text for _, text in numbered]
     where = f"{path}, line {numbered[0][0]}"
+    roles = [column.role for column in wanted]
+    is_plain = not has_header or separator is not None or any(c.given for c in wanted)
+    form = None if is_plain or "relation" not in roles else rdf_format(path, sample[0])
+    if form is not None:
+        require_rdflib(path, option)
+        return Layout(
+            path, " ", roles, False, {r: n for n, r in enumerate(roles)}, rdf=form
+        )
     required = sum(column.required for column in wanted)
     if separator is None:
         separator = _guess_separator(path, sample, required)
@@ -93,7 +115,15 @@ def find_layout(
             f"header, give --no-header {option.removeprefix('--')}"
         )
     places = choose_columns(where, header, wanted)
-    return Layout(path, separator, header, has_header, places)
+    return Layout(
+        path,
+        separator,
+        header,
+        has_header,
+        places,
+        header_line=numbered[0][0],
+        is_sure=not has_header or is_header(header, wanted, places),
+    )
 
 
 def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -111,27 +141,9 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
             misplaced, or a wanted field runs over several lines.
     """
     take = itemgetter(*layout.places.values())  # a tuple: they are always several
-    lines = lines_with_progress(layout.path)
-    reader = csv.reader(
-        (f"{text}\n" for _, text in lines),
-        delimiter=layout.separator,
-        quoting=_quoting(layout.separator),
-        strict=True,
-    )
     width = len(layout.header)
     is_header = layout.has_header
-    line = 1
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            raise UserError(
-                f"{layout.path}, line {line}: {error}; check the quotation marks of "
-                "the line"
-            ) from None
-        if row is None:
-            return
-        number, line = line, reader.line_num + 1
+    for number, after, row in _records(layout):
         is_blank = not row or (len(row) == 1 and not row[0].strip())
         if is_blank:
             continue
@@ -144,7 +156,7 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
                 f"has {width}; correct the line, or give --separator"
             )
         fields = take(row)
-        if line > number + 1 and any("\n" in field for field in fields):
+        if after > number + 1 and any("\n" in field for field in fields):
             raise UserError(
                 f"{layout.path}, line {number}: a field runs over several lines; "
                 "check its quotation marks"
@@ -152,9 +164,37 @@ def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
         yield number, fields
 
 
+def _records(layout: Layout) -> Iterator[tuple[int, int, list[str]]]:
+    """Give each record, the number of its first line, and that of the line after it."""
+    lines = lines_with_progress(layout.path)
+    if len(layout.separator) > 1:
+        for number, text in lines:
+            yield number, number + 1, text.split(layout.separator)
+        return
+    reader = csv.reader(
+        (f"{text}\n" for _, text in lines),
+        delimiter=layout.separator,
+        quoting=_quoting(layout.separator),
+        strict=True,
+    )
+    line = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise UserError(
+                f"{layout.path}, line {line}: {error}; check the quotation marks of "
+                "the line"
+            ) from None
+        if row is None:
+            return
+        number, line = line, reader.line_num + 1
+        yield number, line, row
+
+
 def _first_lines(path: Path) -> list[tuple[int, str]]:
     """The first lines from the first that is not blank, with their numbers."""
-    lines = numbered_lines(path)
+    lines = numbered_lines(path, is_foreign=True)
     filled = itertools.dropwhile(lambda line: not line[1].strip(), lines)
     return list(itertools.islice(filled, _SAMPLED_LINES))
 
@@ -174,6 +214,8 @@ def _guess_separator(path: Path, sample: Sequence[str], required: int) -> str:
 
 
 def _split(lines: Sequence[str], separator: str) -> list[list[str]]:
+    if len(separator) > 1:
+        return [line.split(separator) for line in lines]
     rows = csv.reader(lines, delimiter=separator, quoting=_quoting(separator))
     try:
         return list(rows) or [[""]]

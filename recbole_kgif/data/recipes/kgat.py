@@ -67,6 +67,11 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
     if len(triples) == 0:
         raise UserError(f"{path} holds no triple; get the whole file")
     lists = {"user": USERS, "item": ITEMS, "entity": ENTITIES}
+    names = {
+        kind: read_list(files[name]) for kind, name in lists.items() if name in files
+    }
+    for item in names.get("item", ()):  # those without an interaction are counted, too
+        items[item]
     return NumberedDataset(
         users=users.tokens,
         items=items.tokens,
@@ -75,11 +80,7 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
         parts={WHOLE: interactions},
         triples=triples,
         links=links_of_equal_ids(items.tokens, entities),
-        names={
-            kind: read_list(files[name])
-            for kind, name in lists.items()
-            if name in files
-        },
+        names=names,
     )
 
 

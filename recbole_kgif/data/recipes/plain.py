@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
@@ -19,40 +19,57 @@ from recbole_kgif.data.numbered import (
     triple_parsers,
 )
 from recbole_kgif.data.recipes.delimited import Layout, read_fields
+from recbole_kgif.data.recipes.rdf import iri, read_rdf
 from recbole_kgif.data.textfiles import shown
-from recbole_kgif.data.vocabulary import Vocabulary
+from recbole_kgif.data.vocabulary import Vocabulary, plain_token
 from recbole_kgif.errors import UserError
 
 INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
+# The option that names the first column of each file.
+_COLUMN_OPTIONS = {
+    **{INTERACTIONS: "--user-column", TRIPLES: "--head-column"},
+    **{LINKS: "--link-item-column", NAMES: "--names-item-column"},
+}
 
 
-def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
+def read_plain(
+    layouts: Mapping[str, Layout], needed: Collection[str] = ()
+) -> tuple[NumberedDataset, list[str]]:
     """Read a data set from plain files.
 
     Args:
         layouts: the layout of each file by what it holds; without links an item is the
             entity of the same id.
+        needed: those of "rating" and "time" that are of use; the column of another one
+            is left out where a value of it cannot be read.
 
     Returns:
-        The data set.
+        The data set, and what was left out of the files, for people.
 
     Raises:
         UserError: a file cannot be read or holds a bad line.
     """
+    is_rdf = layouts[TRIPLES].rdf is not None
     users, items = Vocabulary("user id"), Vocabulary("item id")
-    entities, relations = Vocabulary("entity id"), Vocabulary("relation id")
-    interactions = _read_table(
-        layouts[INTERACTIONS],
-        {"user": users.number, "item": items.number, "rating": _rating, "time": _time},
-        "interaction",
+    entities = Vocabulary("entity id", _token_of_iri if is_rdf else plain_token)
+    relations = Vocabulary("relation id")
+    interactions, notes = _read_interactions(
+        layouts[INTERACTIONS], users, items, needed
     )
     parsers = triple_parsers(entities, relations)
-    triples = _read_table(layouts[TRIPLES], parsers, "triple")
+    triples, literals = _read_triples(layouts[TRIPLES], parsers)
+    names = _read_names(layouts[NAMES]) if NAMES in layouts else {}
     if LINKS in layouts:
-        links = _read_links(layouts[LINKS], items, entities)
+        links = _read_links(layouts[LINKS], items, entities, layouts[TRIPLES].path)
     else:
+        for item in names:  # those without an interaction, so that they are counted
+            items[item]
         links = links_of_equal_ids(items.tokens, entities)
-    return NumberedDataset(
+    ids = {"user": users, "item": items, "relation": relations}
+    ids.update(dict.fromkeys(("head", "tail", "entity"), entities))
+    for kind, layout in layouts.items():
+        _refuse_data_as_header(kind, layout, ids)
+    data = NumberedDataset(
         users=users.tokens,
         items=items.tokens,
         entities=entities.tokens,
@@ -60,31 +77,127 @@ def read_plain(layouts: Mapping[str, Layout]) -> NumberedDataset:
         parts={WHOLE: interactions},
         triples=triples,
         links=links,
-        names={"item": _read_names(layouts[NAMES])} if NAMES in layouts else {},
+        names={"item": names} if NAMES in layouts else {},
     )
+    return data, [*notes, *literals]
+
+
+def _token_of_iri(text: str) -> str:
+    return plain_token(iri(text))
+
+
+def _refuse_data_as_header(
+    kind: str, layout: Layout, ids: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Refuse a first line that is taken for names of columns and holds ids.
+
+    Raises:
+        UserError: it holds one.
+    """
+    if layout.is_sure:
+        return
+    for role, place in layout.places.items():
+        name = layout.header[place]
+        if name in ids.get(role, ()):
+            raise UserError(
+                f"{layout.path}, line {layout.header_line}: {shown(name)} is taken for "
+                f"the name of the column with the {role}, and is such an id itself in "
+                f"another line; if the first line holds data, give --no-header {kind}, "
+                f"else name the columns, as by {_COLUMN_OPTIONS[kind]}"
+            )
 
 
 def _read_table(
-    layout: Layout, parsers: Mapping[str, Parser], what: str
+    rows: Iterable[tuple[int, Sequence[str]]],
+    layout: Layout,
+    parsers: Mapping[str, Parser],
+    what: str,
 ) -> pd.DataFrame:
     wanted = {role: parsers[role] for role in layout.places}
-    table = table_of(read_fields(layout), layout.path, wanted)
+    table = table_of(rows, layout.path, wanted)
     if len(table) == 0:
         raise UserError(f"{layout.path} holds no {what}; fill it")
     return table
 
 
-def _rating(text: str, path: Path, line: int) -> float:
+def _read_interactions(
+    layout: Layout, users: Vocabulary, items: Vocabulary, needed: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The interactions, and a note on each column that is left out."""
+    values = {
+        "rating": _ValueParser("rating", _rating, "rating" in needed),
+        "time": _ValueParser("time", _time, "time" in needed),
+    }
+    parsers: dict[str, Parser] = {"user": users.number, "item": items.number}
+    parsers.update(values)
+    table = _read_table(read_fields(layout), layout, parsers, "interaction")
+    notes = {role: v.note for role, v in values.items() if v.note is not None}
+    return table.drop(columns=list(notes)), list(notes.values())
+
+
+def _read_triples(
+    layout: Layout, parsers: Mapping[str, Parser]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The triples, and a note where some are left out."""
+    if layout.rdf is None:
+        return _read_table(read_fields(layout), layout, parsers, "triple"), []
+    rows, literals = read_rdf(layout.path, layout.rdf)
+    table = _read_table(rows, layout, parsers, "triple of resources")
+    if not literals:
+        return table, []
+    return table, [
+        f"{layout.path.name}: {literals:,} triples with a literal (a text, number or "
+        "date) in place of an entity are left out"
+    ]
+
+
+class _ValueParser:
+    """A parser (see `table_of`) of a column of values.
+
+    Args:
+        what: what the values are.
+        value_of: gives the value of a text, or raises ValueError.
+        is_needed: whether to refuse a text that is none. Else the first one is noted,
+            and the column is not to be used.
+
+    Attributes:
+        note: about the first text that is no value.
+    """
+
+    def __init__(
+        self, what: str, value_of: Callable[[str], float], is_needed: bool
+    ) -> None:
+        self._what, self._value_of, self._is_needed = what, value_of, is_needed
+        self.note: Optional[str] = None
+
+    def __call__(self, text: str, path: Path, line: int) -> float:
+        """The value of a text.
+
+        Raises:
+            UserError: it has none, and is needed.
+        """
+        if self.note is not None:
+            return math.nan
+        try:
+            return self._value_of(text)
+        except ValueError as error:
+            reason = f"line {line}: the {self._what} {shown(text)} {error}"
+        if self._is_needed:
+            raise UserError(f"{path}, {reason}; correct the line")
+        self.note = f"{path.name}, {reason}; the column is left out, as none needs it"
+        return math.nan
+
+
+def _rating(text: str) -> float:
     value = _finite(text)
     if value is None:
-        raise UserError(
-            f"{path}, line {line}: the rating {shown(text)} is not a finite number; "
-            "correct the line"
-        )
+        is_decimal = _finite(text.replace(",", ".")) is not None
+        advice = " (decimals have a point, no comma)" if is_decimal else ""
+        raise ValueError(f"is not a finite number{advice}")
     return value
 
 
-def _time(text: str, path: Path, line: int) -> float:
+def _time(text: str) -> float:
     """A time as a number; a date becomes seconds since 1970."""
     value = _finite(text)
     if value is not None:
@@ -92,9 +205,8 @@ def _time(text: str, path: Path, line: int) -> float:
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise UserError(
-            f"{path}, line {line}: the time {shown(text)} is neither a finite number "
-            "nor a date as 2024-05-31 or 2024-05-31 13:45:00; correct the line"
+        raise ValueError(
+            "is neither a finite number nor a date as 2024-05-31 or 2024-05-31 13:45:00"
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
@@ -110,7 +222,7 @@ def _finite(text: str) -> Optional[float]:
 
 
 def _read_links(
-    layout: Layout, items: Vocabulary, entities: Vocabulary
+    layout: Layout, items: Vocabulary, entities: Vocabulary, triples: Path
 ) -> pd.DataFrame:
     path, roles = layout.path, list(layout.places)
     item_place, entity_place = roles.index("item"), roles.index("entity")
@@ -131,8 +243,9 @@ def _read_links(
         if entity in entity_lines:
             raise UserError(
                 f"{path}, line {line}: the entity {shown(fields[entity_place])} is "
-                f"linked to another item in line {entity_lines[entity]}, and an "
-                "entity can be one item only; keep one of the two lines"
+                f"linked to another item in line {entity_lines[entity]}, and RecBole "
+                "takes one item an entity; to keep both, link this one to an entity id "
+                f"of its own, and repeat the triples with that id in {triples.name}"
             )
         entity_of_item[item] = entity
         item_lines[item] = entity_lines[entity] = line

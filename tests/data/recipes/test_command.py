@@ -274,7 +274,7 @@ def test_files_without_a_header(here: Path) -> None:
         (["--interactions=plain/cooked.csv", "--name=a"], "--triples is missing"),
         ([*PLAIN_ARGUMENTS, "--name=a", "--source=x"], "--source: belongs to --kgat"),
         ([*PLAIN_ARGUMENTS, "--name=a", "--split=as-given"], "are not split"),
-        ([*PLAIN_ARGUMENTS, "--name=a", "--separator=::"], "'::' is not one of"),
+        ([*PLAIN_ARGUMENTS, "--name=a", "--separator=;;"], "';;' is not one of"),
         ([*PLAIN_ARGUMENTS, "--name=a", "--minimum-rating=nan"], "not a finite number"),
         (
             [*PLAIN_ARGUMENTS, "--name=a", "--minimum-rating=9"],
