@@ -25,10 +25,12 @@ from recbole_kgif.data.vocabulary import Vocabulary, plain_token
 from recbole_kgif.errors import UserError
 
 INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
-# The option that names the first column of each file.
+# The options that name the columns of each file.
 _COLUMN_OPTIONS = {
-    **{INTERACTIONS: "--user-column", TRIPLES: "--head-column"},
-    **{LINKS: "--link-item-column", NAMES: "--names-item-column"},
+    INTERACTIONS: "--user-column and --item-column",
+    TRIPLES: "--head-column, --relation-column and --tail-column",
+    LINKS: "--link-item-column and --link-entity-column",
+    NAMES: "--names-item-column and --names-name-column",
 }
 
 
@@ -103,7 +105,7 @@ def _refuse_data_as_header(
                 f"{layout.path}, line {layout.header_line}: {shown(name)} is taken for "
                 f"the name of the column with the {role}, and is such an id itself in "
                 f"another line; if the first line holds data, give --no-header {kind}, "
-                f"else name the columns, as by {_COLUMN_OPTIONS[kind]}"
+                f"else name the columns by {_COLUMN_OPTIONS[kind]}"
             )
 
 
