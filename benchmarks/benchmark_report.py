@@ -14,7 +14,7 @@ from cpu_or_gpu import add_gpu_argument
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
 from recbole_kgif.options.argument_types import whole_number

@@ -28,7 +28,7 @@ from measurement import ProcessKilled, min_seconds, run_in_fresh_process
 from synthetic import PUBLISHED, SyntheticData, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
 

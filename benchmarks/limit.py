@@ -29,7 +29,7 @@ from propagation_work import FLOAT_BYTES, Machine, backward_work, forward_work, 
 from synthetic import PUBLISHED, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.common.process import prepare_process
 
 if TYPE_CHECKING:

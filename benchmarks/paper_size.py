@@ -38,7 +38,7 @@ from step_clock import StepClock
 from synthetic import PUBLISHED, Counts, SyntheticData, generate, scaled
 from tqdm import tqdm
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import at_least_one, positive

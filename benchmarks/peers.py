@@ -34,7 +34,7 @@ from measurement import (
 )
 from tqdm import tqdm
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.data.locate import DatasetLocation
 from recbole_kgif.experiments.planning import GivenOptions, find_dataset
 from recbole_kgif.options.argument_types import at_least_one

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Optional
 
-from recbole_kgif.compat.without_ray import INSTALL_RECBOLE, NO_RAY_SINCE
 from recbole_kgif.data.names import fit_to_show
 from recbole_kgif.errors import (
     EXIT_INTERRUPTED,
@@ -126,6 +125,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _not_installed(module: str) -> str:
+    from recbole_kgif.compat.without_ray import INSTALL_RECBOLE, NO_RAY_SINCE
+
     missing = f"the module {module} is not installed for {sys.executable}; "
     if module == "recbole" and sys.version_info >= NO_RAY_SINCE:
         return missing + f"run: {INSTALL_RECBOLE}"

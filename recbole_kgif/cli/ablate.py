@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recbole_kgif.cli.arguments import ArgumentParser, add_study_arguments
-from recbole_kgif.cli.many_runs import given_options, run_study
+from recbole_kgif.cli.argument_parser import ArgumentParser
+from recbole_kgif.cli.arguments import add_study_arguments
 from recbole_kgif.options.models import known_models
 from recbole_kgif.options.variants import ABLATION, parse_variants
+
+if TYPE_CHECKING:
+    from recbole_kgif.cli.many_runs import Reporter
 
 _OUTPUT = "runs/ablate"
 
@@ -22,37 +26,45 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace, rest = _parser().parse_known_args(arguments)
+
+    # Only now: --help answers without them.
+    from recbole_kgif.cli.many_runs import given_options, run_study
+
     variants = parse_variants(namespace.variants)
     models = dict.fromkeys(v.model for v in variants if v.model in known_models())
     given = given_options(namespace, rest, asked=["KGIF"], models=list(models))
-
-    # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.report.report_files import write_ablation
-    from recbole_kgif.report.run_records import read_comparison
 
     return run_study(
         namespace,
         variants,
         given,
         namespace.output or Path(_OUTPUT),
-        lambda folder: write_ablation(read_comparison([folder]), folder),
+        _reporter,
     )
+
+
+def _reporter() -> Reporter:
+    from recbole_kgif.cli.many_runs import Reporter
+    from recbole_kgif.cli.study_summary import ablation_summary
+    from recbole_kgif.report.report_files import write_ablation
+
+    return Reporter(write_ablation, ablation_summary)
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif ablate",
-        allow_abbrev=False,
         description="Run KGIF with and without each of its components, and simpler "
         "recommenders, on the same interactions, split, evaluation and budget, and "
         "write ablation.md, ablation.csv and ablation.json for each data set; "
         "--dataset takes several, separated by commas. Interrupted at any "
         "moment, rerunning the command resumes: finished runs are kept, failed ones "
         "are tried again.",
-        epilog="Any option of KGIF or RecBole can be added as --key=value for all "
-        "variants; a variant's own options override it, and a model that does not "
-        "know the option does without. Recommenders that are not trained are run once. "
-        "Exit code 1 means that some run failed: the report lists it with the reason.",
+        epilog="Any option of KGIF or RecBole can be added as --key=value or --key "
+        "value for all variants; a variant's own options override it, and a model that "
+        "does not know the option does without. Recommenders that are not trained are "
+        "run once. Exit code 1 means that some run failed: the report lists it with "
+        "the reason.",
     )
     add_study_arguments(parser, _OUTPUT, "folder with a folder for each data set")
     parser.add_argument(

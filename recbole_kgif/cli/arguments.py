@@ -3,63 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
-from recbole_kgif.experiments.parallel_runs import Execution
-from recbole_kgif.experiments.planning import (
-    GivenOptions,
-    PlannedDataset,
-    find_dataset,
+from recbole_kgif.options.argument_types import (
+    FIRST_SEED,
+    at_least_one,
+    positive,
+    seeds_of_runs,
 )
-from recbole_kgif.experiments.run_requests import FIRST_SEED
-from recbole_kgif.options.argument_types import at_least_one, positive
 from recbole_kgif.options.protocols import add_protocol_argument
 
-# How similar a misspelt argument is to the intended one: RecBole has others.
-_NEAR = 0.8
+# At run time these are imported where they are called, or --help would take longer.
+if TYPE_CHECKING:
+    from recbole_kgif.experiments.parallel_runs import Execution
+    from recbole_kgif.experiments.planning import GivenOptions, PlannedDataset
 
-
-class ArgumentParser(argparse.ArgumentParser):
-    """A parser that reports mistakes as `UserError`, in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise a `UserError` in place of printing the usage."""
-        raise UserError(f"{message}; see --help")
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, and answer a misspelt argument with the nearest one.
-
-        Raises:
-            UserError: there is such an argument. One of the form --key=value may be
-                RecBole's, and is left to whoever knows these.
-        """
-        namespace, rest = super().parse_known_args(args, namespace)
-        for argument in rest:
-            if argument.startswith("--") and "=" not in argument:
-                near = difflib.get_close_matches(
-                    argument, self._option_string_actions, cutoff=_NEAR
-                )
-                if near:
-                    raise UserError(
-                        f"{argument}: no such argument; did you mean "
-                        f"{' or '.join(near)}?"
-                    )
-        return namespace, rest
+CHECKPOINT_FILE = "model.pth"
+# What --output names for the terminal.
+STANDARD_OUTPUT = Path("-")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of a single run and of a comparison."""
     parser.add_argument(
+        "-d",
         "--dataset",
         default="ml-100k",
+        metavar="NAME",
         help="ml-100k (inside RecBole, the default), lastfm, lastfm-split, "
         "book-crossing-split, or the name of a RecBole folder with .kg and .link",
     )
@@ -79,7 +56,43 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: $RECBOLE_KGIF_DATA)",
     )
     parser.add_argument(
-        "--epochs", help="most epochs to train; fewer where it stops early"
+        "--epochs",
+        metavar="N",
+        help="most epochs to train; fewer where it stops early",
+    )
+
+
+def add_models_argument(parser: argparse.ArgumentParser, help_of_models: str) -> None:
+    """The argument that names the models of a command that runs several."""
+    parser.add_argument(
+        "-m", "--models", required=True, metavar="NAMES", help=help_of_models
+    )
+
+
+def add_output_argument(
+    parser: argparse.ArgumentParser, metavar: str, help_of_output: str
+) -> None:
+    """The argument that says where a command writes."""
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar=metavar, help=help_of_output
+    )
+
+
+def add_console_arguments(parser: argparse.ArgumentParser, what_quiet: str) -> None:
+    """How much a command prints, and whether it only says what it would do.
+
+    Args:
+        parser: the command's parser.
+        what_quiet: what is left under ``--quiet``.
+    """
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help=f"print {what_quiet} alone"
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, print what would run and where it is written, and "
+        "start nothing",
     )
 
 
@@ -90,7 +103,7 @@ def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="the model.pth of a run",
+        help="the model.pth of a run, or the run's folder",
     )
     parser.add_argument(
         "--dataset-path",
@@ -127,18 +140,13 @@ def add_study_arguments(
     add_protocol_argument(parser)
     parser.add_argument(
         "--seeds",
-        type=at_least_one,
+        type=seeds_of_runs,
         default=5,
         metavar="COUNT",
-        help=f"number of seeds, from {FIRST_SEED} on (default: 5); the split is the "
-        "same for all",
+        help=f"number of seeds, from {FIRST_SEED} on (default: 5), or the seeds "
+        "themselves, separated by commas; the split is the same for all",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help=f"{help_of_output} (default: {output})",
-    )
+    add_output_argument(parser, "DIR", f"{help_of_output} (default: {output})")
     add_execution_arguments(parser)
     parser.add_argument(
         "--options-from",
@@ -164,6 +172,7 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end a run that takes longer; it counts as failed",
     )
+    add_console_arguments(parser, "the table of results and what it says")
 
 
 def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
@@ -189,6 +198,8 @@ def find(
         name: name of the data set; None takes that of ``--dataset``.
         needs_knowledge_graph: see `planning.find_dataset`.
     """
+    from recbole_kgif.experiments.planning import find_dataset
+
     dataset = find_dataset(
         namespace.dataset if name is None else name,
         namespace.source,
@@ -199,6 +210,8 @@ def find(
     )
     for warning in dataset.warnings:
         print(f"WARNING: {warning}", file=sys.stderr)
+    if namespace.quiet:
+        return dataset
     location, counts = dataset.location, dataset.counts
     print(f"{location.name}: {location.how_found} ({location.folder})")
     if counts.unlinked_interactions:
@@ -211,7 +224,14 @@ def find(
 
 def execution_of(namespace: argparse.Namespace, dataset: PlannedDataset) -> Execution:
     """How the runs of a command are executed."""
-    return Execution(dataset.location.data_path, namespace.jobs, namespace.time_limit)
+    from recbole_kgif.experiments.parallel_runs import Execution
+
+    return Execution(
+        dataset.location.data_path,
+        namespace.jobs,
+        namespace.time_limit,
+        is_quiet=namespace.quiet,
+    )
 
 
 def output_folder(asked_for: Optional[Path], name: str) -> Path:
@@ -243,15 +263,21 @@ def report_nothing_finished(error: NoFinishedRun) -> int:
 def check_restoring(namespace: argparse.Namespace) -> None:
     """Check what the arguments of `add_restoring_arguments`, and ``--output``, name.
 
+    A run's folder is replaced by its checkpoint.
+
     Raises:
         UserError: there is no such file or folder, or the output is something else than
             a file, or the checkpoint.
     """
+    if (namespace.checkpoint / CHECKPOINT_FILE).is_file():
+        namespace.checkpoint = namespace.checkpoint / CHECKPOINT_FILE
     checkpoint = namespace.checkpoint
     if not checkpoint.is_file():
         reason = "does not exist"
-        if checkpoint.exists():
-            reason = "is a folder" if checkpoint.is_dir() else "is not a regular file"
+        if checkpoint.is_dir():
+            reason = f"is a folder without {CHECKPOINT_FILE}"
+        elif checkpoint.exists():
+            reason = "is not a regular file"
         raise UserError(
             f"--checkpoint {checkpoint}: {reason}; give the model.pth of a run"
         )
@@ -262,7 +288,7 @@ def check_restoring(namespace: argparse.Namespace) -> None:
             "data set's folder, or leave it out"
         )
     output = namespace.output
-    if output is None or not output.exists():
+    if output in (None, STANDARD_OUTPUT) or not output.exists():
         return
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder; name a file")

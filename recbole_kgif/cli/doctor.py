@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from recbole_kgif.cli.arguments import ArgumentParser, output_folder
+from recbole_kgif.cli.argument_parser import ArgumentParser
+from recbole_kgif.cli.arguments import output_folder
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
-    ArgumentParser,
     add_restoring_arguments,
     check_restoring,
     loading_options,

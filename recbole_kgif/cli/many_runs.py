@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from recbole_kgif.cli.arguments import (
     execution_of,
@@ -23,8 +24,27 @@ from recbole_kgif.experiments.planning import (
     refuse_reserved,
 )
 from recbole_kgif.experiments.run_requests import RunRequest
+from recbole_kgif.experiments.run_store import check_agreement, unfinished
 from recbole_kgif.experiments.variant_requests import plan_study
+from recbole_kgif.options.argument_types import seed_numbers
 from recbole_kgif.options.variants import Variant
+
+if TYPE_CHECKING:
+    from recbole_kgif.report.run_table import Comparison
+
+DRY_RUN = "dry run: nothing was started"
+
+
+class Reporter(NamedTuple):
+    """The report of a command.
+
+    Attributes:
+        write: Writes it from records into a folder, and returns its files.
+        summarise: Its end in the terminal, from the same records.
+    """
+
+    write: Callable[[Comparison, Path], list[Path]]
+    summarise: Callable[[Comparison], str]
 
 
 def given_options(
@@ -56,7 +76,7 @@ def run_and_report(
     dataset: PlannedDataset,
     requests: Sequence[RunRequest],
     folder: Path,
-    write: Callable[[Path], list[Path]],
+    load_reporter: Callable[[], Reporter],
 ) -> int:
     """Do the requested runs that have no result yet, and report on them.
 
@@ -65,18 +85,52 @@ def run_and_report(
         dataset: the data set of the runs.
         requests: the runs.
         folder: the folder of runs and report.
-        write: writes the report of the folder.
+        load_reporter: returns the report; called when the runs have ended, as it loads
+            matplotlib and SciPy, which takes a second.
 
     Returns:
         Exit code.
     """
+    if namespace.dry_run:
+        print(_plan_in_words(namespace, requests, folder))
+        return 0
     failed = run_all(requests, folder, execution_of(namespace, dataset))
+    reporter = load_reporter()
+    from recbole_kgif.report.run_records import read_comparison
+
     try:
-        for path in write(folder):
-            print(path)
+        comparison = read_comparison([folder])
+        written = reporter.write(comparison, folder)
+        summary = reporter.summarise(comparison)
     except NoFinishedRun as error:
         return report_nothing_finished(error)
+    if not namespace.quiet:
+        print("\n".join(map(str, written)) + "\n")
+    print(summary)
     return EXIT_RUNS_FAILED if failed else 0
+
+
+def _plan_in_words(
+    namespace: argparse.Namespace, requests: Sequence[RunRequest], folder: Path
+) -> str:
+    """What a comparison would run, checked against what is in its folder."""
+    check_agreement(folder, requests)
+    missing = unfinished(folder, requests)
+    finished = len(requests) - len(missing)
+    done = f"; {finished} more are finished already" if finished else ""
+    count = f"{len(missing)} runs on {requests[0].dataset}"
+    seeds = ", ".join(map(str, seed_numbers(namespace.seeds)))
+    at_a_time = f", {namespace.jobs} at a time" if namespace.jobs > 1 else ""
+    names = dict.fromkeys(r.name.rpartition("-")[0] for r in requests)
+    return "\n".join(
+        [
+            f"would start {count}{at_a_time}{done}",
+            f"  what   {', '.join(names)}",
+            f"  seeds  {seeds}",
+            f"  folder {folder}",
+            DRY_RUN,
+        ]
+    )
 
 
 def run_study(
@@ -84,7 +138,7 @@ def run_study(
     variants: Sequence[Variant],
     given: GivenOptions,
     output: Path,
-    write: Callable[[Path], list[Path]],
+    load_reporter: Callable[[], Reporter],
 ) -> int:
     """Run variants on each of the data sets, all planned before the first run starts.
 
@@ -93,7 +147,7 @@ def run_study(
         variants: what is run on each data set.
         given: the options that the user gives.
         output: folder with a folder for each data set.
-        write: writes the report of a data set's folder.
+        load_reporter: as for `run_and_report`.
 
     Returns:
         Exit code.
@@ -107,7 +161,9 @@ def run_study(
         dataset = find(namespace, given, models, name=name)
         planned.append((dataset, plan_study(variants, namespace.seeds, dataset, given)))
     codes = [
-        run_and_report(namespace, dataset, requests, output / dataset.name, write)
+        run_and_report(
+            namespace, dataset, requests, output / dataset.name, load_reporter
+        )
         for dataset, requests in planned
     ]
     return max(codes)

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
 from recbole_kgif.data.recipes.columns import WantedColumn
 from recbole_kgif.data.recipes.delimited import SEPARATORS, Layout, find_layout

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
-    ArgumentParser,
     add_restoring_arguments,
     check_restoring,
     loading_options,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from recbole_kgif.cli.arguments import ArgumentParser
+from recbole_kgif.cli.argument_parser import ArgumentParser
+from recbole_kgif.cli.arguments import add_output_argument
 from recbole_kgif.report.packed_records import PACKED_FILE, pack
 
 
@@ -23,6 +24,7 @@ def run(arguments: list[str]) -> int:
     output = namespace.output or folders[0]
 
     # Only now: loading matplotlib and SciPy takes a second.
+    from recbole_kgif.cli.study_summary import comparison_summary
     from recbole_kgif.report.report_files import write_comparison, write_study
     from recbole_kgif.report.run_records import read_comparison
 
@@ -32,6 +34,7 @@ def run(arguments: list[str]) -> int:
         written += write_study(comparison, output)
     for path in written:
         print(path)
+    print("\n" + comparison_summary(comparison))
     if namespace.pack:
         for folder in folders:
             print(pack(folder))
@@ -53,12 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder written by compare, or with the result.json of a single run",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="folder for the report (default: the first DIR)",
-    )
+    add_output_argument(parser, "DIR", "folder for the report (default: the first DIR)")
     parser.add_argument(
         "--pack",
         action="store_true",

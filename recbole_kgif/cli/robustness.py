@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recbole_kgif.cli.arguments import ArgumentParser, add_study_arguments
-from recbole_kgif.cli.many_runs import given_options, run_study
+from recbole_kgif.cli.argument_parser import ArgumentParser
+from recbole_kgif.cli.arguments import add_models_argument, add_study_arguments
 from recbole_kgif.options.conditions import (
     CONDITIONS,
     parse_conditions,
     parse_knowledge_models,
     variants_of,
 )
+
+if TYPE_CHECKING:
+    from recbole_kgif.cli.many_runs import Reporter
 
 _OUTPUT = "runs/robustness"
 
@@ -26,27 +30,35 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace, rest = _parser().parse_known_args(arguments)
+
+    # Only now: --help answers without them.
+    from recbole_kgif.cli.many_runs import given_options, run_study
+
     models = parse_knowledge_models(namespace.models)
     variants = variants_of(models, parse_conditions(namespace.conditions))
     given = given_options(namespace, rest, asked=models, models=models)
-
-    # Only now: loading matplotlib and SciPy takes a second.
-    from recbole_kgif.report.report_files import write_robustness
-    from recbole_kgif.report.run_records import read_comparison
 
     return run_study(
         namespace,
         variants,
         given,
         namespace.output or Path(_OUTPUT),
-        lambda folder: write_robustness(read_comparison([folder]), folder),
+        _reporter,
     )
+
+
+def _reporter() -> Reporter:
+    from recbole_kgif.cli.many_runs import Reporter
+    from recbole_kgif.cli.study_summary import robustness_summary
+    from recbole_kgif.report.report_files import write_robustness
+
+    return Reporter(write_robustness, robustness_summary)
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif robustness",
-        allow_abbrev=False,
+        also={"--model": "--models"},
         description="Run knowledge-aware models on a knowledge graph of which 0, 25, "
         "50, 75 and 100 % of the triples are removed, or 50 and 100 % get a random "
         "tail, the same for all models, and write robustness.md, robustness.csv, "
@@ -54,16 +66,12 @@ def _parser() -> ArgumentParser:
         "separated by commas. Interactions and split stay the same. Interrupted at "
         "any moment, rerunning the command resumes: finished runs are kept, failed "
         "ones are tried again.",
-        epilog="Any option of RecBole can be added as --key=value for all models. Exit "
-        "code 1 means that some run failed, such as one of a model that cannot be "
-        "trained without triples: the report lists it with the reason.",
+        epilog="Any option of RecBole can be added as --key=value or --key value for "
+        "all models. Exit code 1 means that some run failed, such as one of a model "
+        "that cannot be trained without triples: the report lists it with the reason.",
     )
     add_study_arguments(parser, _OUTPUT, "folder with a folder for each data set")
-    parser.add_argument(
-        "--models",
-        required=True,
-        help="names of knowledge-aware models, separated by commas",
-    )
+    add_models_argument(parser, "names of knowledge-aware models, separated by commas")
     parser.add_argument(
         "--conditions",
         default="all",

@@ -13,17 +13,22 @@ from recbole_kgif.report.run_table import Run
 _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
 
 
-def summarise(record: Mapping[str, Any], folder: Path) -> str:
+def summarise(record: Mapping[str, Any], folder: Path, is_verbose: bool = False) -> str:
     """Several lines with a run's accuracy, cost and origin.
 
     Args:
         record: what `training.run.run_experiment` returns.
         folder: the run's folder.
+        is_verbose: whether versions and shims are listed, too.
 
     Returns:
         The text; its last line repeats all values, for searching in logs.
     """
     data, versions = record["data"], record["versions"]
+    details = [
+        f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",
+        f"  shims       {', '.join(record['shims']) or 'none'}",
+    ]
     lines = [
         f"{record['model']} on {record['dataset']}",
         "  data        "
@@ -37,8 +42,7 @@ def summarise(record: Mapping[str, Any], folder: Path) -> str:
         *_candidates(record, folder),
         f"  cost        {_cost(record)}",
         f"  origin      {_origin(record)}",
-        f"  versions    {', '.join(f'{k} {v}' for k, v in versions.items())}",
-        f"  shims       {', '.join(record['shims']) or 'none'}",
+        *(details if is_verbose else ()),
         f"  files       {folder}",
         "",
         _one_line(record),

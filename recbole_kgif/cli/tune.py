@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
-    ArgumentParser,
     add_common_arguments,
     add_execution_arguments,
+    add_models_argument,
+    add_output_argument,
     execution_of,
     find,
     named_options,
 )
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
-from recbole_kgif.experiments.planning import read_options, refuse_reserved
-from recbole_kgif.experiments.run_requests import FIRST_SEED
 from recbole_kgif.experiments.search_spaces import SPACES, space_of
-from recbole_kgif.experiments.trial_requests import plan_models
-from recbole_kgif.options.argument_types import at_least_one, seed_number
+from recbole_kgif.options.argument_types import FIRST_SEED, at_least_one, seed_number
 from recbole_kgif.options.models import parse_models
 from recbole_kgif.options.protocols import add_protocol_argument
 
 if TYPE_CHECKING:
+    from recbole_kgif.experiments.trial_requests import ModelPlan
     from recbole_kgif.experiments.tuning import TuningResult
 
 
@@ -40,6 +40,11 @@ def run(arguments: list[str]) -> int:
     """
     namespace, rest = _parser().parse_known_args(arguments)
     _require_optuna()
+
+    # Only now: --help answers without them.
+    from recbole_kgif.experiments.planning import read_options, refuse_reserved
+    from recbole_kgif.experiments.trial_requests import plan_models
+
     models = parse_models(namespace.models)
     given = read_options(
         models,
@@ -55,13 +60,16 @@ def run(arguments: list[str]) -> int:
         models, dataset, given, trials=namespace.trials, seed=namespace.seed
     )
     output = namespace.output or Path("runs/tune") / dataset.name
+    if namespace.dry_run:
+        print(_plan_in_words(namespace, plans, output))
+        return 0
 
     # Only now: loading Optuna takes a second.
     from recbole_kgif.experiments.tuning import tune_all
 
     execution = execution_of(namespace, dataset)
     tuned = tune_all(plans, output, execution, storage=namespace.storage)
-    return _report(tuned, output)
+    return _report(tuned, output, namespace.quiet)
 
 
 def _require_optuna() -> None:
@@ -72,13 +80,33 @@ def _require_optuna() -> None:
         )
 
 
-def _report(tuned: Sequence[TuningResult], output: Path) -> int:
+def _plan_in_words(
+    namespace: argparse.Namespace, plans: Sequence[ModelPlan], output: Path
+) -> str:
+    """What a tuning would run, checked against what is in its folder."""
+    from recbole_kgif.cli.many_runs import DRY_RUN
+    from recbole_kgif.experiments.trial_requests import check_trials_agree
+
+    check_trials_agree(output, plans)
+    total = sum(plan.trials for plan in plans)
+    at_a_time = f", {namespace.jobs} at a time" if namespace.jobs > 1 else ""
+    lines = [f"would run up to {total} trials{at_a_time}; ended ones are kept"]
+    for plan in plans:
+        tuned = ", ".join(plan.space)
+        lines.append(f"  {plan.model}: {plan.trials} trials of {tuned}")
+    return "\n".join([*lines, f"  folder {output}", DRY_RUN])
+
+
+def _report(tuned: Sequence[TuningResult], output: Path, is_quiet: bool) -> int:
     """Print the result of each model, and return the exit code."""
+    from recbole_kgif.cli.tuning_summary import tuning_summary
+
     for model in tuned:
         for name, reason in model.failures:
             print(f"{name} failed: {reason}")
         if model.file is not None:
-            print(model.file)
+            if not is_quiet:
+                print(model.file)
         elif model.elsewhere:
             print(
                 f"{model.model}: {', '.join(model.elsewhere)} run elsewhere; once they "
@@ -86,14 +114,16 @@ def _report(tuned: Sequence[TuningResult], output: Path) -> int:
             )
         else:
             print(f"{model.model}: no trial has finished, so there are no best options")
-    print(output / "trials.csv")
+    if not is_quiet:
+        print(output / "trials.csv")
+    print("\n" + tuning_summary(tuned, output))
     return 0 if all(model.file for model in tuned) else EXIT_RUNS_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif tune",
-        allow_abbrev=False,
+        also={"--model": "--models"},
         description="Search for the options of each model that do best in validation, "
         "with the same number of trials, data, split and budget for each. The test "
         "interactions are not evaluated. The first trials are the model's defaults and "
@@ -101,21 +131,16 @@ def _parser() -> argparse.ArgumentParser:
         "Interrupted at any moment, rerunning the command resumes; a larger --trials "
         "adds trials. With several --jobs the choice of parameters depends on which "
         "trial ends first.",
-        epilog="Any option of RecBole can be added as --key=value: it then holds for "
-        "all models and is not tuned. compare --options-from DIR reads the options "
-        "of DIR/MODEL.yaml. A failed trial counts as one, and is not tried "
+        epilog="Any option of RecBole can be added as --key=value or --key value: it "
+        "then holds for all models and is not tuned. compare --options-from DIR reads "
+        "the options of DIR/MODEL.yaml. A failed trial counts as one, and is not tried "
         "again unless its folder is removed. Exit code 1 means that some model has no "
         "best options.",
     )
     add_common_arguments(parser)
     add_protocol_argument(parser)
-    parser.add_argument(
-        "--models",
-        "--model",
-        required=True,
-        dest="models",
-        metavar="MODELS",
-        help=f"names separated by commas, or all: {', '.join(SPACES)}",
+    add_models_argument(
+        parser, f"names separated by commas, or all: {', '.join(SPACES)}"
     )
     parser.add_argument(
         "--trials",
@@ -131,11 +156,10 @@ def _parser() -> argparse.ArgumentParser:
         help="seed of every trial, and of the choice of parameters (default: "
         f"{FIRST_SEED}); the split is the same for all",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="folder for trials and best options (default: runs/tune/DATASET)",
+    add_output_argument(
+        parser,
+        "DIR",
+        "folder for trials and best options (default: runs/tune/DATASET)",
     )
     add_execution_arguments(parser)
     parser.add_argument(

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from recbole_kgif.common.files import read_object
 from recbole_kgif.common.process import child_environment
 from recbole_kgif.errors import UserError
 from recbole_kgif.experiments.run_requests import RunRequest
@@ -45,11 +46,13 @@ class Execution:
         data_path: folder that holds the data set's folder.
         jobs: number of runs at a time.
         time_limit: seconds after which a run is ended; None for no limit.
+        is_quiet: whether nothing is printed about single runs.
     """
 
     data_path: Path
     jobs: int = 1
     time_limit: Optional[float] = None
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def run_all(
         check_agreement(folder, requests)
         remove_leftovers(folder)
         missing = unfinished(folder, requests)
-        if len(missing) < len(requests):
+        if len(missing) < len(requests) and not execution.is_quiet:
             print(f"{len(requests) - len(missing)} runs are finished already")
         return _run_missing(missing, folder, execution)
 
@@ -187,17 +190,30 @@ def _run_missing(
     missing: Sequence[RunRequest], folder: Path, execution: Execution
 ) -> list[RunOutcome]:
     failed: list[RunOutcome] = []
-    # disable=None: no bar where nobody watches, as in a file.
-    with tqdm(total=len(missing), unit="run", disable=None) as bar:
+    # None: no bar where nobody watches, as in a file.
+    is_disabled = execution.is_quiet or None
+    with tqdm(total=len(missing), unit="run", disable=is_disabled) as bar:
         runs = run_each(iter(missing), folder, execution, bar)
         with contextlib.closing(runs):
             for run in runs:
                 if run.reason:
                     failed.append(run)
-                outcome = f"failed: {run.reason}" if run.reason else "finished"
-                bar.write(f"{run.request.name} {outcome} ({run.seconds:.0f} s)")
+                if not execution.is_quiet:
+                    bar.write(f"{run.request.name} {_told(run)} ({run.seconds:.0f} s)")
                 bar.update()
     return failed
+
+
+def _told(run: RunOutcome) -> str:
+    """What has become of a run: its test metric, or why there is none."""
+    if run.reason:
+        return f"failed: {run.reason}"
+    record = read_object(run.folder / RESULT_FILE)
+    metric = str(record["configuration"]["valid_metric"])
+    value = record["test"].get(metric.lower())
+    return (
+        "finished" if value is None else f"finished: {metric} {value:.4f} in the test"
+    )
 
 
 def run_each(

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Union
 
 from recbole_kgif.experiments.planning import GivenOptions, PlannedDataset
+from recbole_kgif.options.argument_types import FIRST_SEED, seed_numbers
 from recbole_kgif.options.settings import default_options
 from recbole_kgif.report.metric_names import validation_metric
 
-FIRST_SEED = 2020
 # One split a data set, whatever the seed: users can be paired over seeds and models.
-SPLIT_SEED = 2020
+SPLIT_SEED = FIRST_SEED
 
 # For general models RecBole loads triples and links only where `load_col` names them.
 _LOADED_COLUMNS = {
@@ -65,13 +65,16 @@ class RunRequest:
 
 
 def plan_runs(
-    models: Sequence[str], seeds: int, dataset: PlannedDataset, given: GivenOptions
+    models: Sequence[str],
+    seeds: Union[int, list[int]],
+    dataset: PlannedDataset,
+    given: GivenOptions,
 ) -> list[RunRequest]:
     """The requested runs, every model of a seed before the next seed.
 
     Args:
         models: names of the models.
-        seeds: number of seeds, counted from `FIRST_SEED`.
+        seeds: number of seeds, counted from `FIRST_SEED`, or the seeds themselves.
         dataset: the data set.
         given: the options that the user gives.
 
@@ -81,7 +84,7 @@ def plan_runs(
     base = default_options("")
     below = {"load_col": _LOADED_COLUMNS, **dataset.options}
     requests = []
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+    for seed in seed_numbers(seeds):
         for model in models:
             defaults = default_options(model)
             options = given.options_of(model, below)

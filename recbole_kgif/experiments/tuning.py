@@ -23,7 +23,7 @@ from recbole_kgif.experiments.study_storage import (
     open_storage,
     storage_errors_reported,
 )
-from recbole_kgif.experiments.trial_outcomes import outcome_of
+from recbole_kgif.experiments.trial_outcomes import Trial, outcome_of
 from recbole_kgif.experiments.trial_requests import (
     ModelPlan,
     TrialRequest,
@@ -42,12 +42,18 @@ class TuningResult:
         file: Its best options; None where there are none, or not all trials ended.
         failures: Name and reason of each trial that failed.
         elsewhere: Names of the trials that others have begun and not ended.
+        metric: The validation metric, as a record names it.
+        trials: All trials that were begun, by number.
+        best: The best of them.
     """
 
     model: str
     file: Optional[Path]
     failures: Sequence[tuple[str, str]]
     elsewhere: Sequence[str]
+    metric: str = ""
+    trials: Sequence[Trial] = ()
+    best: Optional[Trial] = None
 
 
 def tune_all(
@@ -91,14 +97,17 @@ def _run_trials(
     by_model = {search.plan.model: search for search in searches}
     total = sum(search.plan.trials for search in searches)
     done = sum(t.outcome is not None for s in searches for t in s.trials())
-    if done:
+    if done and not execution.is_quiet:
         print(f"{done} of {total} trials have ended already")
-    # disable=None: no bar where nobody watches, as in a file.
-    with tqdm(total=total, initial=done, unit="trial", disable=None) as bar:
+    # None: no bar where nobody watches, as in a file.
+    is_disabled = execution.is_quiet or None
+    with tqdm(total=total, initial=done, unit="trial", disable=is_disabled) as bar:
         runs = run_each(_requests(searches), folder, execution, bar)
         with contextlib.closing(runs):
             for run in runs:
-                bar.write(_learn(by_model[run.request.model], run))
+                line = _learn(by_model[run.request.model], run)
+                if not execution.is_quiet:
+                    bar.write(line)
                 bar.update()
                 write_trials(folder, searches)
 
@@ -142,4 +151,7 @@ def _conclude(search: ModelSearch, folder: Path) -> TuningResult:
     file = None
     if best is not None and not elsewhere:
         file = write_best(folder, search.plan, best, len(failures))
-    return TuningResult(search.plan.model, file, failures, elsewhere)
+    metric = search.plan.metric
+    return TuningResult(
+        search.plan.model, file, failures, elsewhere, metric, trials, best
+    )

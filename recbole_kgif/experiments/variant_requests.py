@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.experiments.planning import GivenOptions, PlannedDataset
-from recbole_kgif.experiments.run_requests import FIRST_SEED, RunRequest, plan_runs
+from recbole_kgif.experiments.run_requests import RunRequest, plan_runs
 from recbole_kgif.options.settings import default_options
 from recbole_kgif.options.variants import Variant
 from recbole_kgif.report.run_files import settings_of
@@ -36,7 +36,7 @@ class VariantRequest(RunRequest):
 
 def plan_study(
     variants: Sequence[Variant],
-    seeds: int,
+    seeds: Union[int, list[int]],
     dataset: PlannedDataset,
     given: GivenOptions,
 ) -> list[VariantRequest]:
@@ -48,7 +48,8 @@ def plan_study(
 
     Args:
         variants: what is compared.
-        seeds: number of seeds; a variant without training has the first one alone.
+        seeds: number of seeds, or the seeds themselves; a variant without training has
+            the first one alone.
         dataset: the data set.
         given: the options that the user gives.
 
@@ -66,7 +67,8 @@ def plan_study(
         for variant in variants
         for run in runs[variant.model][: None if variant.is_trained else 1]
     ]
-    _check_distinct([r for r in requests if r.seed == FIRST_SEED], variants)
+    first = requests[0].seed
+    _check_distinct([r for r in requests if r.seed == first], variants)
     return sorted(requests, key=lambda request: request.seed)
 
 

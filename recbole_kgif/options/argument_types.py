@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Union
 
 from recbole_kgif.options.settings import LARGEST_SEED
 
 # A signed integer of 64 bits holds every number of so many digits.
 _MOST_DIGITS = 18
+# Of runs that are compared, unless others are asked for.
+FIRST_SEED = 2020
 # More runs, items or users than anybody asks for, and few enough to be gone through.
 _LARGEST_COUNT = 1_000_000
+# A larger number of seeds is one of them.
+_MOST_SEEDS = 1000
 
 
 def at_least_one(text: str) -> int:
@@ -36,6 +41,33 @@ def seed_number(text: str) -> int:
             f"{text} is not a whole number from 0 to {LARGEST_SEED}"
         )
     return int(text)
+
+
+def seeds_of_runs(text: str) -> Union[int, list[int]]:
+    """Type of an argument that counts seeds, or lists them with commas."""
+    if "," not in text:
+        count = at_least_one(text)
+        if count > _MOST_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"{text} is a count, and more seeds than anybody runs; did you mean "
+                f"--seeds {text},{count + 1}? ({text}, with the comma is this seed "
+                "alone)"
+            )
+        return count
+    seeds = [seed_number(part.strip()) for part in text.split(",") if part.strip()]
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text} lists no seed")
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise argparse.ArgumentTypeError(f"{text} lists {seed} twice")
+    return seeds
+
+
+def seed_numbers(given: Union[int, list[int]]) -> list[int]:
+    """The seeds that a value of `seeds_of_runs` stands for."""
+    if isinstance(given, int):
+        return list(range(FIRST_SEED, FIRST_SEED + given))
+    return given
 
 
 def _is_whole(text: str) -> bool:

@@ -245,17 +245,22 @@ class Robustness:
             columns[condition.words] = found.where(found.notna(), gaps).to_numpy()
         return Table(label, pd.DataFrame(columns))
 
+    def tests(self, model: str) -> pd.DataFrame:
+        """A paired test of each condition minus the full graph, by its words."""
+        values = self.comparison.means_of_users(self.main)
+        labels = self.labels[model].items()
+        found = {c: label for c, label in labels if label in values}
+        if _FULL_GRAPH not in found:
+            return paired_tests(pd.DataFrame())
+        whole = values[found.pop(_FULL_GRAPH)]
+        tests = paired_tests(values[list(found.values())].sub(whole, axis=0))
+        tests.index = pd.Index([condition.words for condition in found][: len(tests)])
+        return tests
+
     def _differences(self) -> Optional[Table]:
         frames = []
-        values = self.comparison.means_of_users(self.main)
-        for model, labels in self.labels.items():
-            found = {c: label for c, label in labels.items() if label in values}
-            if _FULL_GRAPH not in found:
-                continue
-            whole = values[found.pop(_FULL_GRAPH)]
-            tests = paired_tests(values[list(found.values())].sub(whole, axis=0))
-            tests.index = pd.Index([condition.words for condition in found])
-            frame = differences_frame("Triples", tests)
+        for model in self.labels:
+            frame = differences_frame("Triples", self.tests(model))
             frame.insert(0, "Model", model)
             frames.append(frame.drop(columns=["p", "Significant"]))
         rows = pd.concat(frames) if frames else pd.DataFrame()

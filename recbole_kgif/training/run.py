@@ -19,6 +19,7 @@ from recbole_kgif.options.gpus import warn_of_missing_gpu
 from recbole_kgif.training import preflight
 from recbole_kgif.training.checkpoint import portable_options
 from recbole_kgif.training.configuration import make_config
+from recbole_kgif.training.console import console_of_run
 from recbole_kgif.training.distributed import group
 from recbole_kgif.training.distributed.layout import Place
 from recbole_kgif.training.loading import LoadedData, load_data, make_model
@@ -62,7 +63,10 @@ def run_experiment(
     remove_partial_files(output)
     with recbole_files_in(output):
         config = make_config(spec.model, spec.data.name, options)
-        with group.join_process_group(place, config), _logging_as_recbole_does(config):
+        with (
+            group.join_process_group(place, config),
+            _logging_as_recbole_does(config, spec.console),
+        ):
             warn_of_missing_gpu(options, config["device"])
             data = load_data(
                 config,
@@ -115,14 +119,15 @@ def recbole_files_in(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _logging_as_recbole_does(config: Config) -> Iterator[None]:
+def _logging_as_recbole_does(config: Config, console: str) -> Iterator[None]:
     """RecBole's log on the console and in a file, closed at the end."""
     root = logging.getLogger()
     before = list(root.handlers)
     level = root.level
     init_logger(config)
     try:
-        yield
+        with console_of_run(console):
+            yield
     finally:
         for handler in [h for h in root.handlers if h not in before]:
             root.removeHandler(handler)

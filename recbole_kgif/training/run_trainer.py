@@ -14,6 +14,7 @@ from recbole.utils import get_trainer
 
 from recbole_kgif.common.files import write_atomic
 from recbole_kgif.training import checkpoint
+from recbole_kgif.training.console import EPOCHS, EpochLines
 from recbole_kgif.training.distributed import group, sharing
 from recbole_kgif.training.evaluation import (
     ItemHits,
@@ -67,6 +68,8 @@ class RunTrainer(Trainer):
         environment: what the last digits depend on, see `run_record.environment`.
         history: an entry for each epoch: number, seconds, loss and validation result.
         n_resumed: number of epochs that an earlier, unfinished run had done.
+        epoch_lines: shows the epochs on the console; None where nothing else than
+            RecBole's log does.
     """
 
     def __init__(self, config: Any, model: Any, data: LoadedData, spec: RunSpec):
@@ -82,6 +85,13 @@ class RunTrainer(Trainer):
         self.environment = environment(config["device"])
         self.history: list[dict[str, Any]] = []
         self.n_resumed = 0
+        self.epoch_lines: Optional[EpochLines] = None
+        if spec.console == EPOCHS and group.rank() == 0:
+            self.epoch_lines = EpochLines(
+                str(config["valid_metric"]),
+                epochs=self.epochs,
+                is_larger_better=self.valid_metric_bigger,
+            )
         self.eval_collector = RunCollector(config)
         # A model that needs no training has one epoch, which has to be validated.
         eval_step: int = config["eval_step"]
@@ -158,6 +168,8 @@ class RunTrainer(Trainer):
     # --- saving and resuming --------------------------------------------------------
 
     def _write_epoch(self) -> None:
+        if self.epoch_lines is not None:
+            self.epoch_lines.show(self.history[-1])
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(_line(self.history[-1]))
 

@@ -20,6 +20,7 @@ from recbole_kgif.options.settings import (
     default_options,
     in_one_line,
 )
+from recbole_kgif.training.console import LOG
 from recbole_kgif.training.corruption import TripleChange
 
 
@@ -99,6 +100,7 @@ class RunSpec:
             results.
         resumable: whether the state of the training is saved after each epoch, and an
             earlier, unfinished run in the same folder is resumed.
+        console: what is shown while it runs, see `training.console`.
 
     Raises:
         UserError: an option is unknown or its value is of a wrong type or range.
@@ -109,6 +111,7 @@ class RunSpec:
     options: Mapping[str, Any]
     evaluate_test: bool = True
     resumable: bool = False
+    console: str = LOG
 
     def __post_init__(self) -> None:
         """Check the options as those of a command line are."""
@@ -126,6 +129,7 @@ class RunSpec:
             "options": dict(self.options),
             "evaluate_test": self.evaluate_test,
             "resumable": self.resumable,
+            "console": self.console,
         }
 
     @classmethod
