@@ -17,13 +17,13 @@ def tuning_summary(tuned: Sequence[TuningResult], folder: Path) -> str:
     """The best validation value of each model beside that of its defaults.
 
     Args:
-        tuned: the result of each model, not empty.
+        tuned: the result of each model.
         folder: the tuning's folder.
 
     Returns:
         The table, an empty line and the sentence.
     """
-    metric = tuned[0].metric
+    metric = tuned[0].metric if tuned else ""
     columns = {
         "Model": [result.model for result in tuned],
         "Trials": [str(len(result.trials)) for result in tuned],
@@ -40,7 +40,7 @@ def tuning_summary(tuned: Sequence[TuningResult], folder: Path) -> str:
 
 
 def _sentence(tuned: Sequence[TuningResult], folder: Path) -> str:
-    metric = tuned[0].metric
+    metric = tuned[0].metric if tuned else ""
     sign = 1 if larger_is_better(metric) else -1
     values = {r.model: v for r in tuned if (v := _value(r.best)) is not None}
     if not values:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from recbole_kgif.data.recipes import lastfm_sources
+from recbole_kgif.data.recipes.kgat_files import PUBLISHED
 from recbole_kgif.data.recipes.lastfm_sources import NAME as LASTFM
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
@@ -188,6 +189,11 @@ def _not_in_source(source: Path, name: str, data_path: Path) -> str:
 def _not_found(name: str, data_path: Path) -> str:
     folder = data_path / name
     origin = SPLIT_ORIGINS.get(name)
+    if name in PUBLISHED:
+        return (
+            f"the data set {name} is not in {data_path}; make it from KGAT's files, "
+            f"which are downloaded, with: prepare --kgat {name}"
+        )
     if origin is None:
         return (
             f"the data set {shown(name)} is unknown: there is no {folder} with "

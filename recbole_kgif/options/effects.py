@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.model.hyperparameters import check_options
 from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models, recbole_folder
 from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES
@@ -270,9 +271,15 @@ def check_consistency(situation: Situation) -> None:
 
     Raises:
         UserError: labels are evaluated by metrics of ranked lists, or lists by metrics
-            of labels; or the model learns from labels and there are none.
+            of labels; or the model learns from labels and there are none; or KGIF would
+            refuse an option.
     """
     options, model = situation.options, situation.model
+    if model == "KGIF" and isinstance(options["train_neg_sample_args"], dict):
+        try:
+            check_options(options)
+        except ValueError as error:
+            raise UserError(f"{model}: {error}") from None
     names = options.get("metrics") or []
     names = [names] if isinstance(names, str) else names
     of_labels = [n for n in names if str(n).lower() in METRICS_OF_SCORES]

@@ -49,12 +49,21 @@ def known_models() -> Mapping[str, str]:
     return families
 
 
+def spelling_of(name: str) -> str:
+    """A model's name as RecBole writes it; the name itself where there is none."""
+    if name in known_models():
+        return name
+    by_lower = {known.lower(): known for known in known_models()}
+    return by_lower.get(name.lower(), name)
+
+
 def check_model(name: str) -> str:
-    """The name itself where such a model exists.
+    """The name as RecBole writes it, where such a model exists in any case.
 
     Raises:
         UserError: there is no such model; the message suggests similar names.
     """
+    name = spelling_of(name)
     if name not in known_models():
         raise UserError(
             f"--model {name}: no such model; {suggest(name, known_models())}"
@@ -77,7 +86,7 @@ def parse_models(text: str) -> list[str]:
         UserError: an unknown name, one that is listed twice, or a model of a kind that
             cannot be compared, such as a sequential one.
     """
-    if text == "all":
+    if text.lower() == "all":
         return list(ALL_MODELS)
     known = [
         name
@@ -85,7 +94,7 @@ def parse_models(text: str) -> list[str]:
         if family in _COMPARABLE_FAMILIES
     ]
     models: list[str] = []
-    for name in (part.strip() for part in text.split(",")):
+    for name in (spelling_of(part.strip()) for part in text.split(",")):
         if name not in known_models():
             raise UserError(f"--models {name}: no such model; {suggest(name, known)}")
         if name not in known:

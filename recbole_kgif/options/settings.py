@@ -18,9 +18,15 @@ import yaml
 from recbole_kgif.common.resources import resource
 from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
-from recbole_kgif.errors import UserError, suggest
+from recbole_kgif.errors import UserError
 from recbole_kgif.options.models import known_models, recbole_folder
-from recbole_kgif.options.values import EVAL_ARGS_KEYS, check_value, is_text
+from recbole_kgif.options.usual_names import suggest_option
+from recbole_kgif.options.values import (
+    check_hyperparameter,
+    EVAL_ARGS_KEYS,
+    check_value,
+    is_text,
+)
 
 # Options that RecBole reads without listing them in a yaml file of its own.
 _UNLISTED_OPTIONS = frozenset(
@@ -153,11 +159,13 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
         if match is None:
             raise UserError(
                 f"{argument}: not understood; RecBole's options are given as "
-                "--key=value, and --help lists the others"
+                "--key=value or --key value, and --help lists the others"
             )
         name, text = match.groups()
         value = _value_of(name, text)
-        check_option(f"--{name}={in_one_line(text)}", name, value, known)
+        where = f"--{name}={in_one_line(text)}"
+        check_option(where, name, value, known)
+        check_hyperparameter(where, model, name, value)
         overrides[name] = value
     return overrides
 
@@ -191,6 +199,7 @@ def read_config_file(path: Path, model: str) -> dict[str, Any]:
     for name, value in values.items():
         where = f"{path}: {in_one_line(name)}: {in_one_line(value)}"
         check_option(where, str(name), value, known)
+        check_hyperparameter(where, model, str(name), value)
     return values
 
 
@@ -216,8 +225,7 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
         )
     if name not in known:
         raise UserError(
-            f"{where}: unknown option {in_one_line(name)}; "
-            f"{suggest(name, known, listed_in='docs/options.md')}"
+            f"{where}: unknown option {in_one_line(name)}; {suggest_option(name, known)}"
         )
     check_value(where, name, value)
     default = known[name]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.model.hyperparameters import OPTIONS
 
 # Training, validation and test.
 _PARTS = 3
@@ -94,6 +95,27 @@ def check_value(where: str, name: str, value: Any) -> None:
     may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
     if name in may_be and not may_be[name] and not _are_names(value):
         raise UserError(f"{where}: {name} must be a list of names")
+
+
+def check_hyperparameter(where: str, model: str, name: str, value: Any) -> None:
+    """Refuse a value that KGIF itself would refuse once the data are loaded.
+
+    Args:
+        where: where it is given, with its value, for the message.
+        model: the model.
+        name: the option.
+        value: its value.
+
+    Raises:
+        UserError: it is such a value.
+    """
+    if model != "KGIF" or name not in OPTIONS:
+        return
+    is_allowed, allowed = OPTIONS[name]
+    if not is_allowed(value):
+        raise UserError(
+            f"{where}: {name}={value!r} is not allowed; it must be {allowed}"
+        )
 
 
 def _check_sampling(where: str, value: Mapping[str, Any]) -> None:

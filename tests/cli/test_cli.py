@@ -339,8 +339,9 @@ def test_a_refused_run_leaves_no_folder_of_its_own(
     theirs.mkdir()
     (theirs / "notes.txt").write_text("mine", "utf-8")
     for output in (["--output=new"], ["--output=theirs"], []):
-        assert main([*TINY, "--attention=foo", *output]) == 2
-        assert "attention='foo' is not allowed" in capsys.readouterr().err
+        too_long = ["--topk=[100]", "--valid_metric=NDCG@100"]
+        assert main([*TINY, *too_long, *output]) == 2
+        assert "has only 6 items" in capsys.readouterr().err
     assert not (here / "new").exists()
     assert not list((here / "runs").iterdir())
     assert (theirs / "notes.txt").exists()

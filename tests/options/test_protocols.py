@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.cli import main
+from recbole_kgif.cli.many_runs import Reporter
 from recbole_kgif.errors import UserError
 from recbole_kgif.experiments.run_requests import RunRequest
 from recbole_kgif.experiments.trial_requests import ModelPlan
@@ -146,7 +147,11 @@ def test_a_comparison_gives_every_model_the_protocol(
         return 0
 
     monkeypatch.setattr("recbole_kgif.cli.many_runs.run_all", keep)
-    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
+    reporter = Reporter(lambda *_: [], lambda _: "")
+    monkeypatch.setattr("recbole_kgif.cli.compare._reporter", lambda: reporter)
+    monkeypatch.setattr(
+        "recbole_kgif.report.run_records.read_comparison", lambda _: None
+    )
     arguments = ["compare", "--dataset=grown", "--models=KGIF,BPR", "--seeds=1"]
     assert main([*arguments, "--protocol=kgat-paper"]) == 0
     assert main(arguments) == 0

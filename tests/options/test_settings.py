@@ -38,7 +38,7 @@ def test_known_models_are_those_that_recbole_finds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("KGFI", "KGIF"), ("kgat", "KGAT"), ("LightGNC", "LightGCN")]
+    ("name", "near"), [("KGFI", "KGIF"), ("kgatt", "KGAT"), ("LightGNC", "LightGCN")]
 )
 def test_an_unknown_model_is_answered_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(UserError, match=f"--model {name}: no such model; .*{near}"):
