@@ -22,11 +22,12 @@ from recbole_kgif.errors import UserError
 from recbole_kgif.options.models import known_models, recbole_folder
 from recbole_kgif.options.usual_names import suggest_option
 from recbole_kgif.options.values import (
-    check_hyperparameter,
     EVAL_ARGS_KEYS,
+    check_hyperparameter,
     check_value,
     is_text,
 )
+from recbole_kgif.options.yaml_files import Loader, read_yaml
 
 # Options that RecBole reads without listing them in a yaml file of its own.
 _UNLISTED_OPTIONS = frozenset(
@@ -81,21 +82,6 @@ _AT_LEAST: dict[str, float] = {
 LARGEST_SEED = 2**32 - 1
 # So many layers would never end.
 _AT_MOST = {"seed": LARGEST_SEED, "n_layers": 100}
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without tags, in which 1e-4 is a number as it is in RecBole's files."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: list(resolvers)
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
 
 
 def default_options(model: str) -> dict[str, Any]:
@@ -179,7 +165,7 @@ def _value_of(name: str, text: str) -> Any:
     if is_text(name) and text[:1] not in ("", "'", '"', "~"):
         return "\t" if text == r"\t" else text
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=Loader)
     except yaml.YAMLError:
         raise UserError(
             f"--{name}={in_one_line(text)}: the value is not valid YAML; a text with "
@@ -224,9 +210,8 @@ def check_option(where: str, name: str, value: Any, known: Mapping[str, Any]) ->
             f"--eval_args={{{name}: {in_one_line(value)}}}"
         )
     if name not in known:
-        raise UserError(
-            f"{where}: unknown option {in_one_line(name)}; {suggest_option(name, known)}"
-        )
+        advice = suggest_option(name, known)
+        raise UserError(f"{where}: unknown option {in_one_line(name)}; {advice}")
     check_value(where, name, value)
     default = known[name]
     if isinstance(default, bool) and not isinstance(value, bool):
@@ -374,29 +359,3 @@ def _check_time(options: Mapping[str, Any], interaction_columns: list[str]) -> N
             f"eval_args: order TO needs the column {time}, and load_col: inter: "
             f"{in_one_line(interaction_columns)} lacks it; add it, or give order RO"
         )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The options of a YAML file, in which 1e-4 is a number.
-
-    Raises:
-        UserError: the file cannot be read, or is not a YAML mapping.
-    """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
-    try:
-        values = yaml.load(text, Loader=_Loader)
-    except RecursionError:
-        raise UserError(f"{path}: nested too deeply; flatten it") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = "" if mark is None else f" line {mark.line + 1}:"
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise UserError(f"{path}:{line} not valid YAML: {problem}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: holds no `key: value` lines, so no options")
-    return values
