@@ -23,7 +23,7 @@ LONG_FUNCTIONS = {"_parser"}
 MANY_PARAMETERS = {"api/fitting.py: fit"}
 # A command has the name of the module that it calls, and `checkpoint` is the public
 # name of what `training` has in two files.
-SHARED_NAMES = {"__init__.py", "recommend.py", "checkpoint.py"}
+SHARED_NAMES = {"__init__.py", "recommend.py", "checkpoint.py", "models.py"}
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -24,8 +24,10 @@ from recbole_kgif.errors import (
 COMMANDS = (
     "ablate",
     "compare",
+    "datasets",
     "doctor",
     "explain",
+    "models",
     "prepare",
     "recommend",
     "report",

@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "problem was found.",
     )
     parser.add_argument(
+        "-d",
         "--dataset",
         nargs="+",
         default=[],
@@ -142,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         "(default: $RECBOLE_KGIF_DATA)",
     )
     parser.add_argument(
+        "-o",
         "--output",
         type=Path,
         metavar="DIR",

@@ -7,11 +7,12 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
+    STANDARD_OUTPUT,
+    add_output_argument,
     add_restoring_arguments,
     check_restoring,
     loading_options,
@@ -46,6 +47,7 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace = _parser().parse_args(arguments)
+    _settle_users(namespace)
     if namespace.evaluate:
         _check_evaluation(namespace)
     else:
@@ -76,6 +78,19 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _settle_users(namespace: argparse.Namespace) -> None:
+    """Take ``--users`` for the user to explain, unless many are evaluated."""
+    if namespace.users is None:
+        return
+    if namespace.evaluate:
+        try:
+            namespace.users = at_least_one(namespace.users)
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"argument --users: {error}; see --help") from None
+    elif namespace.user is None:
+        namespace.user, namespace.users = namespace.users, None
+
+
 def _check_explanation(namespace: argparse.Namespace) -> str:
     """Check the options of an explanation, and return the form of its output."""
     _refuse_given(namespace, _OF_AN_EVALUATION, "needs --evaluate")
@@ -85,6 +100,8 @@ def _check_explanation(namespace: argparse.Namespace) -> str:
         raise UserError(f"--paths {namespace.paths}: {_MOST_PATHS:,} is the most")
     if namespace.item is not None and namespace.top_k is not None:
         raise UserError("--top-k: not allowed with --item; leave one of them out")
+    if namespace.output == STANDARD_OUTPUT:
+        namespace.output = None
     form = namespace.format
     if form is None:
         ending = "" if namespace.output is None else namespace.output.suffix.lower()
@@ -150,7 +167,7 @@ def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif explain",
-        allow_abbrev=False,
+        also={"--k": "--top-k"},
         description="Show the paths from a user to recommended items, each with its "
         "exact contribution to the score (KGIF; for KGAT the paths of the largest "
         "attention, marked as not exact). Items are ranked as in the test: the user's "
@@ -182,11 +199,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=FORMATS,
         help="format of the output (default: by the name of --output, else text)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="file to write to, replaced where it exists (default: the terminal)",
+    add_output_argument(
+        parser,
+        "FILE",
+        "file to write to, replaced where it exists (default: the terminal, as for -)",
     )
     _add_evaluation_arguments(parser)
     return parser
@@ -201,7 +217,6 @@ def _add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--users",
-        type=at_least_one,
         metavar="COUNT",
         help="with --evaluate, how many users, drawn at random "
         f"(default: {_DEFAULTS['users']})",

@@ -1,22 +1,27 @@
-"""Recommendations of a run's checkpoint, as a file."""
+"""Recommendations of a run's checkpoint, in the terminal or as a file."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
+    STANDARD_OUTPUT,
+    add_output_argument,
     add_restoring_arguments,
     check_restoring,
     loading_options,
     write_output,
 )
+from recbole_kgif.cli.text_table import text_columns
 from recbole_kgif.common.process import prepare_process
+from recbole_kgif.data.names import fit_to_show
 from recbole_kgif.data.textfiles import numbered_lines, shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import at_least_one
@@ -39,7 +44,8 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace = _parser().parse_args(arguments)
-    to_bytes = _writer(namespace.output)
+    output = namespace.output
+    to_bytes = _csv if output in (None, STANDARD_OUTPUT) else _writer(output)
     check_restoring(namespace)
     users = None if namespace.users is None else read_users(namespace.users)
 
@@ -55,19 +61,29 @@ def run(arguments: list[str]) -> int:
                 f"--cold-items {namespace.cold_items}: names nothing; give ids of items"
             )
         recommender.require("item", dict.fromkeys(items, "--cold-items: "))
-        frame = recommender.recommend_from_items(items, namespace.k)
-        print("approximate: nobody with these items alone was in the training set")
+        frame = recommender.recommend_from_items(items, namespace.top_k)
+        note = "approximate: nobody with these items alone was in the training set"
+        print(note, file=sys.stdout if _is_file(output) else sys.stderr)
     else:
         if users is not None:
             recommender.require("user", users)
-        frame = recommender.recommend(users, namespace.k)
+        frame = recommender.recommend(users, namespace.top_k)
         untrained = recommender.untrained(users)
         if untrained:
             n_users = len(recommender.users if users is None else users)
             print(_warning_of(untrained, n_users))
-    write_output(namespace.output, to_bytes(frame))
-    print(f"{len(frame):,} recommendations: {namespace.output}")
+    if output is None:
+        print(_table(frame))
+    elif output == STANDARD_OUTPUT:
+        sys.stdout.write(to_bytes(frame).decode("utf-8"))
+    else:
+        write_output(output, to_bytes(frame))
+        print(f"{len(frame):,} recommendations: {output}")
     return 0
+
+
+def _is_file(output: Optional[Path]) -> bool:
+    return output not in (None, STANDARD_OUTPUT)
 
 
 def _warning_of(untrained: list[str], n_users: int) -> str:
@@ -134,6 +150,15 @@ def _writer(path: Path) -> Callable[[pd.DataFrame], bytes]:
     return writer
 
 
+def _table(frame: pd.DataFrame) -> str:
+    """Recommendations as a person reads them, without orders to the terminal."""
+    columns = {}
+    for name in frame.columns:
+        values = frame[name].map("{:.4f}".format) if name == "score" else frame[name]
+        columns[str(name)] = [fit_to_show(str(value)) for value in values]
+    return text_columns(columns, left=4)
+
+
 def _csv(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
 
@@ -153,11 +178,11 @@ _WRITERS = {".csv": _csv, ".json": _json, ".parquet": _parquet}
 def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif recommend",
-        allow_abbrev=False,
-        description="Write the best new items for users, by a run's checkpoint. What a "
-        "user has seen in any part of the data set is left out. Names are written as "
-        "they are: a spreadsheet may take one that begins with =, +, - or @ for a "
-        "formula.",
+        also={"--k": "--top-k", "--user": "--users", "--cold-item": "--cold-items"},
+        description="Show or write the best new items for users, by a run's "
+        "checkpoint. What a user has seen in any part of the data set is left out. "
+        "Names are written to files as they are: a spreadsheet may take one that begins "
+        "with =, +, - or @ for a formula.",
     )
     add_restoring_arguments(parser)
     whom = parser.add_mutually_exclusive_group(required=True)
@@ -173,17 +198,16 @@ def _parser() -> argparse.ArgumentParser:
         "separated by commas; an approximation, for KGIF alone",
     )
     parser.add_argument(
-        "--k",
+        "--top-k",
         type=at_least_one,
         default=20,
         metavar="COUNT",
         help="items a user (default: 20)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="name ending with .csv, .json or .parquet; an existing file is replaced",
+    add_output_argument(
+        parser,
+        "FILE",
+        "name ending with .csv, .json or .parquet, an existing file is replaced; - for "
+        "CSV to standard output (default: a table in the terminal)",
     )
     return parser

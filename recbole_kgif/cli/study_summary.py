@@ -5,11 +5,12 @@ Values and tests are those of the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from recbole_kgif.cli.text_table import text_columns
 from recbole_kgif.options.variants import FULL
 from recbole_kgif.report.ablation_page import Ablation
 from recbole_kgif.report.comparison_page import labels_in_order, lead_of
@@ -41,7 +42,10 @@ def comparison_summary(comparison: Comparison) -> str:
     columns = {
         "Model": labels,
         "Seeds": [comparison.runs_finished(label) for label in labels],
-        **{m: _column(comparison, m, labels) for m in [main, *same][:_MOST_METRICS]},
+        **{
+            title(metric): _column(comparison, metric, labels)
+            for metric in [main, *same][:_MOST_METRICS]
+        },
     }
     if len(tests):
         means = comparison.over_seeds(main)["mean"]
@@ -96,7 +100,7 @@ def ablation_summary(comparison: Comparison) -> str:
     columns = {
         "Variant": labels,
         "Seeds": [study.comparison.runs_finished(label) for label in labels],
-        main: _column(study.comparison, main, labels),
+        title(main): _column(study.comparison, main, labels),
         "to full": [change.get(label, MISSING) for label in labels],
         "p (Holm)": [p_values.get(label, MISSING) for label in labels],
     }
@@ -166,22 +170,6 @@ def _hardest(study: Robustness, found: dict[Any, Any]) -> str:
         kept.append(f"{model} has {cell[1]:.1%} of its {name} ({certainty})")
     over = f", over {users:,.0f} users" if users else ""
     return f"With {hardest.words} of the triples {', '.join(kept)}{over}"
-
-
-def text_columns(columns: Mapping[str, Sequence[str]]) -> str:
-    """A table in text: names to the left, values to the right.
-
-    Args:
-        columns: the cells below each heading.
-    """
-    cells = [[title(head) if "@" in head else head, *c] for head, c in columns.items()]
-    widths = [max(map(len, column)) for column in cells]
-    lines = []
-    for row in zip(*cells):
-        first, *rest = row
-        values = [text.rjust(width) for text, width in zip(rest, widths[1:])]
-        lines.append("  ".join([first.ljust(widths[0]), *values]).rstrip())
-    return "\n".join(lines)
 
 
 def _column(comparison: Comparison, metric: str, labels: Sequence[str]) -> list[str]:

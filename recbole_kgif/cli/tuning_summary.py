@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from recbole_kgif.cli.study_summary import percent, text_columns
+from recbole_kgif.cli.study_summary import percent
+from recbole_kgif.cli.text_table import text_columns
 from recbole_kgif.experiments.trial_outcomes import Trial
 from recbole_kgif.experiments.tuning import TuningResult
 from recbole_kgif.report.metric_names import larger_is_better, title

@@ -229,6 +229,40 @@ def known_names(data_path: Path) -> list[str]:
     return list(dict.fromkeys([*BUILT_IN_NAMES, *own]))
 
 
+def list_datasets(data_path: Path, source: Optional[Path]) -> dict[str, str]:
+    """Where each known data set is, without preparing or downloading anything.
+
+    Args:
+        data_path: Folder of the prepared data sets; need not exist.
+        source: Folder that the user points to; None takes that of the environment.
+
+    Returns:
+        The folder of each data set's files, or how they are got.
+
+    Raises:
+        UserError: the source is not a folder.
+    """
+    if source is not None and not source.is_dir():
+        raise UserError(f"--source {source} is not a folder; give an existing one")
+    named = os.environ.get(SOURCE_VARIABLE, "")
+    chosen = source or (Path(named) if named else _shared_folder())
+    folders = [data_path, *([chosen, chosen.parent] if chosen.is_dir() else [])]
+    names = dict.fromkeys([*known_names(data_path), *known_names(chosen), *PUBLISHED])
+    places = {INSIDE_RECBOLE: "part of the recbole package"}
+    for name in [name for name in names if name not in places]:
+        found = [f / name for f in folders if _holds_atomic_files(f / name, name)]
+        places[name] = str(found[0]) if found else _how_it_is_got(name)
+    return places
+
+
+def _how_it_is_got(name: str) -> str:
+    if name == LASTFM:
+        return "downloaded and prepared when it is first asked for"
+    if name in PUBLISHED:
+        return f"made by: prepare --kgat {name}"
+    return f"not here; get it from {SPLIT_ORIGINS[name]}"
+
+
 def _holds_atomic_files(folder: Path, name: str) -> bool:
     return folder.is_dir() and any(
         path.name.startswith(f"{name}.") and path.suffix in (".inter", ".kg")

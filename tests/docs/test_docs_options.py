@@ -35,7 +35,7 @@ def test_the_options_of_a_command_are_those_of_its_parser(command: str) -> None:
     parser = parsers()[command]
     listed: dict[str, list[str]] = {}
     for cells in tables_below(OPTIONS_PAGE, command):
-        for name in re.findall(r"`(--[\w-]+)", cells[0]):
+        for name in re.findall(r"`(--?[\w-]+)", cells[0]):
             assert name not in listed, name
             listed[name] = cells
     assert set(listed) == options_of(parser) - {"-h", "--help"}
