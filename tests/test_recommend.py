@@ -383,7 +383,7 @@ def test_cold_items_are_marked_as_approximate(
             ["--users=all", "--checkpoint=none.pth"],
             "does not exist; give the model.pth",
         ),
-        (["--users=all", "--checkpoint=."], "is a folder; give the model.pth"),
+        (["--users=all", "--checkpoint=."], "is a folder without model.pth; give the"),
         (
             ["--users=all", "--checkpoint=empty.txt"],
             "empty, truncated or not a checkpoint",

@@ -181,8 +181,8 @@ def _parser() -> argparse.ArgumentParser:
         also={"--k": "--top-k", "--user": "--users", "--cold-item": "--cold-items"},
         description="Show or write the best new items for users, by a run's "
         "checkpoint. What a user has seen in any part of the data set is left out. "
-        "Names are written to files as they are: a spreadsheet may take one that begins "
-        "with =, +, - or @ for a formula.",
+        "Names are written to files as they are: a spreadsheet may take one that "
+        "begins with =, +, - or @ for a formula.",
     )
     add_restoring_arguments(parser)
     whom = parser.add_mutually_exclusive_group(required=True)
