@@ -12,9 +12,9 @@ from typing import Any, Callable, NamedTuple, Optional
 import torch
 from torch import Tensor
 
+from ..common.hyperparameters import check_options
 from . import kgif, layers, losses
 from .graph import CollaborativeKnowledgeGraph
-from .hyperparameters import check_options
 from .kgif import NodeVectors
 from .look_up import look_up
 from .neighbour_walks import NeighbourWalks

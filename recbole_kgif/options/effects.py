@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
+from recbole_kgif.common.hyperparameters import check_options
 from recbole_kgif.errors import UserError
-from recbole_kgif.model.hyperparameters import check_options
 from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models, recbole_folder
 from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES

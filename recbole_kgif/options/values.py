@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from recbole_kgif.common.hyperparameters import OPTIONS
 from recbole_kgif.errors import UserError
-from recbole_kgif.model.hyperparameters import OPTIONS
 
 # Training, validation and test.
 _PARTS = 3

@@ -395,7 +395,10 @@ def test_the_script_itself_exits_with_2_and_no_traceback(
 
 
 # What lists names reads them without any package.
-@pytest.mark.parametrize("command", ["", *sorted(set(COMMANDS) - {"datasets", "models"})])
+WITH_PACKAGES = sorted(set(COMMANDS) - {"datasets", "models"})
+
+
+@pytest.mark.parametrize("command", ["", *WITH_PACKAGES])
 def test_a_python_without_the_packages_is_told_how_to_get_them(command: str) -> None:
     # -S leaves out the installed packages.
     process = subprocess.run(

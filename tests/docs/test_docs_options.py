@@ -66,7 +66,7 @@ def test_defaults_outside_the_parser_are_listed() -> None:
 
 
 def test_the_options_of_the_model_are_those_of_its_yaml() -> None:
-    from recbole_kgif.model.hyperparameters import OPTIONS
+    from recbole_kgif.common.hyperparameters import OPTIONS
 
     rows = {
         cells[0].strip("`"): cells

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from recbole_kgif.common.hyperparameters import OPTIONS
 from recbole_kgif.common.resources import resource
 from recbole_kgif.model.fast_kgif import KGIF
-from recbole_kgif.model.hyperparameters import OPTIONS
 from tests.conftest import Loaded
 from tests.model.helpers import build
 

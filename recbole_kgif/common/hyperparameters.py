@@ -1,4 +1,4 @@
-r"""The values that KGIF's hyper-parameters may have."""
+"""The values that the hyper-parameters of KGIF may have, checked without PyTorch."""
 
 from __future__ import annotations
 
