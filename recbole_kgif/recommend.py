@@ -214,7 +214,7 @@ def _best(
 
 def _distinct(ids: Ids) -> list[str]:
     """Ids as texts, each once; a text or a number is one id."""
-    if isinstance(ids, str) or not isinstance(ids, Iterable):
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
         ids = [ids]
     return list(dict.fromkeys(map(str, ids)))
 
