@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pandas as pd
@@ -143,13 +145,17 @@ def test_an_evaluation_of_the_test_is_the_test(model: rk.FittedModel) -> None:
     pd.testing.assert_frame_equal(model.evaluate(with_known), model.evaluate(test))
 
 
-def test_an_evaluation_by_hand(model: rk.FittedModel) -> None:
-    ranked = model.recommend("ann", k=10)["item_id"]
-    # The last of those that are new to ann is not among the first two.
-    new = pd.DataFrame({"user_id": ["ann"], "item_id": [ranked.iloc[-1]]})
-    values = model.evaluate(new)["value"]
-    assert values["Hit@2"] in (0, 1)
-    assert values["Recall@3"] in (0, 1)
+@pytest.mark.parametrize("item", ["casino", "fargo"])
+def test_an_evaluation_by_hand(item: str, model: rk.FittedModel) -> None:
+    # Ann has neither in her training and validation, so both are ranked.
+    rank = model.explain("ann", item).rank
+    assert rank is not None
+    values = model.evaluate(pd.DataFrame({"user_id": ["ann"], "item_id": [item]}))
+    for k in (2, 3):
+        found = rank <= k
+        assert values.loc[f"Hit@{k}", "value"] == found
+        ndcg = found / np.log2(rank + 1)
+        assert values.loc[f"NDCG@{k}", "value"] == pytest.approx(ndcg, abs=5e-5)
 
 
 def test_an_evaluation_refuses_what_is_unknown_in_one_message(
@@ -241,7 +247,7 @@ def test_a_saved_model_has_its_data_with_it(
     pd.testing.assert_frame_equal(again.attention(), model.attention())
     with pytest.raises(rk.UserError, match="saved: exists and is not an empty folder"):
         model.save("a/saved")
-    with pytest.raises(rk.UserError, match=r"none.model\.pth does not exist|none does"):
+    with pytest.raises(rk.UserError, match="none does not exist; give the folder"):
         rk.load("none")
 
 
@@ -312,6 +318,15 @@ def test_the_notebook_runs() -> None:
     shown = [out["data"] for out in outputs if "data" in out]
     assert any("<iframe sandbox" in data.get("text/html", "") for data in shown)
     assert sorted(os.listdir(EXAMPLE)) == before
+
+
+def test_attention_of_kgat(in_tmp_path: Path) -> None:
+    trained = rk.fit(**changed(model="KGAT", epochs=1))
+    table = trained.attention()
+    path = trained.explain("ann", "elf").paths[0]
+    hop = path.hops[0]
+    row = table[(table["head"] == "ann") & (table["tail"] == hop.target.id)]
+    assert row["weight"].item() == pytest.approx(hop.attention)
 
 
 # --- mistakes -----------------------------------------------------------------------
@@ -433,6 +448,37 @@ def test_the_data_go_with_the_model(in_tmp_path: Path) -> None:
     del trained
     gc.collect()
     assert not folder.exists()
+
+
+def test_an_interrupted_training_leaves_nothing(
+    in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recbole_kgif.training import run
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "load_data", interrupt)
+    monkeypatch.setattr(tempfile, "tempdir", str(in_tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        rk.fit(**changed())
+    assert os.listdir(in_tmp_path) == []
+    assert Path.cwd() == in_tmp_path
+
+
+@pytest.mark.parametrize("verbose", [True, False, None])
+def test_progress_is_shown_when_it_is_asked_for(
+    verbose: Optional[bool], in_tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, []  # else RecBole adds none
+    try:
+        rk.fit(**changed(epochs=1, verbose=verbose))
+    finally:
+        root.handlers = before
+    shown = capfd.readouterr()
+    assert ("epoch 0 training" in shown.err) == bool(verbose)
+    assert bool(shown.out + shown.err) == bool(verbose)
 
 
 def test_the_names_of_the_package() -> None:
