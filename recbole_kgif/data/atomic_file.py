@@ -6,6 +6,7 @@ import csv
 import hashlib
 import math
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +123,7 @@ def _read_rows(
     ]
     separator, width, longest = form.separator, len(names), csv.field_size_limit()
     blank_lines = []
+    missing: Counter[str] = Counter()
     for number, line in lines:
         fields = line.split(separator)
         if len(fields) != width or '"' in line or len(line) > longest:
@@ -143,12 +145,19 @@ def _read_rows(
         for index, parts in floats:
             if not _is_numeric(fields[index], parts):
                 if features is not None and not fields[index]:
+                    missing[names[index]] += 1
                     continue
+                many = f" or several between {shown(parts)}" if parts else ""
                 raise UserError(
                     f"{path}, line {number}: {names[index]} is "
-                    f"{shown(fields[index])}, not a finite number; correct it or "
+                    f"{shown(fields[index])}, not a finite number{many}; correct it or "
                     f"declare the column a token"
                 )
+    for name, count in missing.items():
+        if count == sum(map(len, columns[:1])):
+            raise UserError(
+                f"{path}: {name} has no value in any line; leave it out of load_col"
+            )
     return columns, blank_lines
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recbole_kgif.data.atomic_file import FieldFormat, read_atomic_file
+from recbole_kgif.data.atomic_file import AtomicFile, FieldFormat, read_atomic_file
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.data.vocabulary import Vocabulary, checked_id, unpadded_id
@@ -95,27 +95,19 @@ def read_dataset(
     _require_files(files, needs_knowledge_graph)
     # Only now: the command line checks its arguments without pandas.
     from recbole_kgif.data.feature_files import missing_rows, read_features
-    from recbole_kgif.data.link_checks import check_links, refuse_repeated_link
+    from recbole_kgif.data.link_checks import check_links
     from recbole_kgif.data.numbered import WHOLE, NumberedDataset, empty_table
 
     check = checked_id if was_trained_on else unpadded_id
     users, items = Vocabulary("user", check), Vocabulary("item", check)
     entities, relations = (Vocabulary(k, checked_id) for k in ("entity", "relation"))
-    names, form = files.fields, FieldFormat(files.separator, files.sequence_separator)
+    form = FieldFormat(files.separator, files.sequence_separator)
     links, triples = empty_table("item", "entity"), empty_table("head", "tail")
     graph_files = []
     if needs_knowledge_graph:
-        of_link = {"item": (names.item, items), "entity": (names.entity, entities)}
-        link = read_atomic_file(files.link_path, of_link, form)
-        refuse_repeated_link(link, items.tokens, entities.tokens)
-        of_triple = {
-            "head": (names.head, entities),
-            "relation": (names.relation, relations),
-            "tail": (names.tail, entities),
-        }
-        kg = read_atomic_file(files.kg_path, of_triple, form)
+        kg, link = _read_graph(files, form, items, entities, relations)
         links, triples, graph_files = link.table, kg.table, [kg, link]
-    pair = {"user": (names.user, users), "item": (names.item, items)}
+    pair = {"user": (files.fields.user, users), "item": (files.fields.item, items)}
     inter = [read_atomic_file(path, pair, form) for path in files.inter_paths]
     content = NumberedDataset(
         users=users.tokens,
@@ -134,6 +126,28 @@ def read_dataset(
     read = (*inter, *graph_files, *(file for file, _ in features.values()))
     sha256 = {file.path.name: file.sha256 for file in read}
     return CheckedDataset(_counts(content, is_linked), sha256, content, missing)
+
+
+def _read_graph(
+    files: DatasetFiles,
+    form: FieldFormat,
+    items: Vocabulary,
+    entities: Vocabulary,
+    relations: Vocabulary,
+) -> tuple[AtomicFile, AtomicFile]:
+    """The files of triples and of links."""
+    from recbole_kgif.data.link_checks import refuse_repeated_link
+
+    names = files.fields
+    of_link = {"item": (names.item, items), "entity": (names.entity, entities)}
+    link = read_atomic_file(files.link_path, of_link, form)
+    refuse_repeated_link(link, items.tokens, entities.tokens)
+    of_triple = {
+        "head": (names.head, entities),
+        "relation": (names.relation, relations),
+        "tail": (names.tail, entities),
+    }
+    return read_atomic_file(files.kg_path, of_triple, form), link
 
 
 def _counts(content: NumberedDataset, is_linked: BoolArray) -> DatasetCounts:

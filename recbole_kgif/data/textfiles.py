@@ -120,6 +120,8 @@ def _open(path: Path, is_foreign: bool) -> IO[bytes]:
 
 
 def _refuse_other_formats(path: Path, start: bytes) -> None:
+    if start[257:262] == b"ustar":
+        raise UserError(f"{path}, line 1: no text file: it is a tar archive; unpack it")
     for mark, name in _OTHER_FORMATS.items():
         if start.startswith(mark):
             if any(part in start for part in _PARTS_OF_A_WORKBOOK):

@@ -132,6 +132,14 @@ def test_what_may_be_in_features(folder: Path) -> None:
     assert read(folder).missing == []
 
 
+def test_a_column_without_a_number(folder: Path) -> None:
+    """RecBole would fill it with the mean of nothing, which is no number."""
+    content = "item_id:token\tname:token_seq\tprice:float\n"
+    content += "".join(f"{item}\tAnt\t\n" for item in "abc")
+    (folder / "tiny.item").write_text(content, "utf-8")
+    assert_one_line(failure(folder), "tiny.item: price has no value", "load_col")
+
+
 def test_columns_that_are_not_loaded_may_hold_anything(folder: Path) -> None:
     replace(folder, "item", "\t2", b"\tcheap")
     columns = {**LOADED, "item": ["item_id", "name"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -25,6 +26,7 @@ SEPARATORS = {
     **{"double-colon": "::", "space": " "},
 }
 _SAMPLED_LINES = 20
+_SEPARATOR_OF_EXCEL = re.compile(r"sep=.?")
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,13 @@ def find_layout(
         raise UserError(f"{path} is empty; give {option} a file with content")
     sample = [text for _, text in numbered]
     where = f"{path}, line {numbered[0][0]}"
+    if _SEPARATOR_OF_EXCEL.fullmatch(sample[0].rstrip()):
+        raise UserError(
+            f"{where}: {shown(sample[0])} says by what Excel separates; remove the line"
+        )
     roles = [column.role for column in wanted]
     is_plain = not has_header or separator is not None or any(c.given for c in wanted)
-    form = None if is_plain or "relation" not in roles else rdf_format(path, sample[0])
+    form = None if is_plain or "relation" not in roles else rdf_format(path, sample)
     if form is not None:
         require_rdflib(path, option)
         return Layout(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -20,11 +20,12 @@ _LINE_OF_N_TRIPLES = re.compile(r"\s*(<[^\s<>]+>|_:\S+)\s+<[^\s<>]+>\s+\S.*\.\s*
 _BASE = "file:///"
 
 
-def rdf_format(path: Path, first_line: str) -> Optional[str]:
+def rdf_format(path: Path, first_lines: Iterable[str]) -> Optional[str]:
     """The format of an RDF file, as rdflib calls it; None where it is none."""
     name = path.name.lower().removesuffix(".gz")
     form = _FORMATS.get(Path(name).suffix)
-    if form is None and _LINE_OF_N_TRIPLES.fullmatch(first_line):
+    data = (line for line in first_lines if line.strip() and line[0] != "#")
+    if form is None and _LINE_OF_N_TRIPLES.fullmatch(next(data, "")):
         return "nt"
     return form
 

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import sys
+import tarfile
 import types
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -360,6 +361,8 @@ class FakeGraph:
     def parse(self, file: Iterator[bytes], format: str, publicID: str) -> None:
         assert (format, publicID) == ("nt", "file:///")
         for line in file:
+            if not line.strip() or line.startswith(b"#"):
+                continue
             self.add(tuple(FakeNode(x.strip("<>")) for x in line.decode().split()[:3]))
         self.add((FakeBlank("n81"), FakeNode("http://zoo/near"), FakeBlank("n81")))
         self.add((FakeNode("a"), FakeNode("b"), FakeLiteral("c")))
@@ -382,7 +385,7 @@ def fake_rdflib(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_n_triples(
     rdf: Path, fake_rdflib: None, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = N_TRIPLES.encode()
+    content = f"# A dump\n\n{N_TRIPLES}".encode()
     Path(name).write_bytes(gzip.compress(content) if name[-1] == "z" else content)
     arguments = [a.replace("triples.tsv", name) for a in ARGUMENTS]
     folder = prepared(rdf, arguments)
