@@ -10,8 +10,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "recbole_kgif" / "data"
 HEAVY = ("torch", "recbole", "pandas", "numpy")
 # Imported only once there are arrays to work on.
 ON_ARRAYS = (
-    *("cleaning", "feature_files", "graph_filter", "link_checks", "numbered"),
-    *("splitting", "writer"),
+    *("cleaning", "data_frames", "feature_files", "graph_filter", "link_checks"),
+    *("numbered", "splitting", "writer"),
 )
 
 

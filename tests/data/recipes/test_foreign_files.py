@@ -230,6 +230,23 @@ def test_files_that_are_no_text(
     assert said in refusal_of(ARGUMENTS, capsys)
 
 
+def test_an_archive_in_a_compressed_file(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tarfile.open("inter.csv.tar.gz", "w:gz") as archive:
+        archive.add("inter.csv")
+    arguments = [a.replace("inter.csv", "inter.csv.tar.gz") for a in ARGUMENTS]
+    assert "a tar archive; unpack it" in refusal_of(arguments, capsys)
+
+
+def test_the_separator_as_excel_notes_it(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("inter.csv").write_text("sep=,\n" + FILES["inter.csv"], "utf-8")
+    told = refusal_of(ARGUMENTS, capsys)
+    assert "inter.csv, line 1: 'sep=,' says by what Excel separates" in told
+
+
 @pytest.mark.parametrize(
     "given", [[], ["--separator=::"], ["--separator=double-colon"]]
 )
