@@ -69,6 +69,8 @@ class FittedModel:
     def metrics(self) -> pd.DataFrame:
         """Metrics of the best epoch: a row each, columns `validation` and `test`.
 
+        A run of a tuning has no test.
+
         Raises:
             UserError: there is no record of the run.
         """
@@ -77,13 +79,14 @@ class FittedModel:
                 f"there is no {RESULT_FILE} beside the checkpoint, so its metrics are "
                 "not known; load a whole folder"
             )
-        columns = {"validation": self.record["valid"], "test": self.record["test"]}
-        return pd.DataFrame(columns).rename(index=title).rename_axis("metric")
+        names = {"valid": "validation", "test": "test"}
+        results = {names[n]: self.record[n] for n in names if n in self.record}
+        return pd.DataFrame(results).rename(index=title).rename_axis("metric")
 
     def evaluate(self, interactions: pd.DataFrame) -> pd.DataFrame:
         """Metrics on new interactions of known users and items, by RecBole's evaluator.
 
-        All items are ranked but those of the user's training and validation; new
+        All items are ranked but those of the user's training and validation set; new
         interactions with these are left out.
 
         Args:

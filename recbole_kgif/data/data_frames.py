@@ -137,7 +137,8 @@ def pair_texts(where: str, frame: pd.DataFrame) -> pd.DataFrame:
         UserError: a column is missing, there is no row, or an id is not valid.
     """
     users, items = Vocabulary("user id"), Vocabulary("item id")
-    table = _interaction_table(where, frame, users, items)
+    pair = {"user": (_FIELDS.user, users), "item": (_FIELDS.item, items)}
+    table = _table(where, frame, pair)
     return pd.DataFrame(
         {
             field: np.array(vocabulary.tokens, dtype=object)[table[column]]
