@@ -57,4 +57,9 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    # For completion in a notebook.
+    return sorted({*globals(), *__all__})
+
+
 register_once_recbole_is_imported()

@@ -482,6 +482,7 @@ def test_progress_is_shown_when_it_is_asked_for(
 
 
 def test_the_names_of_the_package() -> None:
+    assert set(rk.__all__) <= set(dir(rk))
     for name in rk.__all__:
         assert getattr(rk, name) is not None
         assert getattr(rk, name).__doc__
