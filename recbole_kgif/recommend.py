@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from recbole.utils import ModelType
 from tqdm import tqdm
 
-from recbole_kgif.candidates import Integers
 from recbole_kgif.data.names import read_names
 from recbole_kgif.errors import UserError
 from recbole_kgif.trained_model import TrainedModel
+from recbole_kgif.training.candidates import Integers
 from recbole_kgif.training.restore import Restored
 
 # Ids of users or items, or one of them.

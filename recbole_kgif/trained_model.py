@@ -9,10 +9,10 @@ from typing import Any, Optional, TypeVar
 import torch
 from recbole.data.interaction import Interaction
 
-from recbole_kgif.candidates import Integers, Interactions
 from recbole_kgif.common.files import AnyPath
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
+from recbole_kgif.training.candidates import Integers, Interactions
 from recbole_kgif.training.restore import Restored, restore
 
 _Model = TypeVar("_Model", bound="TrainedModel")

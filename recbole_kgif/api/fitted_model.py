@@ -98,7 +98,7 @@ class FittedModel:
         Raises:
             UserError: users or items are unknown, or all interactions are left out.
         """
-        from recbole_kgif.candidates import TRAINING, VALIDATION
+        from recbole_kgif.training.candidates import TRAINING, VALIDATION
         from recbole_kgif.training.new_interactions import evaluate_interactions
 
         pairs = pair_texts("interactions", interactions)

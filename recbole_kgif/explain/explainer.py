@@ -6,7 +6,6 @@ from typing import Optional, Union
 
 import numpy as np
 
-from recbole_kgif.candidates import best_items, rank
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.attention_paths import AttentionGraph
 from recbole_kgif.explain.contribution_paths import contribution_search
@@ -26,6 +25,7 @@ from recbole_kgif.explain.path_graph import Floats
 from recbole_kgif.explain.path_search import FoundPath
 from recbole_kgif.explain.score_decomposition import decompose, walks_by_first_edge
 from recbole_kgif.trained_model import TrainedModel
+from recbole_kgif.training.candidates import best_items, rank
 from recbole_kgif.training.restore import Restored
 
 EXACT, BY_ATTENTION = "KGIF", "KGAT"

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Optional
 import numpy as np
 from tqdm import tqdm
 
-from recbole_kgif.candidates import best_items
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.contribution_paths import contribution_search
 from recbole_kgif.explain.linear_score import LinearScore
@@ -45,6 +44,7 @@ from recbole_kgif.explain.random_paths import (
     random_paths_between,
 )
 from recbole_kgif.explain.score_decomposition import decompose
+from recbole_kgif.training.candidates import best_items
 
 if TYPE_CHECKING:
     from recbole_kgif.explain.explainer import Explainer

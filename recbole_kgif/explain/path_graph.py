@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recbole_kgif.candidates import Flags, Floats, Integers
+from recbole_kgif.training.candidates import Flags, Floats, Integers
 
 __all__ = ["Flags", "Floats", "Graph", "Integers", "both_directions"]
 

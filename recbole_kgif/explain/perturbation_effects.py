@@ -31,11 +31,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbole_kgif.candidates import rank
 from recbole_kgif.explain.contribution_paths import path_contribution
 from recbole_kgif.explain.linear_score import LinearScore
 from recbole_kgif.explain.path_graph import Flags
 from recbole_kgif.explain.score_decomposition import walks_without
+from recbole_kgif.training.candidates import rank
 
 # Fields of `PerturbationEffect` that say by how much the score falls.
 SCORE_DROPS = (

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.candidates import best_items
 from recbole_kgif.cli import main
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.linear_score import LinearScore
+from recbole_kgif.training.candidates import best_items
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from recbole_kgif.candidates import VALIDATION
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain import Explainer
 from recbole_kgif.explain.explanation_records import Explanation, from_json
 from recbole_kgif.explain.model_adapters import linear_score
+from recbole_kgif.training.candidates import VALIDATION
 from recbole_kgif.training.restore import restore
 from recbole_kgif.training.run import run_experiment
 from tests.conftest import TINY_FOLDER, TINY_OPTIONS
