@@ -330,6 +330,7 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-header",
         nargs="+",
+        action="extend",
         choices=tuple(_COLUMNS),
         default=[],
         help="files whose first line names no columns; these are then 1, 2, ...",

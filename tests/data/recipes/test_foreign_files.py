@@ -85,6 +85,14 @@ def test_a_first_line_of_data(
     assert contents_of(folder) == expected
 
 
+def test_no_header_given_twice_holds_for_both(zoo: Path) -> None:
+    expected = reference(zoo)
+    without_header("inter.csv")
+    without_header("links.csv")
+    given = ["--no-header=interactions", "--no-header=links"]
+    assert contents_of(prepared(zoo, [*ARGUMENTS, *given])) == expected
+
+
 def test_a_relation_shows_a_first_line_of_data(
     zoo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
