@@ -78,7 +78,7 @@ def fit(
         UserError: whatever the command refuses: data, an option or its value.
     """
     prepare_process()
-    check_model(model)
+    model = check_model(model)
     given = _checked(model, {"seed": seed, **(options or {}), **more_options})
     if protocol not in PROTOCOLS:
         raise UserError(f"protocol={protocol!r}: {suggest(protocol, PROTOCOLS)}")

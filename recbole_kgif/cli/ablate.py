@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import add_study_arguments
-from recbole_kgif.options.models import known_models
+from recbole_kgif.options.models import known_models, with_preset
 from recbole_kgif.options.variants import ABLATION, parse_variants
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def run(arguments: list[str]) -> int:
     from recbole_kgif.cli.many_runs import given_options, run_study
 
     variants = parse_variants(namespace.variants)
+    (model,) = with_preset(["KGIF"], namespace.preset)
+    variants = [replace(v, model=model) if v.model == "KGIF" else v for v in variants]
     models = dict.fromkeys(v.model for v in variants if v.model in known_models())
-    given = given_options(namespace, rest, asked=["KGIF"], models=list(models))
+    given = given_options(namespace, rest, asked=[model], models=list(models))
 
     return run_study(
         namespace,

@@ -49,6 +49,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help="RecBole configuration files; a later one overrides an earlier one",
     )
     parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="other defaults of KGIF: paper, its form by the paper's text; "
+        "configuration files and arguments override them. The model KGIF-paper is the "
+        "same",
+    )
+    parser.add_argument(
         "--source",
         type=Path,
         metavar="DIR",

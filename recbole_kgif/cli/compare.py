@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import add_models_argument, add_study_arguments, find
-from recbole_kgif.options.models import ALL_MODELS, parse_models
+from recbole_kgif.options.models import ALL_MODELS, parse_models, with_preset
 
 if TYPE_CHECKING:
     from recbole_kgif.cli.many_runs import Reporter
@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> int:
     from recbole_kgif.cli.many_runs import given_options, run_and_report
     from recbole_kgif.experiments.run_requests import plan_runs
 
-    models = parse_models(namespace.models)
+    models = with_preset(parse_models(namespace.models), namespace.preset)
     given = given_options(namespace, rest, asked=models, models=models)
     dataset = find(namespace, given, models)
     requests = plan_runs(models, namespace.seeds, dataset, given)

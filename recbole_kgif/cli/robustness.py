@@ -13,6 +13,7 @@ from recbole_kgif.options.conditions import (
     parse_knowledge_models,
     variants_of,
 )
+from recbole_kgif.options.models import with_preset
 
 if TYPE_CHECKING:
     from recbole_kgif.cli.many_runs import Reporter
@@ -34,7 +35,7 @@ def run(arguments: list[str]) -> int:
     # Only now: --help answers without them.
     from recbole_kgif.cli.many_runs import given_options, run_study
 
-    models = parse_knowledge_models(namespace.models)
+    models = with_preset(parse_knowledge_models(namespace.models), namespace.preset)
     variants = variants_of(models, parse_conditions(namespace.conditions))
     given = given_options(namespace, rest, asked=models, models=models)
 

@@ -24,7 +24,12 @@ from recbole_kgif.common.process import prepare_process
 from recbole_kgif.common.resources import PACKAGE_FOLDER
 from recbole_kgif.common.version import __version__
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
-from recbole_kgif.options.models import check_model, is_knowledge_aware
+from recbole_kgif.options.models import (
+    base_model,
+    check_model,
+    is_knowledge_aware,
+    with_preset,
+)
 from recbole_kgif.options.protocols import add_protocol_argument
 from recbole_kgif.training.distributed.layout import (
     Layout,
@@ -51,8 +56,8 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace, rest = _parser().parse_known_args(arguments)
-    model = check_model(namespace.model)
-    layout = layout_of(namespace, model)
+    (model,) = with_preset([check_model(namespace.model)], namespace.preset)
+    layout = layout_of(namespace, base_model(model))
     spec = _plan(namespace, rest, model)
     if layout is not None:
         check_shareable(spec.options)
@@ -86,7 +91,7 @@ def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec
             "out"
         )
     data = DataSpec(dataset.name, dataset.location.data_path)
-    resumable = model in run_folder.RESUMABLE_MODELS
+    resumable = base_model(model) in run_folder.RESUMABLE_MODELS
     shown = console.EPOCHS
     if namespace.verbose or namespace.quiet:
         shown = console.LOG if namespace.verbose else console.QUIET

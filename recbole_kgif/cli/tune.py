@@ -19,9 +19,9 @@ from recbole_kgif.cli.arguments import (
     named_options,
 )
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
-from recbole_kgif.experiments.search_spaces import SPACES, space_of
+from recbole_kgif.experiments.search_spaces import space_of
 from recbole_kgif.options.argument_types import FIRST_SEED, at_least_one, seed_number
-from recbole_kgif.options.models import parse_models
+from recbole_kgif.options.models import ALL_MODELS, parse_models, with_preset
 from recbole_kgif.options.protocols import add_protocol_argument
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
     from recbole_kgif.experiments.planning import read_options, refuse_reserved
     from recbole_kgif.experiments.trial_requests import plan_models
 
-    models = parse_models(namespace.models)
+    models = with_preset(parse_models(namespace.models), namespace.preset)
     given = read_options(
         models,
         namespace.config_files,
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     add_common_arguments(parser)
     add_protocol_argument(parser)
     add_models_argument(
-        parser, f"names separated by commas, or all: {', '.join(SPACES)}"
+        parser, f"names separated by commas, or all: {', '.join(ALL_MODELS)}"
     )
     parser.add_argument(
         "--trials",

@@ -79,14 +79,9 @@ def check_options(config: Any) -> None:
             "knowledge_weight=0 is not allowed with attention_update=epoch; it must be "
             "above 0, because only the knowledge loss trains the attention then"
         )
-    sizes, n_layers = config["layer_sizes"], config["n_layers"]
-    if sizes and config["propagation"] != "bi-interaction":
+    sizes, propagation = config["layer_sizes"], config["propagation"]
+    if sizes and propagation != "bi-interaction":
         raise ValueError(
-            f"layer_sizes={sizes} is not allowed with propagation="
-            f"{config['propagation']}; it must be empty"
-        )
-    if sizes and len(sizes) != n_layers:
-        raise ValueError(
-            f"layer_sizes={sizes} is not allowed with n_layers={n_layers}; it must "
-            "have a size for each layer, or be empty"
+            f"layer_sizes={sizes} is not allowed with propagation={propagation}; it "
+            "must be empty"
         )

@@ -17,7 +17,7 @@ from recbole_kgif.data.reader import DatasetCounts, read_dataset
 from recbole_kgif.data.textfiles import numbered_lines
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.options.effects import Situation, check_consistency, check_effects
-from recbole_kgif.options.models import known_models
+from recbole_kgif.options.models import base_model, known_models
 from recbole_kgif.options.protocols import under_protocol
 from recbole_kgif.options.settings import (
     check_loaded_columns,
@@ -312,7 +312,7 @@ def _check_with_data(
     """
     situations = [
         Situation(
-            model,
+            base_model(model),
             {**default_options(model), **given.options_of(model, of_dataset)},
             needs_knowledge_graph,
         )

@@ -24,12 +24,17 @@ def linear_score(model: Any) -> LinearScore:
         model: the model, ready for evaluation.
 
     Raises:
-        UserError: its propagation is not linear.
+        UserError: its propagation is not linear, or its scores are no cosines.
     """
     if model.propagation.aggregators:
         raise UserError(
             "propagation=bi-interaction is not linear, so a score of this model has no "
             "exact explanation; explain one trained with --propagation=linear"
+        )
+    if model.similarity != "cosine":
+        raise UserError(
+            f"similarity={model.similarity}: explanations are of scores by cosines; "
+            "explain a model trained with --similarity=cosine"
         )
     with torch.no_grad():
         graph = graph_of(model)

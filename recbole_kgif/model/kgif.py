@@ -449,7 +449,7 @@ class KGIF(KnowledgeRecommender):
 
         # load parameters info
         self.embedding_size = config["embedding_size"]
-        self.n_layers = config["n_layers"]
+        self.n_layers = len(config["layer_sizes"]) or config["n_layers"]
         self.attention_update = config["attention_update"]
         self.similarity = config["similarity"]
         self.loss = config["loss"]

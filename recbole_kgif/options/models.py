@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Optional
 
+from recbole_kgif.common.resources import resource
 from recbole_kgif.errors import UserError, suggest
 
 KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
+
+# The model that presets are for.
+_OF_PRESETS = "KGIF"
 
 # What ``--models all`` compares.
 ALL_MODELS = (
@@ -40,7 +45,7 @@ def known_models() -> Mapping[str, str]:
     A model is a class in a module of its lower-cased name. Its spelling is in the
     module, so only the modules' text is read.
     """
-    families = {"KGIF": KNOWLEDGE_FAMILY}
+    families = dict.fromkeys(("KGIF", *presets()), KNOWLEDGE_FAMILY)
     for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
         names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
         families.update(
@@ -49,8 +54,54 @@ def known_models() -> Mapping[str, str]:
     return families
 
 
+@cache
+def presets() -> Mapping[str, Path]:
+    """KGIF with other defaults, as models of their own: ``KGIF-NAME`` and its file."""
+    paths = sorted(resource("properties/presets").glob("*.yaml"))
+    return {f"{_OF_PRESETS}-{path.stem}": path for path in paths}
+
+
+def base_model(name: str) -> str:
+    """The model as RecBole knows it: KGIF for one of its presets."""
+    return _OF_PRESETS if name in presets() else name
+
+
+def title_of_model(name: str) -> str:
+    """A model's name for a table: ``KGIF (paper)`` for ``KGIF-paper``."""
+    if name not in presets():
+        return name
+    return f"{_OF_PRESETS} ({name[len(_OF_PRESETS) + 1 :]})"
+
+
+def with_preset(models: Sequence[str], preset: Optional[str]) -> list[str]:
+    """The models with KGIF replaced by a preset of it.
+
+    Args:
+        models: names of models.
+        preset: the preset's name; None leaves the models as they are.
+
+    Raises:
+        UserError: there is no such preset, or KGIF is not among the models.
+    """
+    if preset is None:
+        return list(models)
+    name = f"{_OF_PRESETS}-{preset}"
+    if name not in presets():
+        known = [path.stem for path in presets().values()]
+        raise UserError(f"--preset {preset}: there is none; {suggest(preset, known)}")
+    if _OF_PRESETS not in models:
+        raise UserError(
+            f"--preset {preset}: is for {_OF_PRESETS}, and {', '.join(models)} "
+            "is run; leave it out"
+        )
+    return [name if model == _OF_PRESETS else model for model in models]
+
+
 def spelling_of(name: str) -> str:
-    """A model's name as RecBole writes it; the name itself where there is none."""
+    """A model's name as RecBole writes it, KGIF-paper for KGIF:paper; the name itself
+    where there is none.
+    """
+    name = name.replace(":", "-")
     if name in known_models():
         return name
     by_lower = {known.lower(): known for known in known_models()}

@@ -19,6 +19,7 @@ from recbole_kgif.common.resources import resource
 from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
+from recbole_kgif.options import models
 from recbole_kgif.options.models import known_models, recbole_folder
 from recbole_kgif.options.usual_names import suggest_option
 from recbole_kgif.options.values import (
@@ -93,23 +94,28 @@ def default_options(model: str) -> dict[str, Any]:
     Returns:
         Name and default of each option, None where RecBole names no default.
     """
+    base = models.base_model(model)
     properties = recbole_folder() / "properties"
     options: dict[str, Any] = dict.fromkeys(
         [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS | _OWN_OPTIONS)]
     )
-    of_family = _FAMILY_FILES.get(known_models().get(model, ""), "knowledge_base")
+    of_family = _FAMILY_FILES.get(known_models().get(base, ""), "knowledge_base")
     for path in (
         properties / "overall.yaml",
         properties / "dataset/sample.yaml",
         properties / "quick_start_config/knowledge_base.yaml",
         properties / f"quick_start_config/{of_family}.yaml",
-        properties / f"model/{model}.yaml",
+        properties / f"model/{base}.yaml",
+        resource("properties") / f"model/{base}.yaml",
     ):
         if path.exists():
             options.update(read_yaml(path))
-    if model == "KGIF":
-        options.update(read_yaml(resource("properties/model/KGIF.yaml")))
-    return options
+    return {**options, **preset_options(model)}
+
+
+def preset_options(model: str) -> dict[str, Any]:
+    """The defaults by which a preset differs from its model; none for a model."""
+    return read_yaml(models.presets()[model]) if model in models.presets() else {}
 
 
 def _listed_arguments() -> list[str]:

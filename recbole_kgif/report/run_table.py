@@ -12,6 +12,7 @@ from typing import Any, Optional
 import pandas as pd
 
 from recbole_kgif.options.conditions import CONDITIONS, Condition
+from recbole_kgif.options.models import title_of_model
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import ordered
 from recbole_kgif.report.statistics import over_seeds
@@ -22,7 +23,7 @@ _DIGITS = 6
 
 def label_of(request: Mapping[str, Any]) -> str:
     """The name of a request's runs: the variant of a study, else the model."""
-    return str(request.get("variant", request["model"]))
+    return str(request.get("variant", title_of_model(request["model"])))
 
 
 def condition_of(request: Mapping[str, Any]) -> Optional[Condition]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.models import known_models
+from recbole_kgif.options.models import base_model, known_models
 from recbole_kgif.options.protocols import OPTION as PROTOCOL_OPTION
 from recbole_kgif.options.settings import (
     LARGEST_SEED,
     check_option,
     default_options,
     in_one_line,
+    preset_options,
 )
 from recbole_kgif.training.console import LOG
 from recbole_kgif.training.corruption import TripleChange
@@ -91,7 +92,8 @@ class RunSpec:
     """One run: a model, its data and its options.
 
     Attributes:
-        model: KGIF, a model of RecBole's, or one of this package's baselines.
+        model: KGIF or a preset of it, a model of RecBole's, or one of this package's
+            baselines.
         data: the data.
         options: RecBole's options as given; the others have RecBole's and the model's
             defaults.
@@ -114,7 +116,10 @@ class RunSpec:
     console: str = LOG
 
     def __post_init__(self) -> None:
-        """Check the options as those of a command line are."""
+        """Resolve a preset, and check the options as those of a command line are."""
+        options = {**preset_options(self.model), **self.options}
+        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "model", base_model(self.model))
         if self.model not in known_models():
             return  # a baseline of this package's: it reads no options of its own
         known = {**default_options(self.model), PROTOCOL_OPTION: None}

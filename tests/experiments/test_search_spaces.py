@@ -16,7 +16,7 @@ from recbole_kgif.experiments.search_spaces import (
     space_of,
     starting_points,
 )
-from recbole_kgif.options.models import ALL_MODELS
+from recbole_kgif.options.models import ALL_MODELS, presets
 from recbole_kgif.options.settings import check_option, default_options
 
 # Options that RecBole's yaml of a model names and whose values change what is learned.
@@ -33,11 +33,11 @@ def check_parameters(model: str, parameters: Mapping[str, Any]) -> None:
 
 
 def test_every_model_of_a_comparison_has_a_space_and_no_other() -> None:
-    assert list(SPACES) == list(ALL_MODELS)
+    assert set(SPACES) == {*ALL_MODELS, *presets()}
     assert set(PUBLISHED) <= set(SPACES)
 
 
-@pytest.mark.parametrize("model", ALL_MODELS)
+@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
 def test_a_space_holds_options_of_its_model_with_values_that_it_may_have(
     model: str,
 ) -> None:
@@ -57,7 +57,7 @@ def test_a_space_holds_options_of_its_model_with_values_that_it_may_have(
             check_parameters(model, {name: domain.low})
 
 
-@pytest.mark.parametrize("model", ALL_MODELS)
+@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
 def test_defaults_and_published_settings_lie_in_the_space(model: str) -> None:
     space = space_of(model, {})
     starts = starting_points(model, space)
@@ -73,7 +73,7 @@ def test_defaults_and_published_settings_lie_in_the_space(model: str) -> None:
         assert starts[1].items() >= PUBLISHED[model].items()
 
 
-@pytest.mark.parametrize("model", ALL_MODELS)
+@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
 def test_the_models_are_of_one_size(model: str) -> None:
     assert FIXED == {"embedding_size": 64, "train_batch_size": 2048}
     has_a_size = model not in IN_CLOSED_FORM

@@ -31,7 +31,7 @@ CHOICES: dict[str, list[dict[str, Any]]] = {
     "propagation": [
         {"propagation": "linear"},
         {"propagation": "bi-interaction"},
-        {"propagation": "bi-interaction", "layer_sizes": [5, 3], "n_layers": 2},
+        {"propagation": "bi-interaction", "layer_sizes": [5, 3]},
         {"n_layers": 0},
     ],
     "knowledge": [

@@ -122,10 +122,6 @@ def test_a_bad_option_is_named_with_its_value_and_what_is_allowed(
             {"layer_sizes": [8, 8, 8]},
             "layer_sizes=[8, 8, 8] is not allowed with propagation=linear",
         ),
-        (
-            {"layer_sizes": [8], "propagation": "bi-interaction"},
-            "layer_sizes=[8] is not allowed with n_layers=3",
-        ),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(
