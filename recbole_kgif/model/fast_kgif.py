@@ -12,7 +12,8 @@ from typing import Any, Callable, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from ..common.hyperparameters import check_options
+from recbole_kgif.common.hyperparameters import check_options
+
 from . import kgif, layers, losses
 from .graph import CollaborativeKnowledgeGraph
 from .kgif import NodeVectors

@@ -98,9 +98,7 @@ def with_preset(models: Sequence[str], preset: Optional[str]) -> list[str]:
 
 
 def spelling_of(name: str) -> str:
-    """A model's name as RecBole writes it, KGIF-paper for KGIF:paper; the name itself
-    where there is none.
-    """
+    """A known name in its own spelling, also for KGIF:paper; any other as it is."""
     name = name.replace(":", "-")
     if name in known_models():
         return name

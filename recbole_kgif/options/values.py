@@ -109,7 +109,7 @@ def check_hyperparameter(where: str, model: str, name: str, value: Any) -> None:
     Raises:
         UserError: it is such a value.
     """
-    if model != "KGIF" or name not in OPTIONS:
+    if not model.startswith("KGIF") or name not in OPTIONS:
         return
     is_allowed, allowed = OPTIONS[name]
     if not is_allowed(value):
