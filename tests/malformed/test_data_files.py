@@ -126,3 +126,35 @@ def test_the_doctor_examines_anything(
     assert err == ""
     assert "Data set tiny" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "tune", "doctor"])
+def test_features_are_checked_by_every_command(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    without_training: None,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    doctor = "recbole_kgif.doctor"
+    monkeypatch.setattr(f"{doctor}.environment.examine_environment", list)
+    finding = Finding("training", "not of interest here")
+    monkeypatch.setattr(f"{doctor}.smoke_training.examine_training", lambda: finding)
+    path = here / "dataset/tiny/tiny.item"
+    path.write_text("item_id:token\tname:token_seq\nm_alien\tAlien\n\tDune\n", "utf-8")
+    columns = (
+        "--load_col={inter: [user_id, item_id], item: [item_id, name], "
+        "kg: [head_id, relation_id, tail_id], link: [item_id, entity_id]}"
+    )
+    said = "tiny.item, line 3: item_id is empty"
+    if command == "doctor":
+        assert main(["doctor", "--dataset=tiny", columns]) == 1
+        assert said in " ".join(capsys.readouterr().out.split())
+        return
+    arguments = [*TRAIN, columns]
+    if command != "train":
+        options = [a for a in TINY if "embedding_size" not in a]
+        arguments = [command, "--models=KGIF", *options, columns, f"--output={OUTPUT}"]
+    code, told = outcome(arguments, here, capsys)
+    assert code == 2
+    assert said in told
