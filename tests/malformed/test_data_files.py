@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recbole_kgif.cli import main
+from recbole_kgif.cli.many_runs import Reporter
 from recbole_kgif.doctor.findings import Finding
 from recbole_kgif.training.configuration import make_config
 from recbole_kgif.training.loading import load_data, make_model
@@ -32,7 +33,11 @@ def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loads the data in place of every training, and starts no other process."""
     monkeypatch.setattr("recbole_kgif.cli.train._train", load_alone)
     monkeypatch.setattr("recbole_kgif.cli.many_runs.run_all", lambda *_, **__: 0)
-    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
+    reporter = Reporter(lambda *_: [], lambda _: "")
+    monkeypatch.setattr("recbole_kgif.cli.compare._reporter", lambda: reporter)
+    monkeypatch.setattr(
+        "recbole_kgif.report.run_records.read_comparison", lambda _: None
+    )
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

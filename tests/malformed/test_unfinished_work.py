@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.cli import main
+from recbole_kgif.cli.many_runs import Reporter
 from recbole_kgif.experiments.optuna_search import ModelSearch
 from recbole_kgif.experiments.run_requests import RunRequest
 from recbole_kgif.experiments.run_store import reset_run
@@ -161,7 +162,8 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
         "recbole_kgif.experiments.parallel_runs._run_missing", run_missing
     )
     monkeypatch.setattr("recbole_kgif.experiments.tuning._run_trials", run_trials)
-    monkeypatch.setattr("recbole_kgif.cli.compare._write", lambda _: [])
+    reporter = Reporter(lambda *_: [], lambda _: "")
+    monkeypatch.setattr("recbole_kgif.cli.compare._reporter", lambda: reporter)
 
 
 def first_run(here: Path) -> Path:
