@@ -167,22 +167,22 @@ def test_a_failing_run_does_not_stop_the_rest_and_is_tried_again(
 ) -> None:
     own = in_tmp_path / "own"
     own.mkdir()
-    (own / "KGIF.yaml").write_text("attention: wrong", "utf-8")
-    common = ("--models=KGIF,BPR", "--seeds=1", "--jobs=2")
+    (own / "KGAT.yaml").write_text("mess_dropout: 7", "utf-8")
+    common = ("--models=KGAT,BPR", "--seeds=1", "--jobs=2")
     process = start(*common, "--options-from=own")
     wait_for(lambda: len(children(process)) == 2)  # both at a time
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
-    failed = in_tmp_path / "out/runs/KGIF-2020"
+    failed = in_tmp_path / "out/runs/KGAT-2020"
     reason = json.loads((failed / "failure.json").read_text("utf-8"))["reason"]
-    assert reason.startswith("KGIF: attention='wrong' is not allowed; it must be one")
-    assert f"KGIF-2020 failed: {reason}" in out
+    assert reason.startswith("ValueError: dropout probability has to be between")
+    assert f"KGAT-2020 failed: {reason}" in out
     assert not (failed / "work").exists()
     record = json.loads((in_tmp_path / "out/runs/BPR-2020/result.json").read_text())
     assert record["jobs"] == 2
     report = (in_tmp_path / "out/report.md").read_text("utf-8")
-    assert "| KGIF | 0 of 1 | failed |" in report
-    assert "| KGIF | 2020 | KGIF: attention='wrong' is not allowed" in report
+    assert "| KGAT | 0 of 1 | failed |" in report
+    assert "| KGAT | 2020 | ValueError: dropout probability" in report
 
     process = start(*common)
     out, err = process.communicate(timeout=60)
