@@ -169,7 +169,8 @@ def _hardest(study: Robustness, found: dict[Any, Any]) -> str:
             certainty = f"no significant difference, {certainty}"
         kept.append(f"{model} has {cell[1]:.1%} of its {name} ({certainty})")
     over = f", over {users:,.0f} users" if users else ""
-    return f"With {hardest.words} of the triples {', '.join(kept)}{over}"
+    share, _, done = hardest.words.partition(" ")
+    return f"With {share} of the triples {done} {', '.join(kept)}{over}"
 
 
 def _column(comparison: Comparison, metric: str, labels: Sequence[str]) -> list[str]:
