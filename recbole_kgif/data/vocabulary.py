@@ -50,8 +50,10 @@ def unpadded_id(text: str) -> str:
     Raises:
         ValueError: It does, or RecBole would misread it.
     """
-    if text != text.strip() and text.strip():
-        raise ValueError("begins or ends with a blank, which files of ids cannot hold")
+    if text != text.strip():
+        raise ValueError(
+            "begins or ends with a blank, so that no file of ids can name it"
+        )
     return checked_id(text)
 
 

@@ -247,7 +247,7 @@ def test_a_trained_model_keeps_its_encoding(folder: Path) -> None:
     assert read_dataset(files, was_trained_on=True).counts.users == 2
 
 
-@pytest.mark.parametrize("padded", ["a ", " a", "\u00a0a", "a\u3000"])
+@pytest.mark.parametrize("padded", ["a ", " a", "\u00a0a", "a\u3000", "  "])
 @pytest.mark.parametrize("kind", ["user", "item"])
 def test_ids_with_a_blank_at_an_end(folder: Path, kind: str, padded: str) -> None:
     """A file of users to recommend to is read without such blanks."""
