@@ -89,12 +89,13 @@ class KGIF(kgif.KGIF):
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Load parameters and buffers, and clear what was stored."""
-        self._clear_storage()
+        self.train(self.training)
         return super().load_state_dict(*args, **kwargs)
 
-    def _clear_storage(self) -> None:
-        super()._clear_storage()
+    def train(self, mode: bool = True) -> KGIF:
+        """Switch between training and evaluation, and clear what was stored."""
         self.restore_walks = None
+        return super().train(mode)
 
     def _walk_scores(self, user: Tensor) -> Tensor:
         """Those of the same users are kept, for scoring them by other weights."""

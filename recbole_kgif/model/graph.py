@@ -2,6 +2,8 @@ r"""The collaborative knowledge graph (CKG) as sparse patterns."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,7 @@ class CollaborativeKnowledgeGraph(kgif.CollaborativeKnowledgeGraph):
         pair_count: number of edges of each pair, c_nr, shape: [n_pairs]
     """
 
+    edges: Any
     edge_relation: Tensor
     normalisation: Tensor
     pair_count: Tensor
@@ -50,11 +53,9 @@ class CollaborativeKnowledgeGraph(kgif.CollaborativeKnowledgeGraph):
                 f"{n_nodes} nodes and {n_relations} relations are too many to sort"
             )
         super().__init__(facts, n_nodes, n_relations)
-
-    def store(self, edges: Triples) -> None:
-        """Keep the edges."""
-        head, relation, tail = edges
-        n_nodes, n_relations = self.n_nodes, self.n_relations
+        head, relation, tail = self.edges
+        del self.edges  # the patterns hold them
+        n_relations = self.n_relations
         pairs, edge_pair, pair_count = torch.unique_consecutive(
             head * n_relations + relation, return_inverse=True, return_counts=True
         )

@@ -52,12 +52,9 @@ def drop_dangling_nodes(facts, n_fixed):
 
 
 class CollaborativeKnowledgeGraph(nn.Module):
-    """Both directions of the distinct facts, sorted by head, relation and tail.
-
-    A fact ``(h, r, t)`` becomes the edges ``(h, r, t)`` and ``(t, r + n_relations,
-    h)``: an inverse relation is a relation of its own. Several relations between two
-    nodes are several edges, and a self-loop becomes two.
-    """
+    """Both directions of the distinct facts, sorted by head, relation and tail. A fact
+    ``(h, r, t)`` becomes the edges ``(h, r, t)`` and ``(t, r + n_relations, h)``: an
+    inverse relation is a relation of its own. Parallel edges stay apart."""
 
     def __init__(self, facts, n_nodes, n_relations):
         super().__init__()
@@ -68,30 +65,27 @@ class CollaborativeKnowledgeGraph(nn.Module):
         key = torch.unique((head * 2 * n_relations + relation) * n_nodes + tail)
         pair = torch.div(key, n_nodes, rounding_mode="floor")
         head = torch.div(pair, 2 * n_relations, rounding_mode="floor")
-        self.store(Triples(head, pair % (2 * n_relations), key % n_nodes))
+        edges = torch.stack([head, pair % (2 * n_relations), key % n_nodes])
+        # Rebuilt from the data set, hence not part of a checkpoint.
+        self.register_buffer("edges", edges, persistent=False)
         # 1 / sqrt(D_h D_t), with D the number of edges out of a node
         degree = torch.bincount(head, minlength=n_nodes).to(torch.get_default_dtype())
         normalisation = (degree[head] * degree[key % n_nodes]).rsqrt()
         self.register_buffer("normalisation", normalisation, persistent=False)
-
-    def store(self, edges):
-        """Keep the edges, which are rebuilt from the data set for a checkpoint."""
-        self.register_buffer("edges", torch.stack(edges), persistent=False)
 
     def triples(self):
         """All edges."""
         return Triples(*self.edges)
 
     def linked_pairs(self, heads, tails):
-        """Positions of nodes that an edge links, in both arguments: [2, n_linked]."""
+        """Positions of linked nodes in both arguments, shape: [2, n_linked]."""
         pairs = heads.unsqueeze(1) * self.n_nodes + tails
         head, _, tail = self.triples()
         return torch.nonzero(torch.isin(pairs, head * self.n_nodes + tail)).t()
 
 
 class NodeVectors(NamedTuple):
-    """Embeddings e_n of some nodes, [n_nodes, d], and their projection coefficients
-    p_n . e_n where they are projected, [n_nodes]."""
+    """Embeddings e_n of nodes, and coefficients p_n . e_n where they are projected."""
 
     embeddings: Tensor
     coefficients: Optional[Tensor] = None
@@ -101,8 +95,7 @@ class NodeVectors(NamedTuple):
         return NodeVectors(*(x if x is None else x.index_select(0, ids) for x in self))
 
     def projected(self, relations, relation):
-        """n^r = e_n + (p_n . e_n) w_r of each node and relation: TransD's form, our
-        reading of the paper's dynamic projection vectors."""
+        """n^r = e_n + (p_n . e_n) w_r: dynamic projection in TransD's form."""
         if self.coefficients is None or relations.projections is None:
             return self.embeddings
         projection = relations.projections.index_select(0, relation)
@@ -168,9 +161,7 @@ class InformationFusion(nn.Module):
 
 
 class EdgeAttention(nn.Module):
-    """Weight of each edge in the propagation.
-
-    The attention logit is KGAT's on projected nodes, with a bias per relation::
+    """Weight of each edge in the propagation, by KGAT's attention on projected nodes::
 
         pi(h, r, t) = t^r . tanh(h^r + r) + b_r
 
@@ -201,35 +192,26 @@ class EdgeAttention(nn.Module):
         return 2 * torch.sigmoid(logits) * graph.normalisation
 
 
-class BiInteraction(nn.Module):
-    """KGAT's bi-interaction: LeakyReLU(W_1 (x + y)) + LeakyReLU(W_2 (x * y))."""
-
-    def __init__(self, input_size, output_size):
-        super().__init__()
-        self.sum_transform = nn.Linear(input_size, output_size)
-        self.product_transform = nn.Linear(input_size, output_size)
-
-    def forward(self, nodes, neighbours):
-        """Combine nodes with their neighbours, shape: [n_nodes, output_size]."""
-        total = F.leaky_relu(self.sum_transform(nodes + neighbours))
-        return total + F.leaky_relu(self.product_transform(nodes * neighbours))
-
-
 class Propagation(nn.Module):
     """Propagation along the weighted edges; returns the mean over the layers.
 
-    Linear: f^(l+1)_h = sum alpha_hrt f^(l)_t, so that for given weights the result is a
-    sum over walks. The attentive propagation is the paper's, its linear form our
-    choice. ``bi-interaction`` puts KGAT's aggregator, normalised, between the layers.
-    Where ``dropout`` is a number the rest is KGAT's as well: a dropout of each layer's
+    Linear: f^(l+1)_h = sum alpha_hrt f^(l)_t, our choice, so that for given weights the
+    result is a sum over walks. ``bi-interaction`` has KGAT's aggregator, normalised::
+
+        f^(l+1)_h = LeakyReLU(W_1 (f_h + g_h)) + LeakyReLU(W_2 (f_h * g_h))
+
+    Where ``dropout`` is a number the rest is KGAT's too: a dropout of each layer's
     output, and the normalised outputs joined in place of the mean.
     """
 
     def __init__(self, sizes, kind, dropout=None):
         super().__init__()
         self.n_layers = len(sizes) - 1
-        pairs = zip(sizes, sizes[1:]) if kind == "bi-interaction" else ()
-        self.aggregators = nn.ModuleList(BiInteraction(*pair) for pair in pairs)
+        self.aggregators = nn.ModuleList()
+        for pair in zip(sizes, sizes[1:]) if kind == "bi-interaction" else ():
+            self.aggregators.append(nn.ModuleDict())
+            for name in ("sum_transform", "product_transform"):
+                self.aggregators[-1][name] = nn.Linear(*pair)
         self.dropout = None if dropout is None else nn.Dropout(dropout)
 
     def neighbours(self, graph, edge_weights, nodes):
@@ -243,13 +225,16 @@ class Propagation(nn.Module):
         layers = [nodes]
         for layer in range(self.n_layers):
             reached = self.neighbours(graph, edge_weights, nodes)
-            if not self.aggregators:
-                nodes = reached
-            elif self.dropout is None:
-                nodes = F.normalize(self.aggregators[layer](nodes, reached))
+            if self.aggregators:
+                by_sum, by_product = self.aggregators[layer].values()
+                total = F.leaky_relu(by_sum(nodes + reached))
+                reached = total + F.leaky_relu(by_product(nodes * reached))
+            if self.dropout is not None:
+                nodes = self.dropout(reached)
+                layers.append(F.normalize(nodes))
             else:
-                nodes = self.dropout(self.aggregators[layer](nodes, reached))
-            layers.append(nodes if self.dropout is None else F.normalize(nodes))
+                nodes = F.normalize(reached) if self.aggregators else reached
+                layers.append(nodes)
         if self.dropout is not None:
             return torch.cat(layers, dim=-1)
         return torch.stack(layers).sum(0) / len(layers)
@@ -276,13 +261,9 @@ class SpectralFilter(NamedTuple):
 
 
 def ridge_filter(product, diagonal, s, degree):
-    """The polynomial that approximates (1 + s) (I + s K)^-1, None where K is zero.
-
-    ``product`` multiplies by a matrix of similarities; K is this matrix divided by the
-    mean of its diagonal. Its strongest directions are those that nearly all items
-    share: what is popular. The ridge regression shrinks one of eigenvalue mu to
-    mu (1 + s) / (1 + s mu).
-    """
+    """The polynomial that approximates (1 + s) (I + s K)^-1, None where K is zero: K is
+    the matrix that ``product`` multiplies by, divided by the mean of its diagonal. This
+    ridge regression shrinks its strongest directions, which nearly all items share."""
     positive = diagonal > 0
     if not bool(positive.any()):
         return None
@@ -299,15 +280,10 @@ def ridge_filter(product, diagonal, s, degree):
 
 
 def shared_neighbours(graph, n_users, n_items):
-    """What the items of a graph have in common; its first nodes are users and items.
-
-    A *neighbour* is a pair (relation, node) that at least two items reach.
-
-    Returns:
-        user and item of each interaction; item and neighbour of each link; its value x,
-        the inverse item frequency of the neighbour, divided by the norm of those of the
-        item and relation; relation and node of each neighbour
-    """
+    """What items have in common: *neighbours*, pairs of relation and node that at least
+    two items reach. Returns user and item of each interaction; item and neighbour of
+    each link, and its value x, the inverse item frequency of the neighbour divided by
+    the norm of those of the item and relation; relation and node of each neighbour."""
     head, edge_relation, tail = graph.triples()
     is_interaction = head < n_users
     history = torch.stack([head[is_interaction], tail[is_interaction] - n_users])
@@ -340,18 +316,15 @@ class NeighbourWalks(nn.Module):
         w(u, i) = sum_l v(u, l) P_li
 
     where n runs over all neighbours of both j and i: entities, and other users. P is a
-    polynomial of the item kernel, the matrix of the same sums between any two items
-    (`ridge_filter`). The relation weights g_r > 0 and the exponent a are learned
-    without P, from leave-one-out scores: an item is no evidence of itself. All this is
-    our choice, for the paper's balance of user-centric and item-centric
-    representations: embeddings of a few dimensions cannot tell apart tens of thousands
-    of entities that link two or three items each.
+    polynomial (`ridge_filter`) of the item kernel, the matrix of the same sums between
+    any two items. The relation weights g_r > 0 and the exponent a are learned without
+    P, from leave-one-out scores: an item is no evidence of itself. All this is our
+    choice: embeddings of a few dimensions cannot tell apart tens of thousands of
+    entities that link two or three items each.
     """
 
-    # A few numbers that every interaction depends on may learn faster than embeddings.
-    rate = 10.0
-    # Chosen on validation, where twice as much was no better.
-    regularisation = 0.125
+    rate = 10.0  # These few numbers may learn faster than embeddings.
+    regularisation = 0.125  # Chosen on validation.
     filter_degree = 4
 
     def __init__(self, graph, n_users, n_items):
@@ -394,8 +367,8 @@ class NeighbourWalks(nn.Module):
         """P for the current relation weights, None where no item has a neighbour."""
         weights = self.relation_weights()[self.relation].unsqueeze(-1)
         diagonal = torch.sparse.mm(self.links * self.links, weights).squeeze(-1)
-        degree = self.filter_degree
-        return ridge_filter(self.kernel, diagonal, self.regularisation, degree)
+        form = self.regularisation, self.filter_degree
+        return ridge_filter(self.kernel, diagonal, *form)
 
     def forward(self, users, by=None):
         """Scores w of all items, or v without P, shape: [n_selected, n_items]."""
@@ -408,17 +381,12 @@ class NeighbourWalks(nn.Module):
     def leave_one_out_scores(self, user, item, other_items):
         """Scores v with each given interaction left out of the graph, [batch_size], and
         of their users with items that they do not know, [batch_size, n_others]."""
-        users, position = user.unique(return_inverse=True)
-        seen = self.history.index_select(0, users).to_dense()
-        of_item = self.links.index_select(0, item).to_dense()
-        reached = torch.sparse.mm(self.links.t(), seen.t()).t()[position] - of_item
-        # No walk leads through the user itself to an item that it does not know.
-        reached = reached.masked_fill(self.node == user.unsqueeze(1), 0)
-        reached = reached * self.relation_weights()[self.relation]
-        of_others = self.links.index_select(0, other_items)
-        scores = torch.sparse.mm(of_others, reached.t()).t()
-        factor = self.user_factor(seen.sum(-1)[position] - 1)
-        return (of_item * reached).sum(-1) * factor, scores * factor.unsqueeze(-1)
+        row = torch.arange(len(user), device=user.device)
+        seen = self.history.index_select(0, user).to_dense()
+        seen[row, item] = 0
+        scores = self.kernel(seen.t(), user).t()
+        scores = scores * self.user_factor(seen.sum(-1, keepdim=True))
+        return scores[row, item], scores[:, other_items]
 
 
 class KGIF(KnowledgeRecommender):
@@ -429,16 +397,14 @@ class KGIF(KnowledgeRecommender):
 
         y(u, i) = p cos(z_u, z_i) / temperature + q w(u, i) + b_i
 
-    with z the propagated embeddings, w the direct walks user - item - neighbour - item
-    (`NeighbourWalks`) and b_i a learned item bias. Embeddings and walks are trained
-    together, each by a loss of its own. The score weights (p, q) are 1 unless a trainer
-    chooses them by the validation metric.
+    with z the propagated embeddings, w the direct walks of `NeighbourWalks` and b_i a
+    learned item bias. Embeddings and walks are trained together, each by a loss of its
+    own. The score weights (p, q) are 1 unless a trainer chooses them in validation.
     """
 
     input_type = InputType.PAIRWISE
     n_walk_negatives = 128
-    # What a faster equivalent replaces.
-    graph_class = CollaborativeKnowledgeGraph
+    graph_class = CollaborativeKnowledgeGraph  # What a faster equivalent replaces.
     fusion_class = InformationFusion
     attention_class = EdgeAttention
     propagation_class = Propagation
@@ -461,9 +427,17 @@ class KGIF(KnowledgeRecommender):
 
         # generate intermediate data
         self.interaction_relation = self.n_relations - 1
-        n_scored = self.n_users + self.n_items
-        facts, graph_nodes = drop_dangling_nodes(self._facts(dataset), n_scored)
-        # Users and items are the first nodes, whichever entities follow.
+        self.n_scored = self.n_users + self.n_items  # the first nodes
+        user, item = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
+        fields = (self.HEAD_ENTITY_ID, self.RELATION_ID, self.TAIL_ENTITY_ID)
+        head, relation, tail = (dataset.kg_feat[field] for field in fields)
+        interact = torch.full_like(user, self.interaction_relation)
+        facts = Triples(
+            torch.cat([user, head + self.n_users]),
+            torch.cat([interact, relation]),
+            torch.cat([item, tail]) + self.n_users,
+        )
+        facts, graph_nodes = drop_dangling_nodes(facts, self.n_scored)
         self.register_buffer("graph_nodes", graph_nodes, persistent=False)
         self.graph = self.graph_class(facts, len(graph_nodes), self.n_relations)
 
@@ -472,24 +446,12 @@ class KGIF(KnowledgeRecommender):
 
         # parameters initialization
         self._initialise_parameters()
+
         # The score weights (p, q), and the state of a trainer's search for them.
         self.register_buffer("balance", torch.ones(2))
         self.register_buffer("next_step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("n_failed_steps", torch.zeros((), dtype=torch.int64))
-        self._clear_storage()
-
-    def _facts(self, dataset):
-        """Training interactions and triples by nodes: users, then entities. An item is
-        the entity of the same id."""
-        user, item = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
-        fields = (self.HEAD_ENTITY_ID, self.RELATION_ID, self.TAIL_ENTITY_ID)
-        head, relation, tail = (dataset.kg_feat[field] for field in fields)
-        interact = torch.full_like(user, self.interaction_relation)
-        return Triples(
-            torch.cat([user, head + self.n_users]),
-            torch.cat([interact, relation]),
-            torch.cat([item, tail]) + self.n_users,
-        )
+        self.train()
 
     def _define_layers(self, config):
         """Make the layers; one that is switched off is None and has no parameters."""
@@ -509,8 +471,7 @@ class KGIF(KnowledgeRecommender):
             self.projection["node_vector"] = nn.Embedding(n_nodes, d)
             self.projection["relation_vector"] = nn.Embedding(n_relations, d)
         if config["fusion"]:
-            # Interactions are no tokens: they would tell items with training
-            # interactions from those without.
+            # Interactions would tell items with training interactions from others.
             interact = self.interaction_relation
             left_out = (interact, interact + self.n_relations)
             self.fusion = self.fusion_class(self.graph, d, left_out)
@@ -521,11 +482,11 @@ class KGIF(KnowledgeRecommender):
         if config["walks"]:
             self.walks = self.walks_class(self.graph, self.n_users, self.n_items)
         # With layers of their own sizes, KGAT's form.
-        sizes, rate = config["layer_sizes"], config["dropout"]
-        self.dropout = nn.Dropout(0 if sizes else rate)
-        rate = rate if sizes else None
-        sizes = [d, *(sizes or [d] * self.n_layers)]
-        self.propagation = self.propagation_class(sizes, config["propagation"], rate)
+        own_sizes, rate = config["layer_sizes"], config["dropout"]
+        self.dropout = nn.Dropout(0 if own_sizes else rate)
+        sizes = [d, *(own_sizes or [d] * self.n_layers)]
+        form = config["propagation"], rate if own_sizes else None
+        self.propagation = self.propagation_class(sizes, *form)
 
     def _initialise_parameters(self):
         for module in self.modules():
@@ -542,13 +503,10 @@ class KGIF(KnowledgeRecommender):
 
     def train(self, mode=True):
         """Switch between training and evaluation, and clear what was stored."""
-        self._clear_storage()
-        return super().train(mode)
-
-    def _clear_storage(self):
         # storage variables: edge weights of an epoch; results of an evaluation
         self.epoch_edge_weights = self.restore_filter = None
         self.restore_user_e = self.restore_item_e = None
+        return super().train(mode)
 
     def _look_up(self, *groups):
         """Vectors of groups of nodes."""
@@ -577,8 +535,7 @@ class KGIF(KnowledgeRecommender):
         return self.fusion(nodes.embeddings, self.relation_vectors().embeddings)
 
     def _propagate(self, edge_weights, fused):
-        propagated = self.propagation(self.graph, edge_weights, fused)
-        return propagated[: self.n_users + self.n_items]
+        return self.propagation(self.graph, edge_weights, fused)[: self.n_scored]
 
     def propagated_vectors(self, nodes):
         """Vectors z of users, then items, by those of all nodes of the graph."""
@@ -598,15 +555,8 @@ class KGIF(KnowledgeRecommender):
         return F.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
     def calculate_loss(self, interaction):
-        r"""Calculate the training loss for a batch data.
-
-        Args:
-            interaction (Interaction): users, items and negative items, and triples
-
-        Returns:
-            tuple: recommendation loss of the embeddings, that of the walks, and the
-            weighted knowledge loss, those that are used, each of shape: []
-        """
+        r"""Calculate the training loss for a batch data: that of the embeddings, of the
+        walks and of the knowledge graph, as far as they are used."""
         user, item = interaction[self.USER_ID], interaction[self.ITEM_ID]
         batch = user, item, interaction[self.NEG_ITEM_ID]
         if self.knowledge_weight == 0 or self.knowledge_update == "alternate":
@@ -617,14 +567,7 @@ class KGIF(KnowledgeRecommender):
         return (*losses, self._knowledge_loss(relation, of_triples))
 
     def calculate_kg_loss(self, interaction):
-        r"""Calculate the training loss for a batch data of KG.
-
-        Args:
-            interaction (Interaction): interactions or triples, or both
-
-        Returns:
-            torch.Tensor: weighted knowledge loss, shape: []
-        """
+        r"""Calculate the training loss for a batch data of KG, or of interactions."""
         relation, triples = self._triples(interaction)
         return self._knowledge_loss(relation, *self._look_up(triples))
 
@@ -651,10 +594,8 @@ class KGIF(KnowledgeRecommender):
         vectors = self.relation_vectors()
 
         def distance(head, relation, tail):
-            translated = (
-                head.projected(vectors, relation) + vectors.embeddings[relation]
-            )
-            return (translated - tail.projected(vectors, relation)).pow(2).sum(-1)
+            ends = head.projected(vectors, relation) - tail.projected(vectors, relation)
+            return (ends + vectors.embeddings[relation]).pow(2).sum(-1)
 
         ids = torch.arange(len(nodes.embeddings), device=relation.device)
         head, tail, corrupted = map(nodes.rows, ids.chunk(3))
@@ -679,7 +620,6 @@ class KGIF(KnowledgeRecommender):
             ordered, position = negative_item[: self.n_negatives].sort(stable=True)
             is_last = F.pad(ordered[1:] != ordered[:-1], (0, 1), value=True)
             negative_item = negative_item[position[is_last].sort().values]
-        # A single look-up: each has a gradient of the size of all nodes.
         items = torch.cat([item, negative_item])
         rows = torch.cat([user, items + self.n_users])
         vectors = self._normalised(self.propagated_vectors(nodes).index_select(0, rows))
@@ -702,7 +642,6 @@ class KGIF(KnowledgeRecommender):
             return loss, F.softplus(-lead).mean()
 
         negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
-        # A negative of one user may be a positive of another.
         known = self.graph.linked_pairs(user, negative_item + self.n_users)
         loss = self._softmax_losses(score, negative_score, known).mean()
         if walks is None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from recbole.trainer import KGTrainer
+from recbole.utils import init_seed
 from torch import Tensor, nn
 
 from recbole_kgif.common.resources import resource
 from recbole_kgif.model import fast_kgif, kgif
+from recbole_kgif.options.settings import preset_options
+from tests.conftest import Loaded
 from tests.model.random_data import FIELDS, SIZES, RandomData
 
 DEFAULTS = yaml.safe_load(resource("properties/model/KGIF.yaml").read_text("utf-8"))
@@ -169,3 +174,52 @@ def test_both_are_initialised_alike_and_have_the_same_state(
     assert list(states[0]) == list(states[1])
     for name, tensor in states[0].items():
         assert torch.equal(tensor, states[1][name]), name
+
+
+def trained(model_class: Any, loaded: Any) -> dict[str, float]:
+    """Validation metrics after an epoch with RecBole's own trainer."""
+    init_seed(2020, reproducibility=True)
+    model = model_class(loaded.config, loaded.train_data._dataset)
+    trainer = KGTrainer(loaded.config, model)
+    _, result = trainer.fit(loaded.train_data, loaded.valid_data, saved=False)
+    return dict(result)
+
+
+@pytest.mark.parametrize("options", [{}, {"loss": "bpr", "attention_update": "epoch"}])
+def test_metrics_after_an_epoch_are_equal(
+    load_tiny: Callable[..., Loaded], options: dict[str, Any]
+) -> None:
+    metrics = [
+        trained(each, load_tiny(epochs=1, learning_rate=0.05, **options))
+        for each in (kgif.KGIF, fast_kgif.KGIF)
+    ]
+    assert metrics[0] == pytest.approx(metrics[1], abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, preset_options("KGIF-paper")], ids=len)
+def test_metrics_after_an_epoch_on_real_data_are_equal(
+    in_tmp_path: Path, options: dict[str, Any]
+) -> None:
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+
+    quick = {
+        "embedding_size": 16,
+        "epochs": 1,
+        "train_batch_size": 4096,
+        "eval_batch_size": 1_000_000,
+        "show_progress": False,
+        "state": "ERROR",
+        "use_gpu": False,
+    }
+    metrics = []
+    for model_class in (kgif.KGIF, fast_kgif.KGIF):
+        config = Config("KGIF", "ml-100k", config_dict={**options, **quick})
+        init_seed(config["seed"], config["reproducibility"])
+        dataset = create_dataset(config)
+        loaded = Loaded(config, dataset, *data_preparation(config, dataset))
+        metrics.append(trained(model_class, loaded))
+    # A score that rounding changes may change places with another one.
+    assert metrics[0] == pytest.approx(metrics[1], abs=5e-4)
+    assert metrics[0]["ndcg@10"] > 0.01
