@@ -426,3 +426,33 @@ def test_parquet_without_pyarrow_is_reported_before_anything_is_loaded(
     error = capsys.readouterr().err
     assert "Parquet needs pyarrow" in error
     assert 'pip install "recbole-kgif[parquet]"' in error
+
+
+def test_without_a_file_the_lists_are_shown(
+    command: list[str], load: Load, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*command, "--user=dee", "--top-k=2"]
+    assert main(arguments) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["user_id", "rank", "item_id", "name", "score"]
+    expected = load("KGIF").recommend("dee", k=2)
+    assert [row.split()[:3] for row in rows] == [
+        ["dee", str(rank), item]
+        for rank, item in zip(expected["rank"], expected["item_id"])
+    ]
+    assert main([*arguments, "-o", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert main([*arguments, "--output=a.csv"]) == 0
+    assert Path("a.csv").read_text("utf-8") == printed
+    assert not Path("-").exists()
+
+
+def test_a_checkpoint_is_named_by_its_run(command: list[str]) -> None:
+    place = command.index("--checkpoint") + 1
+    Path("run").mkdir()
+    Path("run/model.pth").write_bytes(Path(command[place]).read_bytes())
+    ask = ["--users=dee", "--top-k=1"]
+    of_run = [*command[:place], "run", *command[place + 1 :]]
+    assert main([*of_run, *ask, "--output=a.csv"]) == 0
+    assert main([*command, *ask, "--output=b.csv"]) == 0
+    assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()

@@ -35,6 +35,9 @@ COMMANDS = (
     "tune",
 )
 
+# Started without a name, too.
+_TRAIN = "train"
+
 # What a system answers where a file may not be looked at, is a folder or has no room:
 # no fault of the program's, wherever it happens.
 _REFUSALS_OF_THE_SYSTEM = frozenset(
@@ -105,15 +108,15 @@ def _describe(error: OSError) -> str:
 
 
 def _no_command(name: str) -> str:
-    advice = suggest(name, COMMANDS)
+    advice = suggest(name, (*COMMANDS, _TRAIN))
     return f"{name}: no such command; {advice} (a training is started without one)"
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments and arguments[0] in COMMANDS:
+    if arguments and arguments[0] in (*COMMANDS, _TRAIN):
         name, arguments = arguments[0], arguments[1:]
     else:
-        name = "train"
+        name = _TRAIN
         if arguments and not arguments[0].startswith("-"):
             raise UserError(_no_command(arguments[0]))
     try:

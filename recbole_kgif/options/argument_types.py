@@ -49,9 +49,8 @@ def seeds_of_runs(text: str) -> Union[int, list[int]]:
         count = at_least_one(text)
         if count > _MOST_SEEDS:
             raise argparse.ArgumentTypeError(
-                f"{text} is a count, and more seeds than anybody runs; did you mean "
-                f"--seeds {text},{count + 1}? ({text}, with the comma is this seed "
-                "alone)"
+                f"{text} is the number of seeds, not a seed; did you mean --seeds "
+                f"{text},{count + 1}? One seed is given with a comma, as {text},"
             )
         return count
     seeds = [seed_number(part.strip()) for part in text.split(",") if part.strip()]

@@ -148,6 +148,11 @@ def parse_overrides(arguments: Iterable[str], model: str) -> dict[str, Any]:
     for argument in arguments:
         _refuse_processes(argument, argument[2:])
         match = re.fullmatch(r"--([A-Za-z_][\w-]*)=(.*)", argument, re.DOTALL)
+        if re.fullmatch(r"--[A-Za-z_][\w-]*", argument):
+            raise UserError(
+                f"{argument}: has no value; give {argument}=VALUE or {argument} VALUE, "
+                "or leave it out (--help lists what needs none)"
+            )
         if match is None:
             raise UserError(
                 f"{argument}: not understood; RecBole's options are given as "

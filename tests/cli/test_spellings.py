@@ -57,8 +57,10 @@ def test_an_option_may_be_spelt_in_several_ways(
         ),
         (["--dataset=amazon-book"], "with: prepare --kgat amazon-book"),
         (["-x"], "-x: not understood"),
+        (["trian", "-d", "x"], "trian: no such command; did you mean train?"),
+        (["train", "-d", "x"], "the data set 'x' is unknown"),
         (["-q", "--outptu", "a"], "--outptu: no such argument; did you mean --out"),
-        (["--n-layers"], "--n_layers: not understood; RecBole's options are given as"),
+        (["--n-layers"], "--n_layers: has no value; give --n_layers=VALUE or"),
         (
             ["compare", "-m", "BPR", "--seeds", "2020"],
             "mean --seeds 2020,2021?",

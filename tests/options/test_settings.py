@@ -134,7 +134,7 @@ def test_overrides_are_read_as_yaml() -> None:
         ("--gpu_id=@", "is given as \"--gpu_id='TEXT'\""),
         ("--worker=-1", "worker must be at least 0"),
         ("--loss_decimal_place=-1", "loss_decimal_place must be at least 0"),
-        ("--topk", "--topk: not understood"),
+        ("--topk", "--topk: has no value; give --topk=VALUE"),
         ("lastfm", "lastfm: not understood"),
     ],
 )
