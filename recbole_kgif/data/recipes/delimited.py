@@ -101,14 +101,10 @@ def find_layout(
         raise UserError(
             f"{where}: {shown(sample[0])} says by what Excel separates; remove the line"
         )
-    roles = [column.role for column in wanted]
-    is_plain = not has_header or separator is not None or any(c.given for c in wanted)
-    form = None if is_plain or "relation" not in roles else rdf_format(path, sample)
-    if form is not None:
-        require_rdflib(path, option)
-        return Layout(
-            path, " ", roles, False, {r: n for n, r in enumerate(roles)}, rdf=form
-        )
+    if has_header and separator is None:
+        of_rdf = _rdf_layout(path, wanted, option, sample)
+        if of_rdf is not None:
+            return of_rdf
     required = sum(column.required for column in wanted)
     if separator is None:
         separator = _guess_separator(path, sample, required)
@@ -130,6 +126,21 @@ def find_layout(
         header_line=numbered[0][0],
         is_sure=not has_header or is_header(header, wanted, places),
     )
+
+
+def _rdf_layout(
+    path: Path, wanted: Sequence[WantedColumn], option: str, sample: Sequence[str]
+) -> Optional[Layout]:
+    """The layout of a file of triples in RDF; None where it is none."""
+    roles = [column.role for column in wanted]
+    if "relation" not in roles or any(column.given for column in wanted):
+        return None
+    form = rdf_format(path, sample)
+    if form is None:
+        return None
+    require_rdflib(path, option)
+    places = {role: place for place, role in enumerate(roles)}
+    return Layout(path, " ", roles, False, places, rdf=form)
 
 
 def read_fields(layout: Layout) -> Iterator[tuple[int, tuple[str, ...]]]:
