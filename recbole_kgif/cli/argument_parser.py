@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Optional
 
@@ -55,8 +56,9 @@ class ArgumentParser(argparse.ArgumentParser):
             UserError: there is a similar argument. One of the form --key=value may be
                 RecBole's, and is left to whoever knows these.
         """
+        given = sys.argv[1:] if args is None else args
         namespace, rest = super().parse_known_args(
-            [self._as_listed(argument) for argument in args], namespace
+            [self._as_listed(argument) for argument in given], namespace
         )
         for argument in rest:
             if argument.startswith("--") and "=" not in argument:
