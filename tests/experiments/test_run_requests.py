@@ -62,7 +62,7 @@ def test_an_option_must_be_known_to_every_model() -> None:
     assert "options-from" not in str(raised.value)
 
 
-@pytest.mark.parametrize("option", ["seed", "checkpoint_dir", "save_dataset"])
+@pytest.mark.parametrize("option", ["seed", "save_dataset"])
 def test_options_that_a_comparison_sets_itself(option: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(f"{option}: {'True' if 'save' in option else 3}", "utf-8")
