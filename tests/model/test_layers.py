@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, Optional
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from recbole_kgif.model import attention_kernels
+from recbole_kgif.model import attention_kernels, kgif
+from recbole_kgif.model import layers as fast_layers
 from recbole_kgif.model.graph import CollaborativeKnowledgeGraph
 from recbole_kgif.model.kgif import (
     NodeVectors,
@@ -25,6 +27,13 @@ from tests.model.test_graph import N_NODES, N_RELATIONS, edges_of
 from tests.model.test_kernels import D, dense_matrix, values
 
 pytestmark = pytest.mark.usefixtures("double_precision")
+
+
+@pytest.fixture(params=[kgif, fast_layers], ids=["reference", "fast"])
+def layers(request: pytest.FixtureRequest) -> ModuleType:
+    """Both implementations of the layers."""
+    found: ModuleType = request.param
+    return found
 
 
 class DynamicProjection(nn.Module):
@@ -69,9 +78,9 @@ def test_dynamic_projection_follows_its_equation() -> None:
 
 @pytest.mark.parametrize("left_out", [(), (1, 4)])
 def test_fusion_follows_its_equation(
-    graph: CollaborativeKnowledgeGraph, left_out: Sequence[int]
+    layers: ModuleType, graph: CollaborativeKnowledgeGraph, left_out: Sequence[int]
 ) -> None:
-    fusion = randomised(InformationFusion(graph, D, left_out))
+    fusion = randomised(layers.InformationFusion(graph, D, left_out))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     fused = fusion(nodes, relations)
     query, key, value = (
@@ -94,10 +103,11 @@ def test_fusion_follows_its_equation(
 
 
 def test_nodes_without_relations_stay_as_they_are_in_the_fusion(
+    layers: ModuleType,
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     everything = range(2 * N_RELATIONS)
-    fusion = randomised(InformationFusion(graph, D, everything))
+    fusion = randomised(layers.InformationFusion(graph, D, everything))
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     fused = fusion(nodes, relations)
     torch.testing.assert_close(fused, nodes)
@@ -115,13 +125,16 @@ def test_fusion_starts_close_to_the_embeddings(
 @pytest.mark.parametrize("projected", [True, False])
 @pytest.mark.parametrize("biased", [True, False])
 def test_attention_logits_follow_their_equation(
-    graph: CollaborativeKnowledgeGraph, projected: bool, biased: bool
+    layers: ModuleType,
+    graph: CollaborativeKnowledgeGraph,
+    projected: bool,
+    biased: bool,
 ) -> None:
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
     projection: Optional[DynamicProjection] = None
     if projected:
         projection = randomised(DynamicProjection())
-    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS, biased))
+    attention = randomised(layers.EdgeAttention("modulated", 2 * N_RELATIONS, biased))
 
     def seen(n: int, r: int) -> Tensor:
         if projection is None:
@@ -159,10 +172,11 @@ def test_attention_logits_have_true_gradients(
 
 
 def test_modulated_attention_scales_the_symmetric_normalisation(
+    layers: ModuleType,
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
-    attention = randomised(EdgeAttention("modulated", 2 * N_RELATIONS))
+    attention = randomised(layers.EdgeAttention("modulated", 2 * N_RELATIONS))
     logits = attention.logits(graph, *vectors(None, nodes, relations))
     weights = attention(graph, *vectors(None, nodes, relations))
     expected = 2 / (1 + torch.exp(-logits)) * graph.normalisation
@@ -170,10 +184,11 @@ def test_modulated_attention_scales_the_symmetric_normalisation(
 
 
 def test_softmax_attention_adds_up_to_one_a_head(
+    layers: ModuleType,
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     nodes, relations = values(N_NODES, D), values(2 * N_RELATIONS, D)
-    attention = randomised(EdgeAttention("softmax", 2 * N_RELATIONS))
+    attention = randomised(layers.EdgeAttention("softmax", 2 * N_RELATIONS))
     weights = attention(graph, *vectors(None, nodes, relations))
     logits = attention.logits(graph, *vectors(None, nodes, relations))
     for head in range(N_NODES):
@@ -201,12 +216,14 @@ def test_attention_takes_the_tanh_once_a_pair(
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
 def test_linear_propagation_is_a_mean_of_matrix_powers(
-    graph: CollaborativeKnowledgeGraph, n_layers: int
+    layers: ModuleType, graph: CollaborativeKnowledgeGraph, n_layers: int
 ) -> None:
     weights, nodes = values(graph.n_edges), values(N_NODES, D)
     matrix = dense_matrix(graph, weights)
     powers = [torch.linalg.matrix_power(matrix, n) @ nodes for n in range(n_layers + 1)]
-    propagated = Propagation([D] * (n_layers + 1), "linear")(graph, weights, nodes)
+    propagated = layers.Propagation([D] * (n_layers + 1), "linear")(
+        graph, weights, nodes
+    )
     torch.testing.assert_close(propagated, torch.stack(powers).mean(0))
 
 
@@ -243,10 +260,11 @@ def test_the_first_nodes_alone_equal_those_among_all(
 
 
 def test_bi_interaction_follows_its_equation(
+    layers: ModuleType,
     graph: CollaborativeKnowledgeGraph,
 ) -> None:
     weights, nodes = values(graph.n_edges), values(N_NODES, D)
-    propagation = randomised(Propagation([D] * 3, "bi-interaction"))
+    propagation = randomised(layers.Propagation([D] * 3, "bi-interaction"))
     matrix = dense_matrix(graph, weights)
     current, total = nodes, nodes
     for layer in propagation.aggregators:

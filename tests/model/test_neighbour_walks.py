@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from recbole_kgif.model import kgif
 from recbole_kgif.model.neighbour_walks import NeighbourWalks
 from tests.model.test_layers import randomised
 from tests.model.test_shared_neighbours import (
@@ -23,17 +25,15 @@ pytestmark = pytest.mark.usefixtures("double_precision")
 HISTORIES = {0: [0, 1, 2], 1: [0, 1], 2: [2]}
 
 
-def walks_with_values() -> NeighbourWalks:
-    walks = randomised(NeighbourWalks(linked_graph(), N_USERS, N_ITEMS))
+def walks_with_values(walks_class: type[Any] = NeighbourWalks) -> Any:
+    walks = randomised(walks_class(linked_graph(), N_USERS, N_ITEMS))
     with torch.no_grad():
         walks.relation_trust.weight.mul_(0.1)
         walks.exponent.fill_(0.03)
     return walks
 
 
-def walk_score(
-    walks: NeighbourWalks, user: int, item: int, history: list[int]
-) -> float:
+def walk_score(walks: Any, user: int, item: int, history: list[int]) -> float:
     """w from its definition, for a user with these items."""
     x, weights = shared_by_hand(), walks.relation_weights().tolist()
     exponent = 0.5 + 10 * walks.exponent.item()
@@ -46,8 +46,14 @@ def walk_score(
     return max(len(history), 1) ** -exponent * total
 
 
-def test_direct_walks_follow_their_equation() -> None:
-    walks = walks_with_values()
+BOTH = pytest.mark.parametrize(
+    "walks_class", [kgif.NeighbourWalks, NeighbourWalks], ids=["reference", "fast"]
+)
+
+
+@BOTH
+def test_direct_walks_follow_their_equation(walks_class: type[Any]) -> None:
+    walks = walks_with_values(walks_class)
     scores = walks(torch.tensor([2, 0, 1, 0]), None)
     assert scores.shape == (4, N_ITEMS)
     for row, user in enumerate([2, 0, 1, 0]):
@@ -68,8 +74,9 @@ def test_users_may_be_scored_a_few_at_a_time(n_at_once: int) -> None:
     assert walks(users[:0], found).shape == (0, N_ITEMS)
 
 
-def test_what_most_items_have_in_common_is_filtered() -> None:
-    walks = walks_with_values()
+@BOTH
+def test_what_most_items_have_in_common_is_filtered(walks_class: type[Any]) -> None:
+    walks = walks_with_values(walks_class)
     found = walks.spectral_filter()
     assert found is not None
     x, weights = shared_by_hand(), walks.relation_weights().tolist()
@@ -94,13 +101,19 @@ def test_what_most_items_have_in_common_is_filtered() -> None:
     )
 
 
-# Both ways to the same scores: on a GPU that replays its operations, the second.
-LEAVE_ONE_OUT_SCORES = ["leave_one_out_scores", "fixed_size_leave_one_out_scores"]
+# All ways to the same scores: on a GPU that replays its operations, the last.
+LEAVE_ONE_OUT_SCORES = [
+    (kgif.NeighbourWalks, "leave_one_out_scores"),
+    (NeighbourWalks, "leave_one_out_scores"),
+    (NeighbourWalks, "fixed_size_leave_one_out_scores"),
+]
 
 
-@pytest.mark.parametrize("way", LEAVE_ONE_OUT_SCORES)
-def test_an_item_that_is_left_out_is_no_evidence_of_itself(way: str) -> None:
-    walks = walks_with_values()
+@pytest.mark.parametrize(("walks_class", "way"), LEAVE_ONE_OUT_SCORES)
+def test_an_item_that_is_left_out_is_no_evidence_of_itself(
+    walks_class: type[Any], way: str
+) -> None:
+    walks = walks_with_values(walks_class)
     users, items = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 0, 2, 2])
     others = torch.tensor([3, 2])
     own, of_others = getattr(walks, way)(users, items, others)
@@ -116,9 +129,9 @@ def test_an_item_that_is_left_out_is_no_evidence_of_itself(way: str) -> None:
     assert own[2] == 0 and own[0] > 0
 
 
-@pytest.mark.parametrize("way", LEAVE_ONE_OUT_SCORES)
-def test_gradients_of_the_direct_walks(way: str) -> None:
-    walks = walks_with_values()
+@pytest.mark.parametrize(("walks_class", "way"), LEAVE_ONE_OUT_SCORES)
+def test_gradients_of_the_direct_walks(walks_class: type[Any], way: str) -> None:
+    walks = walks_with_values(walks_class)
     arguments = (torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([3, 2]))
 
     def scores(trust: Tensor, exponent: Tensor) -> Tensor:
@@ -136,7 +149,7 @@ def test_gradients_of_the_direct_walks(way: str) -> None:
 class LeaveOneOut(nn.Module):
     """What training computes, as a forward pass."""
 
-    def __init__(self, walks: NeighbourWalks, way: str):
+    def __init__(self, walks: nn.Module, way: str):
         super().__init__()
         self.walks = walks
         self.way = way
