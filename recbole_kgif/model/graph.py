@@ -9,7 +9,7 @@ from torch import Tensor
 
 from . import kgif
 from .kgif import Triples
-from .sparse_pattern import SparsePattern, entries_of_rows, row_pointer
+from .sparse_pattern import SparsePattern, compact, entries_of_rows, row_pointer
 
 
 class CollaborativeKnowledgeGraph(kgif.CollaborativeKnowledgeGraph):
@@ -69,7 +69,7 @@ class CollaborativeKnowledgeGraph(kgif.CollaborativeKnowledgeGraph):
         )
         self.pair_heads = SparsePattern(pair, pair_head, n_pairs, n_nodes)
         self.pair_relations = SparsePattern(pair, pair_relation, n_pairs, n_relations)
-        self.register_buffer("edge_relation", relation, persistent=False)
+        self.register_buffer("edge_relation", compact(relation), persistent=False)
         self.register_buffer("pair_count", pair_count, persistent=False)
 
     def triples(self) -> Triples:

@@ -136,7 +136,7 @@ class InformationFusion(nn.Module):
         pairs = torch.stack([head[kept], relation[kept]])
         tokens, count = torch.unique_consecutive(pairs, dim=1, return_counts=True)
         self.register_buffer("tokens", tokens, persistent=False)
-        self.register_buffer("token_count", count, persistent=False)
+        self.register_buffer("token_count", count.clone(), persistent=False)
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
         self.key = nn.Linear(embedding_size, embedding_size, bias=False)
         self.value = nn.Linear(embedding_size, embedding_size, bias=False)

@@ -39,6 +39,12 @@ def entries_of_rows(pointer: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     return position, torch.arange(len(position), device=rows.device) + shift
 
 
+def compact(tensor: Tensor) -> Tensor:
+    """The tensor in memory of its own: a part of a larger one would keep all of it."""
+    size = tensor.numel() * tensor.element_size()
+    return tensor if tensor.untyped_storage().nbytes() == size else tensor.clone()
+
+
 class SparsePattern(nn.Module):
     """The entries of a sparse matrix in row order and in column order, without values.
 
@@ -80,7 +86,7 @@ class SparsePattern(nn.Module):
             ("transposed_order", transposed_order),
             ("transposed_row", row[transposed_order]),
         ):
-            self.register_buffer(name, tensor, persistent=False)
+            self.register_buffer(name, compact(tensor), persistent=False)
 
     @property
     def n_entries(self) -> int:

@@ -338,7 +338,7 @@ def test_the_command_evaluates(
         ),
         (["--user=ann", "--dataset-path=none"], "--dataset-path none: is not a folder"),
         (["--user=ann", "--checkpoint=none.pth"], "does not exist; give the model.pth"),
-        (["--user=ann", "--checkpoint=folder"], "is a folder; give the model.pth"),
+        (["--user=ann", "--checkpoint=folder"], "is a folder without model.pth"),
         (["--user=ann", "--checkpoint=cut.pth"], "cut.pth"),
         (["--user=ann", "--checkpoint=file.txt"], "file.txt"),
     ],

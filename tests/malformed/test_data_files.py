@@ -20,7 +20,7 @@ FILES = sorted(path.name for path in TINY_FOLDER.iterdir())
 TRAIN = [*TINY, f"--output={OUTPUT}"]
 
 
-def load_alone(_layout: object, spec: RunSpec, output: Path) -> str:
+def load_alone(_layout: object, spec: RunSpec, output: Path, *_: object) -> str:
     """In place of the training: RecBole loads the data, and the model is made."""
     folders = {"data_path": str(spec.data.data_path), "checkpoint_dir": str(output)}
     config = make_config(spec.model, spec.data.name, {**spec.options, **folders})
