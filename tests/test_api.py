@@ -299,6 +299,7 @@ def test_the_page_runs(workplace: Path) -> None:
     assert sorted(os.listdir(workplace)) == ["docs", "models"]
 
 
+@pytest.mark.slow
 def test_the_notebook_runs() -> None:
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")

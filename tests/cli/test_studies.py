@@ -34,6 +34,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_an_ablation_that_is_killed_goes_on_where_it_was(
     data_path: Path, in_tmp_path: Path
 ) -> None:

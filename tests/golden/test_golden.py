@@ -53,8 +53,18 @@ def flat(numbers: Any) -> list[float]:
     return [numbers]
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("name", KEPT["runs"])
+# The first models show what depends on versions, the last is a part of the others.
+MARKS = {
+    "KGIF on ml-100k": pytest.mark.versions,
+    "KGAT on ml-100k": pytest.mark.versions,
+    "KGIF on tiny": pytest.mark.versions,
+    "BPR on ml-100k": pytest.mark.slow,
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=MARKS.get(name, ())) for name in KEPT["runs"]]
+)
 def test_a_run_has_the_numbers_that_it_had(name: str, tmp_path: Path) -> None:
     model, _, dataset = name.partition(" on ")
     measured, kept = runs.measure(model, dataset, tmp_path), KEPT["runs"][name]

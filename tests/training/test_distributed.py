@@ -184,7 +184,7 @@ def test_a_killed_process_ends_the_run_which_can_be_resumed(
     arguments = [*COMMAND, "--nproc=2", f"--output={folder}", "--resume"]
     assert main(["--nproc=3" if a == "--nproc=2" else a for a in arguments]) == 2
     assert "world_size: '2', and now it is '3'" in capsys.readouterr().err
-    assert main(arguments) == 0
+    assert main(arguments) == 0, capsys.readouterr().err
     record = json.loads((folder / "result.json").read_text())
     assert 1 <= record["resumed_after_epochs"] < EPOCHS
     assert epochs_in(folder) == epochs_in(whole)
