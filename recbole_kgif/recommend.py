@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from recbole_kgif.data.names import read_names
 from recbole_kgif.errors import UserError
-from recbole_kgif.trained_model import TrainedModel
 from recbole_kgif.training.candidates import Integers
 from recbole_kgif.training.restore import Restored
+from recbole_kgif.training.trained_model import TrainedModel
 
 # Ids of users or items, or one of them.
 Ids = Union[str, int, Iterable[object]]

@@ -24,9 +24,9 @@ from recbole_kgif.explain.node_names import NodeNames
 from recbole_kgif.explain.path_graph import Floats
 from recbole_kgif.explain.path_search import FoundPath
 from recbole_kgif.explain.score_decomposition import decompose, walks_by_first_edge
-from recbole_kgif.trained_model import TrainedModel
 from recbole_kgif.training.candidates import best_items, rank
 from recbole_kgif.training.restore import Restored
+from recbole_kgif.training.trained_model import TrainedModel
 
 EXACT, BY_ATTENTION = "KGIF", "KGAT"
 

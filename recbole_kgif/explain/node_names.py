@@ -13,7 +13,7 @@ from recbole_kgif.explain.explanation_records import (
     Node,
 )
 from recbole_kgif.explain.path_graph import Graph, Integers
-from recbole_kgif.trained_model import TrainedModel
+from recbole_kgif.training.trained_model import TrainedModel
 
 
 class NodeNames:
