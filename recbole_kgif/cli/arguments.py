@@ -55,13 +55,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "configuration files and arguments override them. The model KGIF-paper is the "
         "same",
     )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="folder with the raw or prepared files of the data set "
-        "(default: $RECBOLE_KGIF_DATA)",
-    )
+    _add_source_argument(parser)
     parser.add_argument(
         "--epochs",
         metavar="N",
@@ -103,6 +97,17 @@ def add_console_arguments(parser: argparse.ArgumentParser, what_quiet: str) -> N
     )
 
 
+def _add_source_argument(parser: argparse.ArgumentParser) -> None:
+    """Where a data set is looked for besides the usual places."""
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw or prepared files of the data set "
+        "(default: $RECBOLE_KGIF_DATA)",
+    )
+
+
 def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
     """How a checkpoint and the data that it was trained on are found and read."""
     parser.add_argument(
@@ -118,13 +123,7 @@ def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the prepared data sets (default: dataset)",
     )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="folder with the raw or prepared files of the data set "
-        "(default: $RECBOLE_KGIF_DATA)",
-    )
+    _add_source_argument(parser)
     parser.add_argument(
         "--trust",
         action="store_true",

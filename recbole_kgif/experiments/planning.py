@@ -31,7 +31,6 @@ from recbole_kgif.report.run_files import LOCAL_OPTIONS, SHARED_OPTIONS
 # What a comparison sets itself, each with the way to ask for it.
 _RESERVED = {
     "seed": "give it by --seeds, or by --seed to tune",
-    "checkpoint_dir": "give the folder by --output",
     "save_dataset": "every run loads the data itself",
     "dataset_save_path": "every run loads the data itself",
     "save_dataloaders": "every run splits the data itself",

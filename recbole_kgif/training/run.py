@@ -59,6 +59,10 @@ def run_experiment(
         "data_path": str(spec.data.data_path.resolve()),
         "checkpoint_dir": str(output.resolve()),
     }
+    # RecBole reads them from within the run's folder.
+    for name in ("dataset_save_path", "dataloaders_save_path"):
+        if options.get(name):
+            options[name] = str(Path(options[name]).resolve())
     started = datetime.now(timezone.utc)
     remove_partial_files(output)
     with recbole_files_in(output):

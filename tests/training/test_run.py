@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -332,6 +333,27 @@ def test_a_split_seed_fixes_the_split_alone(
     assert fixed["split_hash"] == usual["split_hash"] == explicit["split_hash"]
     losses = [record["epochs"][0]["loss"] for record in (usual, explicit, fixed)]
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_saved_data_set_is_found_from_the_current_folder(
+    run_tiny: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_tiny(folder="saving", save_dataset=True, epochs=1)
+    (saved,) = (tmp_path / "saving").glob("tiny-*Dataset.pth")
+    monkeypatch.chdir(tmp_path)
+    loaded: list[Path] = []
+    load = pickle.load
+
+    def noting(file: Any, *arguments: Any) -> Any:
+        loaded.append(Path(file.name))
+        return load(file, *arguments)
+
+    monkeypatch.setattr(pickle, "load", noting)
+    relative = str(saved.relative_to(tmp_path))
+    run_tiny(folder="loading", dataset_save_path=relative, epochs=1)
+    assert loaded == [saved]
 
 
 # --- split hash ---------------------------------------------------------------------
