@@ -20,6 +20,7 @@ from recbole_kgif.report.metric_names import title
 from recbole_kgif.training.run_folder import CHECKPOINT_FILE, RESULT_FILE
 
 if TYPE_CHECKING:
+    from recbole_kgif.doctor.model_inspection import Inspection
     from recbole_kgif.explain.explainer import Explainer
     from recbole_kgif.explain.explanation_records import Explanation
     from recbole_kgif.recommend import Ids, Recommender
@@ -222,6 +223,19 @@ class FittedModel:
         from recbole_kgif.explain.attention_table import attention_table
 
         return attention_table(self._restored)
+
+    def inspect(self) -> Inspection:
+        """Measure what the parts of KGIF do, each with a verdict and what to try.
+
+        In a notebook the result shows itself as a page with figures, and as text where
+        it is printed; `findings` is a data frame of it.
+
+        Raises:
+            UserError: the model is not KGIF.
+        """
+        from recbole_kgif.doctor.model_inspection import inspect_model
+
+        return inspect_model(self._restored)
 
     def save(self, path: AnyPath) -> None:
         """Write the model into a new folder, for `load` and for the commands.

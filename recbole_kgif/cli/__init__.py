@@ -27,6 +27,7 @@ COMMANDS = (
     "datasets",
     "doctor",
     "explain",
+    "inspect",
     "models",
     "prepare",
     "recommend",

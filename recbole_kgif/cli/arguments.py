@@ -266,14 +266,13 @@ def report_nothing_finished(error: NoFinishedRun) -> int:
     return EXIT_RUNS_FAILED
 
 
-def check_restoring(namespace: argparse.Namespace) -> None:
-    """Check what the arguments of `add_restoring_arguments`, and ``--output``, name.
+def check_checkpoint(namespace: argparse.Namespace) -> None:
+    """Check what the arguments of `add_restoring_arguments` name.
 
     A run's folder is replaced by its checkpoint.
 
     Raises:
-        UserError: there is no such file or folder, or the output is something else than
-            a file, or the checkpoint.
+        UserError: there is no such file or folder.
     """
     if (namespace.checkpoint / CHECKPOINT_FILE).is_file():
         namespace.checkpoint = namespace.checkpoint / CHECKPOINT_FILE
@@ -293,6 +292,16 @@ def check_restoring(namespace: argparse.Namespace) -> None:
             f"--dataset-path {data_path}: is not a folder; give the parent of the "
             "data set's folder, or leave it out"
         )
+
+
+def check_restoring(namespace: argparse.Namespace) -> None:
+    """Check the arguments as `check_checkpoint` does, and the file of ``--output``.
+
+    Raises:
+        UserError: there is no such file or folder, or the output is something else than
+            a file, or the checkpoint.
+    """
+    check_checkpoint(namespace)
     output = namespace.output
     if output in (None, STANDARD_OUTPUT) or not output.exists():
         return
@@ -300,7 +309,7 @@ def check_restoring(namespace: argparse.Namespace) -> None:
         raise UserError(f"--output {output}: is a folder; name a file")
     if not output.is_file():
         raise UserError(f"--output {output}: is not a regular file; name another one")
-    if output.samefile(checkpoint):
+    if output.samefile(namespace.checkpoint):
         raise UserError(f"--output {output}: is the checkpoint; name another file")
 
 

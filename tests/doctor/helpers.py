@@ -54,3 +54,8 @@ def found(examination: DatasetExamination, what: str) -> Finding:
     """The one finding of that name."""
     (finding,) = [f for f in examination.findings if f.what == what]
     return finding
+
+
+def findings_by_name(findings: Sequence[Finding]) -> dict[str, Finding]:
+    """Findings by what was looked at."""
+    return {finding.what: finding for finding in findings}
