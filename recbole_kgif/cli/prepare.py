@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recbole_kgif.cli.argument_parser import ArgumentParser
+from recbole_kgif.cli.prepare_arguments import (
+    COLUMNS,
+    attribute,
+    make_parser,
+    new_name,
+    refuse_foreign_options,
+    source_kind,
+    split_method,
+)
 from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
 from recbole_kgif.data.recipes.columns import WantedColumn
-from recbole_kgif.data.recipes.delimited import SEPARATORS, Layout, find_layout
+from recbole_kgif.data.recipes.delimited import Layout, find_layout
 from recbole_kgif.data.recipes.kgat_files import (
     PUBLISHED,
     TERMS,
@@ -24,19 +31,10 @@ from recbole_kgif.data.recipes.kgat_files import (
 )
 from recbole_kgif.data.staging import StagingFolder, check_name, new_dataset
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.argument_types import whole_number
+from recbole_kgif.options.protocols import NEW_ITEMS
 
 if TYPE_CHECKING:
     from recbole_kgif.data.numbered import NumberedDataset
-
-# The columns of each plain file: what it holds, and whether the file must have it.
-_COLUMNS = {
-    "interactions": {"user": True, "item": True, "rating": False, "time": False},
-    "triples": {"head": True, "relation": True, "tail": True},
-    "links": {"link-item": True, "link-entity": True},
-    "names": {"names-item": True, "names-name": True},
-}
-_SPLITS = ("as-given", "random", "time")
 
 
 def run(arguments: list[str]) -> int:
@@ -48,82 +46,31 @@ def run(arguments: list[str]) -> int:
     Returns:
         Exit code.
     """
-    namespace = _parser().parse_args(arguments)
-    name = check_name(_name(namespace))
-    method = _split_method(namespace)
-    _refuse_foreign_options(namespace)
-    layouts = {} if namespace.kgat is not None else _layouts(namespace)
+    namespace = make_parser().parse_args(arguments)
+    name = check_name(new_name(namespace))
+    method = split_method(namespace)
+    refuse_foreign_options(namespace)
+    kind = source_kind(namespace)
+    layouts = _layouts(namespace) if kind == "interactions" else {}
     _check_columns(namespace, method, layouts)
     with new_dataset(namespace.output, name) as staging:
-        if namespace.kgat is not None:
+        if kind == "kgat":
             data, record = _read_kgat(namespace, staging)
+        elif kind == "dataset":
+            data, record = _read_atomic(namespace)
         else:
             data, record = _read_plain(layouts, _needed_values(namespace, method))
         _build(namespace, method, data, record, staging.prepared)
     folder = namespace.output / name
-    print(f"\n{folder} is ready; train on it with\n  {_next_command(namespace, name)}")
+    command = _next_command(namespace, name, method)
+    print(f"\n{folder} is ready; train on it with\n  {command}")
     return 0
-
-
-def _name(namespace: argparse.Namespace) -> str:
-    if namespace.name is not None:
-        return str(namespace.name)
-    if namespace.kgat in PUBLISHED:
-        return str(namespace.kgat)
-    raise UserError("--name is missing; give the new data set a name")
-
-
-def _split_method(namespace: argparse.Namespace) -> str:
-    is_kgat = namespace.kgat is not None
-    method = namespace.split or ("as-given" if is_kgat else "random")
-    if is_kgat and method == "time":
-        raise UserError("--split time: the KGAT format has no times; give another")
-    if not is_kgat and method == "as-given":
-        raise UserError(
-            "--split as-given: plain files are not split; give random or time"
-        )
-    return str(method)
-
-
-def _refuse_foreign_options(namespace: argparse.Namespace) -> None:
-    """Refuse options of the other form, and columns of a file that is not given."""
-    given = {name for name, value in vars(namespace).items() if value not in (None, [])}
-    if namespace.kgat is not None:
-        plain = [*_COLUMNS, "separator", "no_header", "minimum_rating"]
-        plain += [_attribute(role) for roles in _COLUMNS.values() for role in roles]
-        for name in plain:
-            if name in given:
-                raise UserError(
-                    f"--{name.replace('_', '-')}: belongs to --interactions, not to "
-                    "--kgat; leave it out"
-                )
-        if namespace.source is not None and namespace.kgat not in PUBLISHED:
-            raise UserError(
-                f"--source: needs --kgat with one of {', '.join(PUBLISHED)}; a folder "
-                "is given to --kgat itself"
-            )
-        return
-    if namespace.source is not None:
-        raise UserError("--source: belongs to --kgat, not to --interactions")
-    if namespace.triples is None:
-        raise UserError("--triples is missing; give the file of the knowledge graph")
-    for kind, roles in _COLUMNS.items():
-        for role in roles:
-            if _attribute(role) in given and kind not in given:
-                raise UserError(f"--{role}-column: needs --{kind}; give it too")
-    for kind in namespace.no_header:
-        if kind not in given:
-            raise UserError(f"--no-header {kind}: needs --{kind}; give it too")
-
-
-def _attribute(role: str) -> str:
-    return f"{role.replace('-', '_')}_column"
 
 
 def _layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
     """Find out, and print, how each plain file is read."""
     layouts = {}
-    for kind, roles in _COLUMNS.items():
+    for kind, roles in COLUMNS.items():
         path = getattr(namespace, kind)
         if path is None:
             continue
@@ -131,7 +78,7 @@ def _layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
             WantedColumn(
                 role.rpartition("-")[2],
                 f"--{role}-column",
-                getattr(namespace, _attribute(role)),
+                getattr(namespace, attribute(role)),
                 required,
             )
             for role, required in roles.items()
@@ -216,6 +163,29 @@ def _read_plain(
     return data, {**record, "notes": notes} if notes else record
 
 
+def _read_atomic(
+    namespace: argparse.Namespace,
+) -> tuple[NumberedDataset, dict[str, Any]]:
+    """The data set without its split, and what is recorded of its files."""
+    from recbole_kgif.data.dataset_files import DatasetFiles
+    from recbole_kgif.data.locate import locate_dataset
+    from recbole_kgif.data.recipes.atomic import read_atomic
+    from recbole_kgif.options.settings import dataset_options
+
+    location = locate_dataset(
+        namespace.dataset, data_path=namespace.output, source=namespace.source
+    )
+    print(f"{location.name}: {location.how_found} ({location.folder})")
+    files = DatasetFiles.from_options(
+        location.folder,
+        location.name,
+        dataset_options(location.name, location.folder),
+        unlinked_items="drop",
+    )
+    data, paths = read_atomic(files)
+    return data, _record_of([source_file(path) for path in paths])
+
+
 def _record_of(sources: list[SourceFile]) -> dict[str, Any]:
     return {"sources": [dataclasses.asdict(source) for source in sources]}
 
@@ -228,15 +198,20 @@ def _build(
     folder: Path,
 ) -> None:
     """Filter, split and write a data set, and print what was done."""
-    from recbole_kgif.data.cleaning import LOST_TEST, clean, table
+    from recbole_kgif.data.cleaning import LOST_TEST, Step, clean, table
     from recbole_kgif.data.splitting import hash_parts, split, without_given_split
     from recbole_kgif.data.writer import counts_of, write_dataset, write_options
 
-    name, seed = _name(namespace), namespace.seed
+    name, seed = new_name(namespace), namespace.seed
     if method != "as-given":
         data = without_given_split(data)
     data, steps = clean(data, namespace.minimum_rating)
+    n_before = len(data.interactions)
     data = dataclasses.replace(data, parts=split(data.interactions, method, seed))
+    n_after = len(data.interactions)
+    if n_after < n_before:
+        what = "interactions: held out, user without any in training"
+        steps.append(Step(what, n_before, n_after))
     counts, split_hash = counts_of(data), hash_parts(data)
     print("\n" + table(steps))
     lost = sum(step.before - step.after for step in steps if step.what == LOST_TEST)
@@ -261,118 +236,10 @@ def _build(
     write_provenance(folder, {"dataset": name}, record)
 
 
-def _next_command(namespace: argparse.Namespace, name: str) -> str:
+def _next_command(namespace: argparse.Namespace, name: str, method: str) -> str:
     command = f"python run_recbole_kgif.py --dataset {name}"
+    if method == NEW_ITEMS:
+        command += f" --protocol {NEW_ITEMS}"
     if namespace.output == Path("dataset"):
         return command
     return f"{command} --data_path={namespace.output}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = ArgumentParser(
-        prog="recbole-kgif prepare",
-        allow_abbrev=False,
-        description="Make RecBole's atomic files, split and checked, from plain CSV or "
-        "TSV files or from the KGAT format. The data set is written atomically; "
-        "what was left out is counted.",
-        epilog="Columns that are not named are looked for by usual names in the first "
-        "line, and taken in order where there are none. Every tenth interaction of a "
-        "user goes to the test, every tenth to validation, one at least.",
-    )
-    form = parser.add_mutually_exclusive_group(required=True)
-    form.add_argument(
-        "--kgat",
-        metavar="DIR",
-        help="folder in the KGAT format (train.txt, test.txt, kg_final.txt or its "
-        f"archive kg_final.txt.zip, *_list.txt), or {', '.join(PUBLISHED)}: "
-        "downloaded",
-    )
-    form.add_argument(
-        "--interactions", type=Path, metavar="FILE", help="who interacted with what"
-    )
-    for kind, meaning in (
-        ("triples", "the knowledge graph: head, relation, tail"),
-        ("links", "which item is which entity; left out where items are entities"),
-        ("names", "names of the items"),
-    ):
-        parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="with --kgat: folder with the files of a published data set, in place of "
-        "the download",
-    )
-    parser.add_argument("--name", help="name of the new data set")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("dataset"),
-        metavar="DATA_DIR",
-        help="parent of the new folder (default: dataset)",
-    )
-    _add_reading_arguments(parser)
-    return parser
-
-
-def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
-    """How files are read, filtered and split."""
-    for roles in _COLUMNS.values():
-        for role in roles:
-            parser.add_argument(f"--{role}-column", metavar="NAME")
-    parser.add_argument(
-        "--separator",
-        type=_separator,
-        metavar="CHARACTER",
-        help=f"between two fields: {', '.join(SEPARATORS)}, or any character "
-        "(default: the usual one that fits)",
-    )
-    parser.add_argument(
-        "--no-header",
-        nargs="+",
-        action="extend",
-        choices=tuple(_COLUMNS),
-        default=[],
-        help="files whose first line names no columns; these are then 1, 2, ...",
-    )
-    parser.add_argument(
-        "--minimum-rating",
-        type=_finite,
-        metavar="RATING",
-        help="leave out interactions rated lower",
-    )
-    parser.add_argument(
-        "--split",
-        choices=_SPLITS,
-        help="as-given keeps the test of the KGAT format and takes the validation from "
-        "its training (the default there); random (the default of plain files); time "
-        "tests each user's latest",
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole_number,
-        default=2020,
-        help="seed of the split (default: 2020)",
-    )
-
-
-def _separator(text: str) -> str:
-    character = SEPARATORS.get(text, "\t" if text == r"\t" else text)
-    if character in SEPARATORS.values():
-        return character
-    if len(character) != 1 or character in '"\r\n\0':
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not one of {', '.join(SEPARATORS)}, nor a character that can "
-            "separate fields"
-        )
-    return character
-
-
-def _finite(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value

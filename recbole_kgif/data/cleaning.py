@@ -38,7 +38,8 @@ def clean(
     """Leave out repetitions, low ratings, and what is linked to nothing.
 
     RecBole loads a split data set only if every item is linked to an entity of some
-    triple, and every link is that of an item with interactions.
+    triple. An item with triples and without an interaction stays: it is in the
+    catalogue, and can be recommended.
 
     Args:
         data: what was read.
@@ -79,10 +80,8 @@ def clean(
     data = data.with_interactions(kept.reset_index(drop=True))
     links = data.links
     in_graph = links[data.in_graph[links["entity"]]]
-    used = in_graph[data.is_used[in_graph["item"]]]
     steps.append(Step("links: entity without a triple", len(links), len(in_graph)))
-    steps.append(Step("links: item without an interaction", len(in_graph), len(used)))
-    return dataclasses.replace(data, links=used.sort_values("item")), steps
+    return dataclasses.replace(data, links=in_graph.sort_values("item")), steps
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -101,10 +100,10 @@ def table(steps: Sequence[Step]) -> str:
 
 def _in_canonical_order(data: NumberedDataset) -> NumberedDataset:
     """Number all ids in the order of the ids themselves."""
-    users, of_user = _ordered(data.users)
-    items, of_item = _ordered(data.items)
-    entities, of_entity = _ordered(data.entities)
-    relations, of_relation = _ordered(data.relations)
+    users, of_user = canonical_order(data.users)
+    items, of_item = canonical_order(data.items)
+    entities, of_entity = canonical_order(data.entities)
+    relations, of_relation = canonical_order(data.relations)
     new_numbers = {
         **{"user": of_user, "item": of_item, "entity": of_entity},
         **{"head": of_entity, "relation": of_relation, "tail": of_entity},
@@ -125,8 +124,11 @@ def _in_canonical_order(data: NumberedDataset) -> NumberedDataset:
     )
 
 
-def _ordered(ids: Sequence[str]) -> tuple[list[str], IntArray]:
-    """The ids, short ones first so that numbers rise, and each old number's new one."""
+def canonical_order(ids: Sequence[str]) -> tuple[list[str], IntArray]:
+    """The ids in an order of their own, and each old number's new one.
+
+    Short ones are first, so that numbers rise.
+    """
     order = sorted(range(len(ids)), key=lambda number: (len(ids[number]), ids[number]))
     places = np.empty(len(ids), dtype=np.int32)
     places[order] = np.arange(len(ids))

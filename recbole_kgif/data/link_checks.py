@@ -14,7 +14,7 @@ from recbole_kgif.errors import UserError
 if TYPE_CHECKING:
     from recbole_kgif.data.atomic_file import AtomicFile
     from recbole_kgif.data.dataset_files import DatasetFiles
-    from recbole_kgif.data.numbered import BoolArray, NumberedDataset
+    from recbole_kgif.data.numbered import NumberedDataset
 
 
 def refuse_repeated_link(
@@ -58,8 +58,7 @@ def check_links(
         link: The link file.
 
     Raises:
-        UserError: Items without an entity may not be dropped, or none has one. Or a
-            pre-split data set has a link on which RecBole fails.
+        UserError: Items without an entity may not be dropped, or none has one.
     """
     is_linked = content.is_linked
     unlinked = [np.flatnonzero(~is_linked[file.table["item"]]) for file in inter]
@@ -68,8 +67,6 @@ def check_links(
             place = _place_of_unlinked(files, content, file, int(rows[0]), link)
             _judge_unlinked(files, inter, unlinked, place)
             break
-    if files.is_split:
-        _require_useful_links(files, content, is_linked, link)
 
 
 def _place_of_unlinked(
@@ -120,32 +117,4 @@ def _judge_unlinked(
     if files.unlinked_items != "drop":
         raise UserError(
             f"{place}; {extent}; --unlinked_items=drop leaves them out, or link them"
-        )
-
-
-def _require_useful_links(
-    files: DatasetFiles,
-    content: NumberedDataset,
-    is_linked: BoolArray,
-    link: AtomicFile,
-) -> None:
-    """Refuse links on which RecBole's merging of items and entities breaks.
-
-    RecBole takes such links out of a data set that it splits itself; in one that is
-    split already they stay, and the merge ends in a KeyError.
-    """
-    items, entities = link.table["item"], link.table["entity"]
-    is_used = content.is_used
-    for row in np.flatnonzero(~(is_used[items] & is_linked[items]))[:1].tolist():
-        line = f"{link.path}, line {link.line_of(row)}"
-        if not is_used[items[row]]:
-            raise UserError(
-                f"{line}: item {shown(content.items[items[row]])} is in no "
-                f"interaction, which RecBole cannot load together with "
-                f"benchmark_filename; remove the line"
-            )
-        raise UserError(
-            f"{line}: no triple of {files.kg_path} names entity "
-            f"{shown(content.entities[entities[row]])}, which RecBole cannot load "
-            f"together with benchmark_filename; correct or remove the line"
         )

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from recbole_kgif.data.numbered import IntArray, NumberedDataset
+from recbole_kgif.data.numbered import BoolArray, IntArray, NumberedDataset
 from recbole_kgif.errors import UserError
 
 PARTS = ("train", "valid", "test")
+NEW_ITEMS = "new-items"
 
 # Every tenth interaction of a user goes to the test, and every tenth to validation.
 _SHARE = 10
+# Of new items, every fifth is held out for the test, and every tenth for validation.
+_TEST_ITEMS, _VALIDATION_ITEMS = 5, 10
 
 
 def split(
@@ -31,30 +34,39 @@ def split(
             row numbers; see `NumberedDataset.parts`.
         method: "as-given" keeps the test of the files and takes the validation from
             their training interactions at random; "random" chooses both at random;
-            "time" tests the latest, and validates the latest before them.
+            "time" tests the latest, and validates the latest before them; "new-items"
+            holds out whole items, see `_new_item_masks`.
         seed: seed of the random choice, from 0 on; for "time" of the order among
             simultaneous interactions.
 
     Returns:
-        The interactions of each part of `PARTS`, in the order of the input.
+        The interactions of each part of `PARTS`, in the order of the input. With
+        "new-items" those of users without any in training are in none.
 
     Raises:
         UserError: a part would be empty.
     """
-    draw = np.random.default_rng(seed).random(len(interactions))
-    drawn = interactions.assign(draw=draw)
+    generator = np.random.default_rng(seed)
+    drawn = interactions.assign(draw=generator.random(len(interactions)))
     order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
     if method == "as-given":
         in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
         from_last, total = _places_from_last(drawn[~in_test], order)
         in_valid = np.zeros(len(interactions), dtype=np.bool_)
         in_valid[~in_test] = from_last < _tenth(total, at_least=2)
+    elif method == NEW_ITEMS:
+        in_valid, in_test = _new_item_masks(drawn, generator)
     else:
         from_last, total = _places_from_last(drawn, order)
         test_count = _tenth(total, at_least=2)
         in_test = from_last < test_count
         in_valid = ~in_test & (from_last < test_count + _tenth(total, at_least=3))
-    masks = (~in_test & ~in_valid, in_valid, in_test)
+    in_train = ~in_test & ~in_valid
+    if method == NEW_ITEMS:
+        # Of users without a history no model knows what they like.
+        has_history = interactions["user"].isin(interactions["user"][in_train])
+        in_valid, in_test = in_valid & has_history, in_test & has_history
+    masks = (in_train, in_valid, in_test)
     parts = {name: interactions[mask] for name, mask in zip(PARTS, masks)}
     for name, part in parts.items():
         if len(part) == 0:
@@ -63,6 +75,45 @@ def split(
                 "three interactions or more: check the filters and the files"
             )
     return parts
+
+
+def _new_item_masks(
+    drawn: pd.DataFrame, generator: np.random.Generator
+) -> tuple[BoolArray, BoolArray]:
+    """Which interactions are for validation, and which for the test of new items.
+
+    A fifth of the items is held out for the test with all interactions, a tenth for
+    validation. Of the other items' interactions the usual tenths of each user are held
+    out, too, so that both sets have old items beside new ones. One interaction of each
+    of these items, drawn at random, stays in training: no item is new by accident.
+
+    Args:
+        drawn: the interactions with a random number `draw` each, [n].
+        generator: draws the items.
+
+    Raises:
+        UserError: there are too few items.
+    """
+    items = generator.permutation(np.unique(drawn["item"]))
+    n_test, n_valid = len(items) // _TEST_ITEMS, len(items) // _VALIDATION_ITEMS
+    if n_valid == 0:
+        raise UserError(
+            f"--split {NEW_ITEMS}: a tenth of the items is held out, and only "
+            f"{len(items)} have an interaction; give more data, or another split"
+        )
+    in_test = drawn["item"].isin(items[:n_test]).to_numpy()
+    in_valid = drawn["item"].isin(items[n_test : n_test + n_valid]).to_numpy()
+    is_old = ~in_test & ~in_valid
+    old = drawn[is_old]
+    may_leave = old["draw"] > old.groupby("item")["draw"].transform("min")
+    from_last, total = _places_from_last(
+        old.assign(may_leave=may_leave), ["user", "may_leave", "draw"]
+    )
+    test_count = _tenth(total, at_least=2)
+    leaves = may_leave.to_numpy() & (from_last < test_count + _tenth(total, at_least=3))
+    in_test[is_old] = leaves & (from_last < test_count)
+    in_valid[is_old] = leaves & (from_last >= test_count)
+    return in_valid, in_test
 
 
 def without_given_split(data: NumberedDataset) -> NumberedDataset:

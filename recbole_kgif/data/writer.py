@@ -38,7 +38,7 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
     """Write the atomic files of a data set, lines in the order of its tables.
 
     RecBole adds every id of a `.user` or `.item` that it loads, so that only those of
-    the interactions are in them.
+    the interactions and links are in them.
 
     Args:
         folder: existing folder, written to alone.
@@ -58,7 +58,8 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
     _write_table(folder / f"{name}.kg", data.triples, ids)
     _write_table(folder / f"{name}.link", data.links, ids)
     is_user = np.bincount(data.interactions["user"], minlength=len(data.users)) > 0
-    used = {"user": is_user, "item": data.is_used, "entity": data.in_graph}
+    is_item = data.is_used | data.is_linked
+    used = {"user": is_user, "item": is_item, "entity": data.in_graph}
     for kind, names in data.names.items():
         tokens = [ids[kind][number] for number in np.flatnonzero(used[kind])]
         rows = [(token, names[token]) for token in tokens if token in names]
@@ -70,9 +71,11 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
 def counts_of(data: NumberedDataset) -> dict[str, int]:
     """Sizes of a split data set, by what is counted."""
     triples = data.triples
+    n_idle = int((data.is_linked & ~data.is_used).sum())
     return {
         "users": data.interactions["user"].nunique(),
         "items": len(data.links),
+        **({"items_without_an_interaction": n_idle} if n_idle else {}),
         "entities": int(data.in_graph.sum()),
         "relations": triples["relation"].nunique(),
         "triples": len(triples),

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.item_groups import SELECTION
 
 RECBOLE = "recbole"
 KGAT_PAPER = "kgat-paper"
+NEW_ITEMS = "new-items"
 
 # The option under which a run's own options name another protocol than RecBole's.
 OPTION = "protocol"
@@ -25,11 +27,13 @@ class Protocol:
         words: What is done, for a report.
         options: The options that it fixes.
         needs_given_split: Whether the data set has to be pre-split.
+        defaults: Options that it changes, but that may be given otherwise.
     """
 
     words: str
     options: Mapping[str, Any]
     needs_given_split: bool
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
@@ -57,6 +61,26 @@ PROTOCOLS: Mapping[str, Protocol] = {
         },
         needs_given_split=True,
     ),
+    NEW_ITEMS: Protocol(
+        words="The protocol is new-items: a fifth of the items is held out with all "
+        "interactions for the test, a tenth for validation, and a tenth of each user's "
+        "other interactions for either; the triples of all items stay. A pre-split "
+        "data set keeps its own split. Metrics are given apart for the test "
+        "interactions with new items (without a training interaction), few (1 to 5) "
+        "and the rest, all items ranked; warm is few and rest together; harmonic is "
+        "the harmonic mean of warm and new; new among new ranks new items alone. "
+        "Training is stopped by the harmonic mean of warm and new on the validation "
+        "set, whose new items are others than the test's; there the smaller of the "
+        "two counts at least as a tenth of the larger, so that a model that finds no "
+        "new item is stopped by its warm part.",
+        options={"eval_args": {"mode": "full"}},
+        needs_given_split=False,
+        defaults={
+            "topk": [20],
+            "metrics": ["Recall", "NDCG", "MRR"],
+            "valid_metric": f"{SELECTION}-NDCG@20",
+        },
+    ),
 }
 
 
@@ -68,7 +92,8 @@ def add_protocol_argument(parser: argparse.ArgumentParser) -> None:
         default=RECBOLE,
         help="recbole (the default) takes metrics and cutoffs from the data set's "
         "configuration and from options; kgat-paper evaluates as KGAT does, at 20 on "
-        "the data set's own split, but stops training by its validation part",
+        "the data set's own split, but stops training by its validation part; "
+        "new-items holds out whole items, and evaluates new and old ones apart",
     )
 
 
@@ -104,7 +129,7 @@ def under_protocol(
             "files with prepare --kgat, or leave the protocol out"
         )
     named = {} if name == RECBOLE else {OPTION: name}
-    return {**of_dataset, **protocol.options, **named}
+    return {**of_dataset, **protocol.defaults, **protocol.options, **named}
 
 
 def protocol_of(record: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.item_groups import TITLES, split_group
+from recbole_kgif.options.protocols import NEW_ITEMS, OPTION
 
 _TITLES = {
     "recall": "Recall",
@@ -46,23 +48,26 @@ def base_name(metric: str) -> str:
 
 def title(metric: str) -> str:
     """The metric as it is written in a table."""
-    base, at, k = metric.partition("@")
-    return _TITLES.get(base, base.capitalize()) + at + k
+    group, rest = split_group(metric)
+    base, at, k = rest.partition("@")
+    name = _TITLES.get(base, base.capitalize()) + at + k
+    return f"{name}, {TITLES[group].lower()}" if group else name
 
 
 def larger_is_better(metric: str) -> bool:
     """Whether a larger value of the metric is the better one."""
-    return base_name(metric) not in _SMALLER_IS_BETTER
+    return base_name(split_group(metric)[1]) not in _SMALLER_IS_BETTER
 
 
 def ordered(metrics: Iterable[str]) -> list[str]:
     """Metrics by k, and for each k in a fixed order; those without a k at the end."""
-    order = list(_TITLES)
+    order, groups = list(_TITLES), ["", *TITLES]
 
-    def place(metric: str) -> tuple[float, int, str]:
-        base, k = base_name(metric), cutoff(metric)
+    def place(metric: str) -> tuple[float, int, int, str]:
+        group, rest = split_group(metric)
+        base, k = base_name(rest), cutoff(rest)
         known = order.index(base) if base in order else len(order)
-        return (float("inf") if k is None else k, known, metric)
+        return (float("inf") if k is None else k, groups.index(group), known, metric)
 
     return sorted(set(metrics), key=place)
 
@@ -85,8 +90,14 @@ def validation_metric(options: Mapping[str, Any]) -> str:
     names, lengths = options["metrics"], options["topk"]
     known = [name.lower() for name in ([names] if isinstance(names, str) else names)]
     ks = lengths if isinstance(lengths, list) else [lengths]
-    base, k = base_name(metric), cutoff(metric)
-    is_complete = metric in _WITHOUT_CUTOFF or (k in ks and metric == f"{base}@{k}")
+    group, rest = split_group(metric)
+    if group and options.get(OPTION) != NEW_ITEMS:
+        raise UserError(
+            f"valid_metric={options['valid_metric']}: groups of items choose under "
+            f"--protocol {NEW_ITEMS} alone; give that protocol, or another metric"
+        )
+    base, k = base_name(rest), cutoff(rest)
+    is_complete = rest in _WITHOUT_CUTOFF or (k in ks and rest == f"{base}@{k}")
     if base not in known or not is_complete:
         raise UserError(
             f"valid_metric={options['valid_metric']}: is not computed with metrics="

@@ -1,7 +1,9 @@
-"""The data set with those items of its ``.item`` file that are ranked.
+"""The data set with the items that are ranked: those with a history or with triples.
 
-RecBole ranks every item of that file, also one that no interaction and no link names:
-its embedding stays as it was initialised.
+RecBole ranks every item of a ``.item`` file, also one that no interaction and no link
+names: its embedding stays as it was initialised. An item that has a link and triples,
+but no interaction, it leaves out of a data set that it splits itself, and fails on in a
+pre-split one.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from recbole.config import Config
 from recbole.data import create_dataset
 from recbole.data import dataset as recbole_datasets
 from recbole.utils import FeatureType, ModelType
 
+from recbole_kgif.data.graph_filter import Intervals
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.settings import CANDIDATES, CATALOGUE, LINKED
 from recbole_kgif.training.graph_filtered_dataset import (
@@ -95,15 +99,73 @@ def _require_same_candidates(saved: str, dataset: Any, config: Config) -> None:
 
 
 def _of_candidates(base: Any) -> Any:
-    """A subclass of a data set's class that leaves out what is no candidate."""
+    """A subclass of a data set's class with all candidates, and no others."""
 
     class OfCandidates(base):
+        item_feat: Any
+
+        def _load_data(self, token: str, dataset_path: str) -> None:
+            super()._load_data(token, dataset_path)
+            self.links_without_history = _links_without_history(self)
+
         def _remap_ID_all(self) -> None:
+            without_history = _kept_links(self) if hasattr(self, "item2entity") else []
             if self.item_feat is not None:
                 _drop_unknown_items(self)
+            elif without_history:
+                # RecBole numbers the items of this table as well.
+                self.item_feat = pd.DataFrame({self.iid_field: without_history})
+                self.feat_name_list.append("item_feat")
+                super()._remap_ID_all()
+                self.item_feat = None
+                self.feat_name_list.remove("item_feat")
+                return
             super()._remap_ID_all()
 
     return OfCandidates
+
+
+def _links_without_history(dataset: Any) -> dict[Any, Any]:
+    """The entities of linked items without an interaction.
+
+    There are none where the items are asked to have some: RecBole's filter of items by
+    their interactions leaves these out, too.
+    """
+    allowed = Intervals(dataset.config["item_inter_num_interval"])
+    is_split = dataset.benchmark_filename_list is not None
+    if not is_split and not allowed.allow(pd.Series([0]))[0]:
+        return {}
+    interacted = set(dataset.inter_feat[dataset.iid_field])
+    links: dict[Any, Any] = getattr(dataset, "item2entity", {})
+    return {item: entity for item, entity in links.items() if item not in interacted}
+
+
+def _kept_links(dataset: Any) -> list[Any]:
+    """Keep the links of items without an interaction that have triples, and no others.
+
+    RecBole has taken all of them out of unsplit data, and none out of pre-split ones.
+
+    Returns:
+        The items whose links are kept.
+    """
+    in_graph = dataset._get_entity_token()
+    features = dataset.item_feat
+    listed = None if features is None else set(features[dataset.iid_field])
+    kept = []
+    for item, entity in dataset.links_without_history.items():
+        if entity in in_graph and (listed is None or item in listed):
+            kept.append(item)
+            dataset.item2entity[item] = entity
+            dataset.entity2item[entity] = item
+        elif item in dataset.item2entity:
+            del dataset.item2entity[item]
+            del dataset.entity2item[entity]
+    if kept:
+        logging.getLogger().info(
+            f"{len(kept):,} items of {dataset.dataset_name}.link have triples and no "
+            "interaction; they are ranked like the others"
+        )
+    return kept
 
 
 def _drop_unknown_items(dataset: Any) -> None:

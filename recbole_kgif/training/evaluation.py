@@ -11,34 +11,78 @@ from recbole.evaluator import Collector, Evaluator
 from recbole.evaluator.base_metric import TopkMetric
 from torch import Tensor
 
+from recbole_kgif.options.item_groups import SELECTION, split_group
+from recbole_kgif.options.protocols import NEW_ITEMS
+from recbole_kgif.options.protocols import OPTION as PROTOCOL
 from recbole_kgif.training.distributed import group
+from recbole_kgif.training.group_evaluation import (
+    COLLECTED,
+    GroupMetrics,
+    GroupResult,
+    ItemGroups,
+)
 from recbole_kgif.training.loading import LoadedData
 
 # Six digits keep a mean over users exact well beyond the four that RecBole reports.
 _PER_USER_DIGITS = 6
 
 # What RecBole's collector holds of the evaluated users, a row each.
-_COLLECTED = ("rec.items", "rec.topk", "rec.meanrank", "rec.score", "data.label")
+_COLLECTED = (
+    *("rec.items", "rec.topk", "rec.meanrank", "rec.score", "data.label"),
+    *COLLECTED.values(),
+)
 
 
-class PerUserEvaluator(Evaluator):
-    """RecBole's evaluator that keeps the values whose means the top-k metrics are.
+class RunEvaluator(Evaluator):
+    """RecBole's evaluator with the metrics of groups of items, where asked for.
 
     Attributes:
-        per_user: after an evaluation, the values of each metric at each k, one a user,
-            in the order of the evaluated users.
+        groups: after an evaluation, the metrics of groups, where they were collected.
     """
 
     def __init__(self, config: Any):
         super().__init__(config)
-        self.per_user: dict[str, list[float]] = {}
+        self.groups: Optional[GroupResult] = None
+        self._group_metrics = GroupMetrics(config)
+
+    def evaluate(self, dataobject: Any) -> Any:
+        """All metrics; by the protocol of new items those of groups among them."""
+        result = super().evaluate(dataobject)
+        self.groups = self._group_metrics.evaluate(dataobject)
+        if self.groups is not None and self.config[PROTOCOL] == NEW_ITEMS:
+            result.update(self.groups.flat(self.config["metric_decimal_place"]))
+        return result
+
+
+class PerUserEvaluator(RunEvaluator):
+    """The evaluator that keeps the values whose means the top-k metrics are.
+
+    Attributes:
+        per_user: after an evaluation, the values of each metric at each k, one a user,
+            in the order of the evaluated users; None for a user without a test item of
+            the metric's group.
+    """
+
+    def __init__(self, config: Any):
+        super().__init__(config)
+        self.per_user: dict[str, list[Any]] = {}
         metrics: dict[str, Any] = self.metric_class
         for name, metric in metrics.items():
             if isinstance(metric, TopkMetric):
                 metrics[name] = _keeping_values(type(metric), self.per_user)(config)
 
+    def evaluate(self, dataobject: Any) -> Any:
+        """All metrics but those that only choose among epochs."""
+        result = super().evaluate(dataobject)
+        if self.groups is not None and self.config[PROTOCOL] == NEW_ITEMS:
+            self.per_user.update(self.groups.per_user(_PER_USER_DIGITS))
+        chosen_by = [name for name in result if split_group(name)[0] == SELECTION]
+        for name in chosen_by:
+            del result[name]
+        return result
 
-def _keeping_values(metric: Any, values: dict[str, list[float]]) -> Any:
+
+def _keeping_values(metric: Any, values: dict[str, list[Any]]) -> Any:
     """A subclass of a top-k metric that stores the value of each user."""
 
     class KeepingValues(metric):
@@ -56,24 +100,44 @@ class RunCollector(Collector):
 
     Attributes:
         item_hits: counts the hits of each item where it is set.
+        groups: the groups of items that are evaluated apart; None for none.
+        evaluated: the evaluated set, "valid" or "test".
     """
 
-    def __init__(self, config: Any):
+    def __init__(self, config: Any, groups: Optional[ItemGroups] = None):
         super().__init__(config)
         self.item_hits: Optional[ItemHits] = None
+        self.groups = groups
+        self.evaluated = "valid"
 
     def eval_batch_collect(
         self, scores_tensor: Tensor, interaction: Any, positive_u: Any, positive_i: Any
     ) -> None:
         """Collect a batch, see RecBole's collector."""
         # One-dimensional scores are of pairs, which are valued and not ranked.
-        if self.item_hits is not None and scores_tensor.dim() == 2:
-            self.item_hits.add(scores_tensor, positive_u, positive_i)
+        if self._counts_lists and scores_tensor.dim() == 2:
+            # As RecBole's collector takes it, so that equal scores are ranked alike.
+            ranked = torch.topk(scores_tensor, max(self.topk), dim=-1).indices
+            if self.item_hits is not None:
+                self.item_hits.add(ranked, positive_u, positive_i)
+            if self.groups is not None:
+                collected = self.groups.collect(
+                    scores_tensor, ranked, positive_u, positive_i, self.evaluated
+                )
+                for name, hits in collected.items():
+                    self.data_struct.update_tensor(name, hits)
         super().eval_batch_collect(scores_tensor, interaction, positive_u, positive_i)
+
+    @property
+    def _counts_lists(self) -> bool:
+        return self.item_hits is not None or self.groups is not None
 
     def get_data_struct(self) -> Any:
         """What all processes have collected since the last call."""
         collected = super().get_data_struct()
+        for name in COLLECTED.values():
+            if name in self.data_struct:
+                del self.data_struct[name]
         if group.n_processes() == 1:
             return collected
         own = {name: collected.get(name) for name in _COLLECTED if name in collected}
@@ -98,18 +162,15 @@ class ItemHits:
         self.interactions = torch.zeros(n_items, dtype=torch.int64)
         self.hits = torch.zeros(len(self.lengths), n_items, dtype=torch.int64)
 
-    def add(self, scores: Tensor, row: Tensor, item: Tensor) -> None:
+    def add(self, ranked: Tensor, row: Tensor, item: Tensor) -> None:
         """Count a batch.
 
         Args:
-            scores: of all items, minus infinity for those that are not candidates,
-                shape: [n_users, n_items]
+            ranked: the best items of each user, shape: [n_users, k]
             row: row of each evaluated interaction, shape: [n_interactions]
             item: item of each evaluated interaction, shape: [n_interactions]
         """
-        # As RecBole's collector takes it, so that equal scores are ranked alike.
-        ranked = torch.topk(scores, max(self.lengths), dim=-1).indices.cpu()
-        row, item = row.cpu(), item.cpu()
+        ranked, row, item = ranked.cpu(), row.cpu(), item.cpu()
         is_found = ranked[row] == item.unsqueeze(1)
         self.interactions += torch.bincount(item, minlength=len(self.interactions))
         for place, length in enumerate(self.lengths):

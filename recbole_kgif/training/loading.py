@@ -13,6 +13,8 @@ from recbole.model.abstract_recommender import AbstractRecommender
 from recbole.utils import EvaluatorType, get_model, init_seed
 
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.protocols import NEW_ITEMS
+from recbole_kgif.options.protocols import OPTION as PROTOCOL
 from recbole_kgif.training.catalogue import load_items
 from recbole_kgif.training.corruption import change_knowledge_graph
 from recbole_kgif.training.empty_graph import (
@@ -21,6 +23,7 @@ from recbole_kgif.training.empty_graph import (
 )
 from recbole_kgif.training.fingerprint import fingerprint
 from recbole_kgif.training.labels import check_labels
+from recbole_kgif.training.new_items_split import hold_out_items, require_new_items
 from recbole_kgif.training.refusals import refused_as_user_error
 from recbole_kgif.training.specs import DataSpec
 
@@ -104,18 +107,27 @@ def load_data(
         check_runs_without_triples(config["model"])
     elif triples is not None:
         change_knowledge_graph(dataset, triples)
+    if config[PROTOCOL] == NEW_ITEMS:
+        hold_out_items(dataset, seed)
     parts = refused_as_user_error(f"data set {name}", data_preparation, config, dataset)
-    for part, loader in zip(("training", "validation", "test"), parts):
-        if not len(loader._dataset):
-            raise UserError(
-                f"data set {name}: eval_args={config['eval_args']} leaves no "
-                f"interaction for {part}; users need more interactions (three for the "
-                "usual split), or the data set another split"
-            )
+    _require_interactions(config, parts)
+    if config[PROTOCOL] == NEW_ITEMS:
+        require_new_items(*(loader._dataset for loader in parts))
     check_labels(config, dict(zip(("valid", "test"), parts[1:])))
     if is_emptied:
         parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)
+
+
+def _require_interactions(config: Config, parts: Any) -> None:
+    """Refuse a split with an empty part."""
+    for part, loader in zip(("training", "validation", "test"), parts):
+        if not len(loader._dataset):
+            raise UserError(
+                f"data set {config['dataset']}: eval_args={config['eval_args']} leaves "
+                f"no interaction for {part}; users need more interactions (three for "
+                "the usual split), or the data set another split"
+            )
 
 
 def loaders_of(loader: Any) -> list[Any]:

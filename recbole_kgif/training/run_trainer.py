@@ -13,6 +13,8 @@ from recbole.trainer import Trainer
 from recbole.utils import get_trainer
 
 from recbole_kgif.common.files import write_atomic
+from recbole_kgif.options.protocols import NEW_ITEMS
+from recbole_kgif.options.protocols import OPTION as PROTOCOL
 from recbole_kgif.training import checkpoint
 from recbole_kgif.training.console import EPOCHS, EpochLines
 from recbole_kgif.training.distributed import group, sharing
@@ -20,10 +22,12 @@ from recbole_kgif.training.evaluation import (
     ItemHits,
     PerUserEvaluator,
     RunCollector,
+    RunEvaluator,
     evaluated_users,
     original_ids,
     training_interactions,
 )
+from recbole_kgif.training.group_evaluation import ItemGroups
 from recbole_kgif.training.loading import LoadedData
 from recbole_kgif.training.parameters import put_parameters, stored_parameters
 from recbole_kgif.training.refusals import refused_as_user_error
@@ -92,7 +96,14 @@ class RunTrainer(Trainer):
                 epochs=self.epochs,
                 is_larger_better=self.valid_metric_bigger,
             )
-        self.eval_collector = RunCollector(config)
+        self.item_groups = ItemGroups.of(
+            *(loader._dataset for loader in (data.train, data.valid, data.test))
+        )
+        chooses_by_groups = config[PROTOCOL] == NEW_ITEMS
+        self.eval_collector = RunCollector(
+            config, self.item_groups if chooses_by_groups else None
+        )
+        self.evaluator = RunEvaluator(config)
         # A model that needs no training has one epoch, which has to be validated.
         eval_step: int = config["eval_step"]
         self.eval_step = min(eval_step, self.epochs)
@@ -228,7 +239,8 @@ class RunTrainer(Trainer):
 
         Returns:
             The metrics in ``test``; where lists are ranked, also the values of each
-            user in ``test_per_user`` and the hits of each item in ``test_per_item``.
+            user in ``test_per_user``, the hits of each item in ``test_per_item``, and
+            the metrics of groups of items in ``test_groups``.
         """
         path = self.folder / CHECKPOINT_FILE
         best = group.from_first(lambda: checkpoint.load(path))
@@ -236,6 +248,8 @@ class RunTrainer(Trainer):
         self.evaluator = PerUserEvaluator(self.config)
         hits = ItemHits(self.data.dataset.item_num, self.eval_collector.topk)
         self.eval_collector.item_hits = hits
+        self.eval_collector.groups = self.item_groups
+        self.eval_collector.evaluated = "test"
         result = self.evaluate(
             self.data.test,
             load_best_model=False,
@@ -254,6 +268,9 @@ class RunTrainer(Trainer):
         # Pairs with a label are valued, not ranked.
         if hits.interactions.any():
             tested["test_per_item"] = hits.to_record(self.data.train._dataset)
+        groups = self.evaluator.groups
+        if groups is not None:
+            tested["test_groups"] = groups.to_record()
         return tested
 
     def _map_reduce(self, result: Any, _n_samples: int) -> Any:

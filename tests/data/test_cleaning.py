@@ -48,15 +48,15 @@ def test_what_remains_hangs_together() -> None:
     assert list(cleaned.users) == ["9", "10"]
     assert [cleaned.users[user] for user in cleaned.interactions["user"]] == ["9", "10"]
     assert [cleaned.items[item] for item in cleaned.interactions["item"]] == ["x", "x"]
-    assert [cleaned.items[item] for item in cleaned.links["item"]] == ["x"]
-    assert [cleaned.entities[entity] for entity in cleaned.links["entity"]] == ["b"]
+    # The item z has a triple and no interaction: it stays.
+    assert [cleaned.items[item] for item in cleaned.links["item"]] == ["x", "z"]
+    assert [cleaned.entities[e] for e in cleaned.links["entity"]] == ["b", "a"]
     assert len(cleaned.triples) == 2
     assert steps == [
         Step("triples: repeated", 3, 2),
         Step("interactions: repeated", 3, 3),
         Step("interactions: item without a triple", 3, 2),
         Step("links: entity without a triple", 3, 2),
-        Step("links: item without an interaction", 2, 1),
     ]
 
 

@@ -109,7 +109,7 @@ def recommended(folder: Path, name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "expected", "more"),
     [
-        ("plain", N_ITEMS, set()),
+        ("plain", N_ITEMS + 1, {NEW}),
         ("items", N_ITEMS + 1, {NEW}),
         ("bpr", N_ITEMS, set()),
         ("linked-bpr", N_ITEMS + 1, {NEW}),
@@ -145,8 +145,9 @@ def test_equal_candidates_have_an_equal_hash_whatever_the_model(run: Run) -> Non
             "hash"
         ],
         run("plain")["candidates"]["hash"],
+        run("bpr", model="BPR", **options)["candidates"]["hash"],
     ]
-    assert hashes[0] == hashes[1] != hashes[2]
+    assert hashes[0] == hashes[1] == hashes[2] != hashes[3]
 
 
 def test_without_a_catalogue_the_choice_changes_nothing(run: Run) -> None:
@@ -299,16 +300,16 @@ def test_runs_with_other_candidates_are_not_compared(
 def test_runs_of_an_earlier_release_are_compared_by_number(
     folder: Path, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("plain")
+    run("linked-bpr", model="BPR", load_col=WITH_ITEMS, linked_items_only=True)
     run("items", load_col=WITH_ITEMS)
     run("bpr", model="BPR", load_col=WITH_ITEMS)
-    for name in ("plain", "items", "bpr"):
+    for name in ("linked-bpr", "items", "bpr"):
         record = json.loads((folder / name / "result.json").read_text("utf-8"))
-        if name != "bpr":
+        if name == "items":
             del record["candidates"]
         (tmp_path / name).mkdir()
         (tmp_path / name / "result.json").write_text(json.dumps(record), "utf-8")
-    names = [str(tmp_path / name) for name in ("plain", "bpr")]
+    names = [str(tmp_path / name) for name in ("items", "linked-bpr")]
     assert main(["report", *names, f"--output={tmp_path / 'report'}"]) == 0
     names = [str(tmp_path / name) for name in ("items", "bpr")]
     assert main(["report", *names, f"--output={tmp_path / 'report'}"]) == 2

@@ -19,7 +19,7 @@ def test_hits_are_counted_as_a_loop_counts_them() -> None:
         scores = torch.rand(4, 9, generator=generator)
         row = torch.tensor([0, 0, 1, 3, 3])
         item = torch.tensor([2, 5, 2, 8, 1])
-        counts.add(scores, row, item)
+        counts.add(scores.topk(3).indices, row, item)
         for r, i in zip(row.tolist(), item.tolist()):
             place = int((scores[r] > scores[r, i]).sum())
             tested[i] += 1
@@ -66,7 +66,8 @@ def test_the_record_names_tested_items_alone(load: Callable[..., Any]) -> None:
     scores = torch.zeros(1, dataset.item_num)
     scores[0, alien] = 1
     scores[0, 0] = 0.5  # the padding, which no list of RecBole's holds
-    counts.add(scores, torch.tensor([0, 0]), torch.tensor([alien, elf]))
+    ranked = scores.topk(2).indices
+    counts.add(ranked, torch.tensor([0, 0]), torch.tensor([alien, elf]))
     record = counts.to_record(dataset)
     by_item = dict(zip(record["items"], record["hits"]["2"]))
     assert by_item == {"alien": 1, "elf": 0}

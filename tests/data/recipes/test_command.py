@@ -254,7 +254,7 @@ def test_files_without_a_header(here: Path) -> None:
     [
         (["--kgat=kgat"], "--name is missing"),
         (["--kgat=none", "--name=a"], "--kgat 'none': neither a folder"),
-        (["--name=a"], "one of the arguments --kgat --interactions is required"),
+        (["--name=a"], "--kgat --interactions --dataset is required"),
         (["--kgat=kgat", "--name=../a"], "--name '../a': no name for a folder"),
         (["--kgat=kgat", "--name=a/b"], "no name for a folder"),
         (["--kgat=kgat", "--name=.."], "no name for a folder"),

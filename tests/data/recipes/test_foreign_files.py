@@ -314,9 +314,9 @@ def test_items_without_an_interaction_are_counted(
     Path("inter.csv").write_text("\n".join(kept), "utf-8")
     folder = prepared(zoo, arguments)
     out = " ".join(capsys.readouterr().out.split())
-    assert "links: item without an interaction 5 2 3" in out
-    assert len(lines_of(folder / "zoo.link")) == 3
-    assert len(lines_of(folder / "zoo.item")) == 3
+    assert "5 items, 2 items without an interaction" in out
+    assert len(lines_of(folder / "zoo.link")) == 5
+    assert len(lines_of(folder / "zoo.item")) == 5
 
 
 def test_items_of_the_kgat_format_without_an_interaction(
@@ -333,8 +333,8 @@ def test_items_of_the_kgat_format_without_an_interaction(
         (Path("k") / name).write_text(content, "utf-8")
     folder = prepared(zoo, ["--kgat=k", "--name=zoo"])
     out = " ".join(capsys.readouterr().out.split())
-    assert "links: item without an interaction 6 2 4" in out
-    assert len(lines_of(folder / "zoo.link")) == 4
+    assert "6 items, 2 items without an interaction" in out
+    assert len(lines_of(folder / "zoo.link")) == 6
 
 
 # --- RDF ----------------------------------------------------------------------------
