@@ -28,7 +28,10 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "fusion": _one_of(True, False),
     "dynamic_projection": _one_of(True, False),
     "attention": _one_of("modulated", "softmax", "none"),
-    "attention_update": _one_of("step", "epoch"),
+    "attention_update": (
+        lambda v: v in ("step", "epoch") or (_is_integer(v) and v > 0),
+        "step, epoch or an integer above 0",
+    ),
     "propagation": _one_of("linear", "bi-interaction"),
     "layer_sizes": (
         lambda v: isinstance(v, list) and all(_is_integer(n) and n > 0 for n in v),

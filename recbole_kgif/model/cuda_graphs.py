@@ -7,6 +7,7 @@ step, on the same memory: captured once as CUDA graphs, they are launched by one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable
 
@@ -61,7 +62,7 @@ def can_capture(model: KGIF, config: Any) -> bool:
     """Whether training steps can be captured, and are worth it.
 
     They are on a GPU that one process trains on in full precision, with edge weights
-    that every step computes, and a graph that is not too large.
+    that are learned in some of the steps, and a graph that is not too large.
 
     Args:
         model: the model
@@ -71,9 +72,14 @@ def can_capture(model: KGIF, config: Any) -> bool:
         config["device"].type == "cuda"
         and config["single_spec"]
         and not config["enable_amp"]
-        and model.attention_update == "step"
+        and model.attention_interval < math.inf
         and model.graph.n_edges <= _MOST_EDGES
     )
+
+
+def has_fixed_steps(model: KGIF) -> bool:
+    """Whether some steps propagate along edge weights of an earlier one."""
+    return model.attention is not None and model.attention_interval > 1
 
 
 def capture_training_step(
@@ -105,17 +111,27 @@ def capture_training_step(
         if model.projection is not None:
             yield torch.zeros(count, device=device, requires_grad=True)
 
-    def propagate(*of_nodes: Tensor) -> Tensor:
-        return model.uncaptured_propagation(NodeVectors(*of_nodes))
+    parameters = list(model.parameters())
 
-    def loss_of_triples(relation: Tensor, *of_nodes: Tensor) -> Tensor:
-        nodes = NodeVectors(*of_nodes)
+    def capture(
+        function: Callable[..., Any], count: int, *samples: Tensor
+    ) -> Callable[..., Any]:
+        def of_tensors(*inputs: Tensor) -> Any:
+            others, of_nodes = inputs[: len(samples)], inputs[len(samples) :]
+            return function(*others, NodeVectors(*of_nodes))
+
+        return _of_nodes(
+            CapturedFunction(of_tensors, parameters, *samples, *vectors(count))
+        )
+
+    def loss_of_triples(relation: Tensor, nodes: NodeVectors) -> Tensor:
         return knowledge_loss(relation, nodes, model.relation_vectors())
 
-    parameters = list(model.parameters())
-    of_graph = vectors(len(model.graph_nodes))
-    propagation = _of_nodes(CapturedFunction(propagate, parameters, *of_graph))
-    loss = None
+    n_nodes, n_triples = len(model.graph_nodes), n_interactions + n_triples
+    learned, fixed, loss = capture(model.learned_propagation, n_nodes), None, None
+    if has_fixed_steps(model):
+        weights = torch.zeros_like(model.graph.normalisation)
+        fixed = capture(model._propagate, n_nodes, weights)
     # With the BPR loss the number of negatives varies.
     if model.walks is not None and model.loss == "softmax":
         sizes = (n_interactions, n_interactions, model.n_walk_negatives)
@@ -123,13 +139,8 @@ def capture_training_step(
             model.walks.fixed_size_leave_one_out_scores, parameters, *map(ids, sizes)
         )
     if model.knowledge_weight > 0:
-        n_all = n_interactions + n_triples
-        loss = _of_nodes(
-            CapturedFunction(
-                loss_of_triples, parameters, ids(n_all), *vectors(3 * n_all)
-            )
-        )
-    model.captured = StepFunctions(propagation, loss)
+        loss = capture(loss_of_triples, 3 * n_triples, ids(n_triples))
+    model.captured = StepFunctions(learned, fixed, loss)
 
 
 def _of_nodes(captured: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,13 +22,16 @@ from .neighbour_walks import NeighbourWalks
 
 
 class StepFunctions(NamedTuple):
-    """Faster equals of what a training step calls; None where there is none.
+    """Faster equivalents of what a training step calls; None where there is none.
 
-    propagation: of `KGIF.propagated_vectors`
+    learned_propagation: maps vectors of nodes to `KGIF.edge_weights`, without a
+        gradient, and to what `KGIF._propagate` makes of them, with all gradients
+    fixed_propagation: of `KGIF._propagate`, for edge weights without a gradient
     knowledge_loss: of `losses.knowledge_loss`, without the vectors of relations
     """
 
-    propagation: Callable[[NodeVectors], Tensor]
+    learned_propagation: Callable[[NodeVectors], tuple[Tensor, Tensor]]
+    fixed_propagation: Optional[Callable[[Tensor, NodeVectors], Tensor]]
     knowledge_loss: Optional[Callable[[Tensor, NodeVectors], Tensor]]
 
 
@@ -66,16 +69,44 @@ class KGIF(kgif.KGIF):
             projections = self.projection.node_vector.weight
         return look_up(self.node_embedding.weight, projections, *groups)
 
-    def _propagate(self, edge_weights: Tensor, fused: Tensor) -> Tensor:
+    def node_vectors(self, ids: Tensor) -> NodeVectors:
+        """Vectors of the given nodes."""
+        return self._look_up(ids)[0]
+
+    def _propagate(self, edge_weights: Tensor, nodes: NodeVectors) -> Tensor:
+        fused = self.dropout(self.fused_embeddings(nodes))
         return self.propagation(self.graph, edge_weights, fused, self.scored_edges)
 
-    uncaptured_propagation = kgif.KGIF.propagated_vectors
+    def learned_propagation(self, nodes: NodeVectors) -> tuple[Tensor, Tensor]:
+        """Edge weights, without a gradient, and what is propagated along them."""
+        edge_weights = self.edge_weights(nodes)
+        return edge_weights.detach(), self._propagate(edge_weights, nodes)
 
     def propagated_vectors(self, nodes: NodeVectors) -> Tensor:
         """Z of users, then items, by the vectors of all nodes of the graph."""
-        if self.training and self.captured is not None:
-            return self.captured.propagation(nodes)
-        return self.uncaptured_propagation(nodes)
+        captured = self.captured
+        if captured is None or not self.training:
+            return super().propagated_vectors(nodes)
+        is_due = self.n_steps % self.attention_interval == 0
+        self.n_steps += 1
+        if captured.fixed_propagation is not None and not is_due:
+            return captured.fixed_propagation(self.last_edge_weights, nodes)
+        self.last_edge_weights, propagated = captured.learned_propagation(nodes)
+        return propagated
+
+    def calculate_loss(self, interaction: Any) -> tuple[Tensor, ...]:
+        """Losses of a batch, with one look-up for all of them."""
+        if self.knowledge_weight == 0 or self.knowledge_update == "alternate":
+            return super().calculate_loss(interaction)
+        relation, *ends = self._triples(interaction)
+        nodes, of_triples = self._look_up(self.graph_nodes, torch.cat(ends))
+        recommendation_losses = self._recommendation_losses(nodes, interaction)
+        return (*recommendation_losses, self._knowledge_loss(relation, of_triples))
+
+    def calculate_kg_loss(self, interaction: Any) -> Tensor:
+        """Knowledge loss of a batch of triples, or of interactions."""
+        relation, *ends = self._triples(interaction)
+        return self._knowledge_loss(relation, self.node_vectors(torch.cat(ends)))
 
     def _knowledge_loss(self, relation: Tensor, nodes: NodeVectors) -> Tensor:
         if self.captured is not None and self.captured.knowledge_loss is not None:

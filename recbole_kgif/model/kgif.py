@@ -17,9 +17,9 @@ import math
 from collections import namedtuple
 from typing import NamedTuple, Optional
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.polynomial import Chebyshev, Polynomial
 from recbole.model.abstract_recommender import KnowledgeRecommender
 from recbole.utils import InputType
 from torch import Tensor, nn
@@ -31,24 +31,22 @@ Triples = namedtuple("Triples", ["head", "relation", "tail"])
 RelationVectors = namedtuple("RelationVectors", ["embeddings", "projections"])
 
 
-def drop_dangling_nodes(facts, n_fixed):
+def drop_dangling_nodes(facts, n_fixed, n_nodes):
     """Remove nodes but the first ones that are on no path, as they have one neighbour
     at most. Returns the other facts, renumbered, and the former ids of their nodes."""
-    head, relation, tail = facts
+    facts = torch.stack(facts)
     while True:
-        ends = torch.stack([head, tail])[:, head != tail].sort(dim=0).values
-        neighbours = torch.unique(ends, dim=1).flatten()
-        n_nodes = int(torch.cat([head, tail]).max()) + 1 if len(head) else 0
-        dangling = torch.bincount(neighbours, minlength=n_nodes) < 2
-        dangling[:n_fixed] = False
-        kept = ~(dangling[head] | dangling[tail])
-        if bool(kept.all()):
+        ends = facts[::2]
+        pairs = ends[:, ends[0] != ends[1]].sort(dim=0).values
+        neighbours = torch.unique(pairs, dim=1).flatten()
+        is_kept = torch.bincount(neighbours, minlength=n_nodes) > 1
+        is_kept[:n_fixed] = True
+        if bool(is_kept[ends].all()):
             break
-        head, relation, tail = head[kept], relation[kept], tail[kept]
-    linking = torch.unique(torch.cat([head, tail]))
-    nodes = torch.cat([torch.arange(n_fixed), linking[linking >= n_fixed]])
-    head, tail = torch.searchsorted(nodes, torch.stack([head, tail]))
-    return Triples(head, relation, tail), nodes
+        facts = facts[:, is_kept[ends].all(dim=0)]
+    nodes = torch.nonzero(is_kept).squeeze(-1)
+    head, tail = torch.searchsorted(nodes, ends.contiguous())
+    return Triples(head, facts[1], tail), nodes
 
 
 class CollaborativeKnowledgeGraph(nn.Module):
@@ -98,8 +96,8 @@ class NodeVectors(NamedTuple):
         """n^r = e_n + (p_n . e_n) w_r: dynamic projection in TransD's form."""
         if self.coefficients is None or relations.projections is None:
             return self.embeddings
-        projection = relations.projections.index_select(0, relation)
-        return self.embeddings + self.coefficients.unsqueeze(-1) * projection
+        projections = relations.projections.index_select(0, relation)
+        return self.embeddings + self.coefficients.unsqueeze(-1) * projections
 
 
 def segment_softmax(logits, segment, n_segments):
@@ -127,8 +125,6 @@ class InformationFusion(nn.Module):
     paper's; tokens, multiplicity and gate are our choice.
     """
 
-    initial_gate = 0.1
-
     def __init__(self, graph, embedding_size, left_out=()):
         super().__init__()
         head, relation, _ = graph.triples()
@@ -140,24 +136,19 @@ class InformationFusion(nn.Module):
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
         self.key = nn.Linear(embedding_size, embedding_size, bias=False)
         self.value = nn.Linear(embedding_size, embedding_size, bias=False)
-        self.gate = nn.Parameter(torch.tensor(self.initial_gate))
+        self.gate = nn.Parameter(torch.tensor(0.1))
 
-    def attention(self, node_embeddings, relation_embeddings):
-        """a_nr of each relation of a node, [n_tokens]; the rest to one is a_nn."""
+    def forward(self, node_embeddings, relation_embeddings):
+        """Fused embedding f of every node, shape: [n_nodes, d]."""
         node, relation = self.tokens
         query = self.query(node_embeddings) / math.sqrt(node_embeddings.shape[-1])
         logit = (query[node] * self.key(relation_embeddings)[relation]).sum(-1)
         own_logit = (query * self.key(node_embeddings)).sum(-1)
         logits = torch.cat([logit + self.token_count.log(), own_logit])
         segment = torch.cat([node, torch.arange(len(query), device=node.device)])
-        return segment_softmax(logits, segment, len(query))[: len(node)]
-
-    def forward(self, node_embeddings, relation_embeddings):
-        """Fused embedding f of every node, shape: [n_nodes, d]."""
-        node, relation = self.tokens
-        weight = self.gate * self.attention(node_embeddings, relation_embeddings)
-        value = self.value(relation_embeddings)[relation]
-        return node_embeddings.index_add(0, node, weight.unsqueeze(-1) * value)
+        attention = segment_softmax(logits, segment, len(query))[: len(node)]
+        value = self.gate * self.value(relation_embeddings)[relation]
+        return node_embeddings.index_add(0, node, attention.unsqueeze(-1) * value)
 
 
 class EdgeAttention(nn.Module):
@@ -212,7 +203,8 @@ class Propagation(nn.Module):
             self.aggregators.append(nn.ModuleDict())
             for name in ("sum_transform", "product_transform"):
                 self.aggregators[-1][name] = nn.Linear(*pair)
-        self.dropout = None if dropout is None else nn.Dropout(dropout)
+        self.is_joined = dropout is not None
+        self.dropout = nn.Dropout(dropout or 0)
 
     def neighbours(self, graph, edge_weights, nodes):
         """Sum alpha_hrt f_t of each node h, shape of ``nodes``."""
@@ -228,35 +220,25 @@ class Propagation(nn.Module):
             if self.aggregators:
                 by_sum, by_product = self.aggregators[layer].values()
                 total = F.leaky_relu(by_sum(nodes + reached))
-                reached = total + F.leaky_relu(by_product(nodes * reached))
-            if self.dropout is not None:
-                nodes = self.dropout(reached)
-                layers.append(F.normalize(nodes))
-            else:
-                nodes = F.normalize(reached) if self.aggregators else reached
-                layers.append(nodes)
-        if self.dropout is not None:
+                total = total + F.leaky_relu(by_product(nodes * reached))
+                reached = self.dropout(total)
+            layers.append(F.normalize(reached) if self.aggregators else reached)
+            nodes = reached if self.is_joined else layers[-1]
+        if self.is_joined:
             return torch.cat(layers, dim=-1)
         return torch.stack(layers).sum(0) / len(layers)
 
 
 class SpectralFilter(NamedTuple):
-    """A polynomial of a matrix times ``scale``, whose eigenvalues are in [0,
-    ``largest``], by its coefficients of Chebyshev polynomials."""
+    """A polynomial of a matrix, by its coefficients, that of the identity first."""
 
-    scale: float
-    largest: float
     coefficients: tuple[float, ...]
 
     def apply(self, product, vectors):
         """The polynomial times tensors or arrays, by the product with the matrix."""
-        factor = 2 * self.scale / self.largest
-        previous, current = vectors, factor * product(vectors) - vectors
-        total = self.coefficients[0] * previous + self.coefficients[1] * current
-        for coefficient in self.coefficients[2:]:
-            following = 2 * (factor * product(current) - current) - previous
-            previous, current = current, following
-            total = total + coefficient * current
+        total = self.coefficients[-1] * vectors
+        for coefficient in self.coefficients[-2::-1]:
+            total = product(total) + coefficient * vectors
         return total
 
 
@@ -267,16 +249,17 @@ def ridge_filter(product, diagonal, s, degree):
     positive = diagonal > 0
     if not bool(positive.any()):
         return None
-    scale = 1 / float(diagonal[positive].mean())
+    mean = float(diagonal[positive].mean())
     vector = torch.ones_like(diagonal).unsqueeze(1)
     for _ in range(30):
         vector = product(vector / vector.norm())
     # Power iterations underestimate the largest eigenvalue.
-    largest = 1.05 * scale * float(vector.norm())
-    coefficients = np.polynomial.chebyshev.chebinterpolate(
-        lambda x: (1 + s) / (1 + s * largest * (x + 1) / 2), deg=63
+    eigenvalues = [0, 1.05 * float(vector.norm())]
+    polynomial = Chebyshev.interpolate(
+        lambda x: (1 + s) / (1 + s * x / mean), deg=63, domain=eigenvalues
     )
-    return SpectralFilter(scale, largest, tuple(coefficients[: degree + 1].tolist()))
+    polynomial = polynomial.truncate(degree + 1).convert(kind=Polynomial)
+    return SpectralFilter(tuple(polynomial.coef.tolist()))
 
 
 def shared_neighbours(graph, n_users, n_items):
@@ -319,8 +302,7 @@ class NeighbourWalks(nn.Module):
     polynomial (`ridge_filter`) of the item kernel, the matrix of the same sums between
     any two items. The relation weights g_r > 0 and the exponent a are learned without
     P, from leave-one-out scores: an item is no evidence of itself. All this is our
-    choice: embeddings of a few dimensions cannot tell apart tens of thousands of
-    entities that link two or three items each.
+    choice.
     """
 
     rate = 10.0  # These few numbers may learn faster than embeddings.
@@ -416,7 +398,9 @@ class KGIF(KnowledgeRecommender):
         # load parameters info
         self.embedding_size = config["embedding_size"]
         self.n_layers = len(config["layer_sizes"]) or config["n_layers"]
-        self.attention_update = config["attention_update"]
+        update = config["attention_update"]
+        # Steps from one differentiation of the attention to the next.
+        self.attention_interval = {"step": 1, "epoch": math.inf}.get(update, update)
         self.similarity = config["similarity"]
         self.loss = config["loss"]
         self.n_negatives = config["n_negatives"]
@@ -427,6 +411,7 @@ class KGIF(KnowledgeRecommender):
 
         # generate intermediate data
         self.interaction_relation = self.n_relations - 1
+        n_nodes = self.n_users + self.n_entities
         self.n_scored = self.n_users + self.n_items  # the first nodes
         user, item = dataset.inter_feat[self.USER_ID], dataset.inter_feat[self.ITEM_ID]
         fields = (self.HEAD_ENTITY_ID, self.RELATION_ID, self.TAIL_ENTITY_ID)
@@ -437,7 +422,7 @@ class KGIF(KnowledgeRecommender):
             torch.cat([interact, relation]),
             torch.cat([item, tail]) + self.n_users,
         )
-        facts, graph_nodes = drop_dangling_nodes(facts, self.n_scored)
+        facts, graph_nodes = drop_dangling_nodes(facts, self.n_scored, n_nodes)
         self.register_buffer("graph_nodes", graph_nodes, persistent=False)
         self.graph = self.graph_class(facts, len(graph_nodes), self.n_relations)
 
@@ -472,12 +457,11 @@ class KGIF(KnowledgeRecommender):
             self.projection["relation_vector"] = nn.Embedding(n_relations, d)
         if config["fusion"]:
             # Interactions would tell items with training interactions from others.
-            interact = self.interaction_relation
-            left_out = (interact, interact + self.n_relations)
+            left_out = self.n_relations - 1, 2 * self.n_relations - 1
             self.fusion = self.fusion_class(self.graph, d, left_out)
         if uses_attention:
             # Only the recommendation loss trains a bias, through the attention.
-            sizes = n_relations, self.attention_update == "step"
+            sizes = n_relations, self.attention_interval < math.inf
             self.attention = self.attention_class(config["attention"], *sizes)
         if config["walks"]:
             self.walks = self.walks_class(self.graph, self.n_users, self.n_items)
@@ -494,26 +478,24 @@ class KGIF(KnowledgeRecommender):
                 nn.init.normal_(module.weight, std=self.initial_std)
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_normal_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
         # All items and all relations start equal.
         for name, parameter in self.named_parameters():
-            if name.endswith(("_bias.weight", "relation_trust.weight")):
+            if name.endswith(("bias", "bias.weight", "relation_trust.weight")):
                 nn.init.zeros_(parameter)
 
     def train(self, mode=True):
         """Switch between training and evaluation, and clear what was stored."""
-        # storage variables: edge weights of an epoch; results of an evaluation
-        self.epoch_edge_weights = self.restore_filter = None
-        self.restore_user_e = self.restore_item_e = None
+        # storage variables of an epoch, and of an evaluation
+        self.n_steps, self.last_edge_weights = 0, None
+        self.restore_user_e = self.restore_item_e = self.restore_filter = None
         return super().train(mode)
 
-    def _look_up(self, *groups):
-        """Vectors of groups of nodes."""
-        nodes, coefficients = self.node_embedding.weight, None
+    def node_vectors(self, ids):
+        """Vectors of the given nodes."""
+        embeddings, coefficients = self.node_embedding(ids), None
         if self.projection is not None:
-            coefficients = (self.projection["node_vector"].weight * nodes).sum(-1)
-        return [NodeVectors(nodes, coefficients).rows(group) for group in groups]
+            coefficients = (self.projection["node_vector"](ids) * embeddings).sum(-1)
+        return NodeVectors(embeddings, coefficients)
 
     def relation_vectors(self):
         """Vectors of all relations."""
@@ -524,31 +506,33 @@ class KGIF(KnowledgeRecommender):
         """Weight alpha of each edge by the current parameters, shape: [n_edges]."""
         if self.attention is None:
             return self.graph.normalisation
-        nodes = nodes or self._look_up(self.graph_nodes)[0]
+        nodes = nodes or self.node_vectors(self.graph_nodes)
         return self.attention(self.graph, nodes, self.relation_vectors())
 
     def fused_embeddings(self, nodes=None):
         """Fused embeddings f of users, then items, then entities, [n_nodes, d]."""
-        nodes = nodes or self._look_up(self.graph_nodes)[0]
+        nodes = nodes or self.node_vectors(self.graph_nodes)
         if self.fusion is None:
             return nodes.embeddings
         return self.fusion(nodes.embeddings, self.relation_vectors().embeddings)
 
-    def _propagate(self, edge_weights, fused):
+    def _propagate(self, edge_weights, nodes):
+        fused = self.dropout(self.fused_embeddings(nodes))
         return self.propagation(self.graph, edge_weights, fused)[: self.n_scored]
 
     def propagated_vectors(self, nodes):
-        """Vectors z of users, then items, by those of all nodes of the graph."""
-        edge_weights = self.epoch_edge_weights
-        if edge_weights is None:
-            edge_weights = self.edge_weights(nodes)
-            if self.training and self.attention_update == "epoch":
-                edge_weights = self.epoch_edge_weights = edge_weights.detach()
-        return self._propagate(edge_weights, self.dropout(self.fused_embeddings(nodes)))
+        """Vectors z of users, then items, by those of all nodes of the graph. Training
+        updates the edge weights in every `attention_interval`-th step of an epoch."""
+        is_due = self.n_steps % self.attention_interval == 0 or not self.training
+        edge_weights = self.edge_weights(nodes) if is_due else self.last_edge_weights
+        self.n_steps, self.last_edge_weights = self.n_steps + 1, edge_weights.detach()
+        if self.attention_interval == math.inf:
+            edge_weights = self.last_edge_weights
+        return self._propagate(edge_weights, nodes)
 
     def forward(self):
         """Propagated vectors z of the users, and of the items."""
-        propagated = self.propagated_vectors(*self._look_up(self.graph_nodes))
+        propagated = self.propagated_vectors(self.node_vectors(self.graph_nodes))
         return propagated.split([self.n_users, self.n_items])
 
     def _normalised(self, vectors):
@@ -557,53 +541,44 @@ class KGIF(KnowledgeRecommender):
     def calculate_loss(self, interaction):
         r"""Calculate the training loss for a batch data: that of the embeddings, of the
         walks and of the knowledge graph, as far as they are used."""
-        user, item = interaction[self.USER_ID], interaction[self.ITEM_ID]
-        batch = user, item, interaction[self.NEG_ITEM_ID]
-        if self.knowledge_weight == 0 or self.knowledge_update == "alternate":
-            return self._recommendation_losses(*self._look_up(self.graph_nodes), *batch)
-        relation, triples = self._triples(interaction)
-        nodes, of_triples = self._look_up(self.graph_nodes, triples)
-        losses = self._recommendation_losses(nodes, *batch)
-        return (*losses, self._knowledge_loss(relation, of_triples))
+        nodes = self.node_vectors(self.graph_nodes)
+        losses = self._recommendation_losses(nodes, interaction)
+        if self.knowledge_weight > 0 and self.knowledge_update == "joint":
+            losses.append(self.calculate_kg_loss(interaction))
+        return tuple(losses)
 
     def calculate_kg_loss(self, interaction):
-        r"""Calculate the training loss for a batch data of KG, or of interactions."""
-        relation, triples = self._triples(interaction)
-        return self._knowledge_loss(relation, *self._look_up(triples))
-
-    def _triples(self, interaction):
-        """Relations, [n], and nodes of heads, tails and corrupted tails, [3 n].
-        Interactions are triples too: their relation is trained like the others."""
-        found = []
-        if self.USER_ID in interaction:
-            user, n = interaction[self.USER_ID], self.n_users
-            items = interaction[self.ITEM_ID] + n, interaction[self.NEG_ITEM_ID] + n
-            interact = torch.full_like(user, self.interaction_relation)
-            found.append((interact, torch.stack([user, *items])))
-        if self.HEAD_ENTITY_ID in interaction:
-            fields = (self.HEAD_ENTITY_ID, self.TAIL_ENTITY_ID, self.NEG_TAIL_ENTITY_ID)
-            entities = torch.stack([interaction[field] for field in fields])
-            found.append((interaction[self.RELATION_ID], entities + self.n_users))
-        relations, nodes = zip(*found)
-        return torch.cat(relations), torch.cat(nodes, dim=1).flatten()
-
-    def _knowledge_loss(self, relation, nodes):
-        """-log sigmoid(distance(corrupted) - distance(true)), with TransD's distance
-        ||h^r + r - t^r||^2, mean over both directions. In the inverse direction the
-        corrupted tail is a corrupted head of the same false fact."""
-        vectors = self.relation_vectors()
+        r"""Calculate the training loss for a batch data of KG, or of interactions: -log
+        sigmoid(distance(corrupted) - distance(true)), with TransD's distance ||h^r + r
+        - t^r||^2, mean over both directions. In the inverse direction the corrupted
+        tail is a corrupted head of the same false fact."""
+        relation, *ends = self._triples(interaction)
+        head, tail, corrupted = map(self.node_vectors, ends)
+        inverse, vectors = relation + self.n_relations, self.relation_vectors()
 
         def distance(head, relation, tail):
             ends = head.projected(vectors, relation) - tail.projected(vectors, relation)
             return (ends + vectors.embeddings[relation]).pow(2).sum(-1)
 
-        ids = torch.arange(len(nodes.embeddings), device=relation.device)
-        head, tail, corrupted = map(nodes.rows, ids.chunk(3))
-        inverse = relation + self.n_relations
         true = distance(head, relation, tail), distance(tail, inverse, head)
         false = distance(head, relation, corrupted), distance(corrupted, inverse, head)
         loss = F.softplus(torch.cat(true) - torch.cat(false)).mean()
         return self.knowledge_weight * loss
+
+    def _triples(self, interaction):
+        """Relations, heads, tails and corrupted tails, [4, n], heads and tails as
+        nodes. Interactions are triples too: their relation is trained like others."""
+        n, triples = self.n_users, []
+        if self.USER_ID in interaction:
+            user = interaction[self.USER_ID]
+            items = interaction[self.ITEM_ID] + n, interaction[self.NEG_ITEM_ID] + n
+            interact = torch.full_like(user, self.interaction_relation)
+            triples.append(torch.stack([interact, user, *items]))
+        if self.HEAD_ENTITY_ID in interaction:
+            fields = (self.HEAD_ENTITY_ID, self.TAIL_ENTITY_ID, self.NEG_TAIL_ENTITY_ID)
+            entities = [interaction[field] + n for field in fields]
+            triples.append(torch.stack([interaction[self.RELATION_ID], *entities]))
+        return torch.cat(triples, dim=1)
 
     def _softmax_losses(self, score, others, known):
         """-log softmax of each score, [batch_size], among itself and its negatives,
@@ -611,11 +586,14 @@ class KGIF(KnowledgeRecommender):
         others = others.index_put(tuple(known), others.new_tensor(-math.inf))
         return -torch.cat([score.unsqueeze(1), others], 1).log_softmax(1)[:, 0]
 
-    def _recommendation_losses(self, nodes, user, item, negative_item):
+    def _recommendation_losses(self, nodes, interaction):
         """Losses of the propagated embeddings and of the walks, each with the item
         bias: -log softmax of each positive among itself and the negatives that the
-        batch shares, or -log sigmoid of its lead over its own negative."""
-        if self.loss == "softmax":
+        batch shares; or its own negative alone, which is -log sigmoid of its lead."""
+        user, item = interaction[self.USER_ID], interaction[self.ITEM_ID]
+        negative_item = interaction[self.NEG_ITEM_ID]
+        is_shared = self.loss == "softmax"
+        if is_shared:
             # the distinct ones, in the order of their last occurrence
             ordered, position = negative_item[: self.n_negatives].sort(stable=True)
             is_last = F.pad(ordered[1:] != ordered[:-1], (0, 1), value=True)
@@ -628,38 +606,33 @@ class KGIF(KnowledgeRecommender):
         user_e = user_e / self.temperature
         bias, negative_bias = self.item_bias(items).squeeze(-1).split(sizes)
         score = (user_e * item_e).sum(-1) + bias
-        # The walks have so few parameters that some of the negatives suffice.
-        n, walks = self.n_walk_negatives, self.walks
-        others = negative_item[:n]
-
-        if self.loss == "bpr":
-            negative_score = (user_e * negative_e).sum(-1) + negative_bias
-            loss = F.softplus(negative_score - score).mean()
-            if walks is None:
-                return (loss,)
-            score, scores = walks.leave_one_out_scores(user[:n], item[:n], others)
-            lead = score + bias[:n] - scores.diagonal() - negative_bias[:n]
-            return loss, F.softplus(-lead).mean()
-
-        negative_score = torch.addmm(negative_bias, user_e, negative_e.t())
-        known = self.graph.linked_pairs(user, negative_item + self.n_users)
-        loss = self._softmax_losses(score, negative_score, known).mean()
-        if walks is None:
-            return (loss,)
-        score, scores = walks.leave_one_out_scores(user, item, others)
-        score, scores = score + bias, scores + negative_bias[:n]
-        losses = self._softmax_losses(score, scores, known[:, known[1] < n])
-        return loss, losses.mean()
+        if is_shared:
+            others = torch.addmm(negative_bias, user_e, negative_e.t())
+            known = self.graph.linked_pairs(user, negative_item + self.n_users)
+        else:
+            others = ((user_e * negative_e).sum(-1) + negative_bias).unsqueeze(1)
+            known = user.new_empty(2, 0)
+        compared = [(score, others, known)]
+        if self.walks is not None:
+            # The walks have so few parameters that some of the negatives suffice.
+            n = self.n_walk_negatives
+            first = slice(None if is_shared else n)
+            batch = user[first], item[first], negative_item[:n]
+            score, others = self.walks.leave_one_out_scores(*batch)
+            score, others = score + bias[first], others + negative_bias[:n]
+            if not is_shared:
+                others = others.diagonal().unsqueeze(1)
+            compared.append((score, others, known[:, known[1] < n]))
+        return [self._softmax_losses(*each).mean() for each in compared]
 
     def _walk_scores(self, user):
-        if self.restore_filter is None:
-            self.restore_filter = self.walks.spectral_filter()
         return self.walks(user, self.restore_filter)
 
     def _scores(self, user):
         """Scores of all items for the given users, shape: [n_selected, n_items]."""
         if self.restore_user_e is None:
             self.restore_user_e, self.restore_item_e = self.forward()
+            self.restore_filter = self.walks and self.walks.spectral_filter()
         scale = self.balance[0] / self.temperature
         user_e = self._normalised(self.restore_user_e[user]) * scale
         item_e = self._normalised(self.restore_item_e)

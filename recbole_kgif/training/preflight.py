@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any, Callable, Optional
 import psutil
 import torch
 
-from recbole_kgif.model.cuda_graphs import can_capture
+from recbole_kgif.model.cuda_graphs import can_capture, has_fixed_steps
 from recbole_kgif.model.fast_kgif import KGIF
 
 _FLOAT = 4
@@ -61,8 +62,9 @@ class Sizes:
         batch_size: interactions a step, no more than there are.
         n_negatives: negatives that a batch shares; 1 where each has its own.
         fuses: whether nodes are fused with their relations.
-        attention_is_learned: whether a step differentiates the attention.
+        attention_is_learned: whether steps differentiate the attention.
         is_recorded: whether a GPU replays what steps have in common.
+        has_fixed_steps: whether some of them propagate along earlier edge weights.
         n_batch_triples: triples a step; 0 where there are no more than interactions.
     """
 
@@ -87,6 +89,7 @@ class Sizes:
     fuses: bool
     attention_is_learned: bool
     is_recorded: bool = False
+    has_fixed_steps: bool = False
     n_batch_triples: int = 0
 
 
@@ -148,9 +151,10 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
         n_negatives=model.n_negatives if model.loss == "softmax" else 1,
         fuses=model.fusion is not None,
         attention_is_learned=(
-            model.attention is not None and model.attention_update == "step"
+            model.attention is not None and model.attention_interval < math.inf
         ),
         is_recorded=is_recorded,
+        has_fixed_steps=has_fixed_steps(model),
     )
 
 
@@ -179,7 +183,8 @@ def estimate(sizes: Sizes) -> Memory:
       gradients of the nodes; what came later is gone.
 
     CUDA graph capture: the same for propagation and attention, with inputs and results;
-    of the walks four of n_neighbours x W and of n_items x W, two of n_users x W and
+    where some steps have fixed edge weights, once more without the attention; of the
+    walks four of n_neighbours x W and of n_items x W, two of n_users x W and
     four of batch_size x W; of the knowledge loss some forty of batch_size x d.
 
     Args:
@@ -207,6 +212,7 @@ def estimate(sizes: Sizes) -> Memory:
     )
     of_walks = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
     recording = max(of_backward) + 4 * nodes + 26 * batch
+    recording += sizes.has_fixed_steps * (n_of_nodes + 8) * nodes
     recording += negatives * (of_walks + 2 * sizes.n_users)
     return Memory(
         parameters=4 * _FLOAT * gradients,

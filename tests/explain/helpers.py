@@ -105,7 +105,7 @@ def with_longer_walks(score: LinearScore) -> LinearScore:
         ),
         relation_weight=weight,
         node=node,
-        spectral_filter=SpectralFilter(0.4, 3.0, (0.8, -0.3, 0.1, -0.05)),
+        spectral_filter=SpectralFilter((1.25, -0.41, 0.056, -0.004)),
     )
     return replace(score, walks=replace(walks, longer=longer))
 

@@ -17,6 +17,7 @@ ABLATIONS: list[dict[str, Any]] = [
     {"attention": "softmax"},
     {"attention": "none"},
     {"attention_update": "epoch"},
+    {"attention_update": 2},
     {"propagation": "bi-interaction"},
     {"loss": "bpr"},
     {"knowledge_weight": 0},

@@ -32,6 +32,7 @@ CHOICES: dict[str, list[dict[str, Any]]] = {
         {"attention": "none"},
         {"attention": "modulated", "attention_update": "epoch"},
         {"attention": "softmax", "attention_update": "epoch"},
+        {"attention": "modulated", "attention_update": 2},
     ],
     "propagation": [
         {"propagation": "linear"},
@@ -89,13 +90,19 @@ def computed(model: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     torch.manual_seed(1)
     model.train()
     model.n_walk_negatives = 4
-    losses = model.calculate_loss(batch)
-    found = {f"loss {n}": loss for n, loss in enumerate(losses)}
-    total = sum(losses)
-    if model.knowledge_weight > 0:
-        found["knowledge loss"] = model.calculate_kg_loss(batch)
-        total = total + found["knowledge loss"]
-    total.backward()
+    found: dict[str, Tensor] = {}
+    # Of two steps with one attention, the second has the weights of the first.
+    for step in range(2 if model.attention_interval == 2 else 1):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(1 + 0.2 * step)
+        losses = model.calculate_loss(batch)
+        found.update({f"loss {n} of {step}": loss for n, loss in enumerate(losses)})
+        total = sum(losses)
+        if model.knowledge_weight > 0:
+            found["knowledge loss"] = model.calculate_kg_loss(batch)
+            total = total + found["knowledge loss"]
+        total.backward()
     for name, parameter in model.named_parameters():
         # Without layers nothing trains the attention: no gradient, or zero.
         gradient = torch.zeros_like(parameter) if parameter.grad is None else None

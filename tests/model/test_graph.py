@@ -190,7 +190,7 @@ def test_dangling_nodes_are_dropped_until_none_is_left() -> None:
         (1, 0, 6),
         (6, 0, 6),
     ]
-    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
+    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2, n_nodes=20)
     assert nodes.tolist() == [0, 1, 3]
     assert list(zip(*(c.tolist() for c in kept))) == [(0, 1, 2), (1, 1, 2)]
 
@@ -210,7 +210,7 @@ def dangling_by_hand(facts: list[tuple[int, int, int]]) -> list[tuple[int, int, 
 
 @given(facts_strategy)
 def test_any_dangling_nodes_are_dropped(facts: list[tuple[int, int, int]]) -> None:
-    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2)
+    kept, nodes = drop_dangling_nodes(as_triples(facts), n_fixed=2, n_nodes=20)
     found = zip(
         nodes[kept.head].tolist(), kept.relation.tolist(), nodes[kept.tail].tolist()
     )

@@ -78,6 +78,7 @@ BAD_VALUES = [
     ("dynamic_projection", "yes"),
     ("attention", "kgat"),
     ("attention_update", "batch"),
+    ("attention_update", 0),
     ("propagation", "gcn"),
     ("layer_sizes", [64, 0]),
     ("walks", 1),

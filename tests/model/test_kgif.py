@@ -174,16 +174,40 @@ def test_attention_of_an_epoch_is_refreshed_with_the_next(
     batch = one_batch(loaded)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     sum(model.calculate_loss(batch)).backward()
-    first = model.epoch_edge_weights
+    first = model.last_edge_weights
     assert not first.requires_grad
     optimizer.step()
     model.calculate_loss(batch)
-    assert model.epoch_edge_weights is first
+    assert torch.equal(model.last_edge_weights, first)
     model.train()
     model.calculate_loss(batch)
-    refreshed = model.epoch_edge_weights
+    refreshed = model.last_edge_weights
     assert not torch.equal(refreshed, first)
     torch.testing.assert_close(refreshed, model.edge_weights().detach())
+
+
+def test_every_second_step_has_the_edge_weights_of_the_step_before(
+    load_tiny: Callable[..., Loaded],
+) -> None:
+    loaded = load_tiny(attention_update=2, knowledge_weight=0)
+    model = build(loaded).train()
+    batch = one_batch(loaded)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+
+    def step() -> tuple[bool, Any]:
+        optimizer.zero_grad(set_to_none=True)
+        sum(model.calculate_loss(batch)).backward()
+        bias = model.attention.relation_bias.weight
+        optimizer.step()
+        return bias.grad is not None, model.last_edge_weights
+
+    (learns, first), (_, second), (learns_again, third) = step(), step(), step()
+    assert learns and learns_again
+    assert torch.equal(first, second) and not torch.equal(second, third)
+    assert step()[0] is False
+    # An epoch begins with an update.
+    model.train()
+    assert step()[0] is True
 
 
 # --- scoring ------------------------------------------------------------------------
