@@ -242,7 +242,6 @@ def layers_of(
     """
     propagation = model.propagation
     aggregators = list(propagation.aggregators) or [None] * propagation.n_layers
-    has_own_sizes = propagation.dropout is not None
     layers, nodes = [fused], fused
     for aggregator in aggregators:
         reached = propagation.neighbours(model.graph, edge_weight, nodes)
@@ -254,7 +253,7 @@ def layers_of(
         shown = reached
         if aggregator is not None:
             shown = torch.nn.functional.normalize(reached)
-        nodes = reached if has_own_sizes else shown
+        nodes = reached if propagation.is_joined else shown
         layers.append(shown)
     return layers
 

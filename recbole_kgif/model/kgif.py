@@ -230,15 +230,18 @@ class Propagation(nn.Module):
 
 
 class SpectralFilter(NamedTuple):
-    """A polynomial of a matrix, by its coefficients, that of the identity first."""
+    """A polynomial of a matrix times ``scale``, whose eigenvalues are in [0,
+    ``largest``], by its coefficients, that of the identity first."""
 
+    scale: float
+    largest: float
     coefficients: tuple[float, ...]
 
     def apply(self, product, vectors):
         """The polynomial times tensors or arrays, by the product with the matrix."""
         total = self.coefficients[-1] * vectors
         for coefficient in self.coefficients[-2::-1]:
-            total = product(total) + coefficient * vectors
+            total = self.scale * product(total) + coefficient * vectors
         return total
 
 
@@ -249,17 +252,15 @@ def ridge_filter(product, diagonal, s, degree):
     positive = diagonal > 0
     if not bool(positive.any()):
         return None
-    mean = float(diagonal[positive].mean())
+    scale = 1 / float(diagonal[positive].mean())
     vector = torch.ones_like(diagonal).unsqueeze(1)
     for _ in range(30):
         vector = product(vector / vector.norm())
     # Power iterations underestimate the largest eigenvalue.
-    eigenvalues = [0, 1.05 * float(vector.norm())]
-    polynomial = Chebyshev.interpolate(
-        lambda x: (1 + s) / (1 + s * x / mean), deg=63, domain=eigenvalues
-    )
-    polynomial = polynomial.truncate(degree + 1).convert(kind=Polynomial)
-    return SpectralFilter(tuple(polynomial.coef.tolist()))
+    largest = 1.05 * scale * float(vector.norm())
+    wanted = Chebyshev.interpolate(lambda x: (1 + s) / (1 + s * x), 63, [0, largest])
+    powers = wanted.truncate(degree + 1).convert(kind=Polynomial).coef
+    return SpectralFilter(scale, largest, tuple(powers.tolist()))
 
 
 def shared_neighbours(graph, n_users, n_items):

@@ -210,16 +210,23 @@ def estimate(sizes: Sizes) -> Memory:
         max(of_backward) - gradients,
         nodes + 6 * batch,
     )
-    of_walks = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
-    recording = max(of_backward) + 4 * nodes + 26 * batch
-    recording += sizes.has_fixed_steps * (n_of_nodes + 8) * nodes
-    recording += negatives * (of_walks + 2 * sizes.n_users)
     return Memory(
         parameters=4 * _FLOAT * gradients,
         graph=_graph_bytes(sizes),
         step=_FLOAT * max(peaks),
-        recording=_FLOAT * recording * sizes.is_recorded,
+        recording=_FLOAT * _recorded(sizes, max(of_backward) + 26 * batch),
     )
+
+
+def _recorded(sizes: Sizes, of_step: int) -> int:
+    """Floats that captured CUDA graphs hold, see `estimate`."""
+    if not sizes.is_recorded:
+        return 0
+    nodes = sizes.n_graph_nodes * sizes.embedding_size
+    of_fixed_steps = (12 + sizes.n_layers) * nodes * sizes.has_fixed_steps
+    of_walks = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
+    of_walks += 2 * sizes.n_users
+    return of_step + 4 * nodes + of_fixed_steps + sizes.n_walk_negatives * of_walks
 
 
 def _graph_bytes(sizes: Sizes) -> int:

@@ -24,7 +24,7 @@ from tests.doctor.inspection_helpers import USERS, arrays, graph_arrays, random_
 def test_factors_are_those_of_the_logits(load_tiny: Callable[..., Loaded]) -> None:
     restored = random_model(load_tiny)
     model = restored.model
-    (nodes,) = model._look_up(model.graph_nodes)
+    nodes = model.node_vectors(model.graph_nodes)
     with torch.no_grad():
         logits = model.attention.logits(model.graph, nodes, model.relation_vectors())
     found = attention_factors(arrays_of(restored, USERS))

@@ -54,7 +54,7 @@ def test_projection_and_fusion_are_the_models(load_tiny: Callable[..., Loaded]) 
     found, model = arrays_of(restored, USERS), restored.model
     graph, projection, fusion = found.graph, found.projection, found.fusion
     assert projection is not None and fusion is not None
-    (nodes,) = model._look_up(model.graph_nodes)
+    nodes = model.node_vectors(model.graph_nodes)
     relation = torch.as_tensor(graph.relation, dtype=torch.int64)
     with torch.no_grad():
         expected = nodes.rows(torch.as_tensor(graph.head, dtype=torch.int64)).projected(

@@ -105,7 +105,7 @@ def with_longer_walks(score: LinearScore) -> LinearScore:
         ),
         relation_weight=weight,
         node=node,
-        spectral_filter=SpectralFilter((1.25, -0.41, 0.056, -0.004)),
+        spectral_filter=SpectralFilter(0.4, 3.0, (1.25, -0.7, 0.3, -0.05)),
     )
     return replace(score, walks=replace(walks, longer=longer))
 

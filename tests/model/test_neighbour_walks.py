@@ -85,14 +85,16 @@ def test_what_most_items_have_in_common_is_filtered(walks_class: type[Any]) -> N
         between[i, j] = sum(
             weights[r] * x[i][r, n] * x[j][r, n] for r, n in set(x[i]) & set(x[j])
         )
+    diagonal = between.diagonal()
+    assert found.scale == pytest.approx(1 / float(diagonal[diagonal > 0].mean()))
+    assert float(torch.linalg.eigvalsh(between)[-1]) * found.scale <= found.largest
     polynomial = found.apply(between.matmul, torch.eye(N_ITEMS, dtype=torch.float64))
     users = torch.tensor([2, 0, 1])
     direct, filtered = walks(users, None), walks(users, found)
     torch.testing.assert_close(filtered, direct @ polynomial.to(direct))
     assert not torch.allclose(filtered, direct)
     # Strong similarities lose most.
-    diagonal = between.diagonal()
-    values = torch.linalg.eigvalsh(between / diagonal[diagonal > 0].mean())
+    values = torch.linalg.eigvalsh(found.scale * between)
     exact = (1 + walks.regularisation) / (1 + walks.regularisation * values)
     torch.testing.assert_close(
         torch.linalg.eigvalsh(polynomial).flip(0), exact, atol=0.02, rtol=0

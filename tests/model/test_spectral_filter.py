@@ -19,7 +19,8 @@ def test_the_polynomial_is_applied_without_the_matrix(degree: int) -> None:
     matrix, vectors = similarities(), torch.eye(6, 2).double()
     found = ridge_filter(matrix.matmul, matrix.diagonal(), 0.25, degree)
     assert found is not None and len(found.coefficients) == degree + 1
-    values, basis = np.linalg.eigh(matrix.numpy())
+    values, basis = np.linalg.eigh(matrix.numpy() * found.scale)
+    assert 0 < values.max() <= found.largest
     weights = sum(c * values**power for power, c in enumerate(found.coefficients))
     dense = basis @ np.diag(weights) @ basis.T
     np.testing.assert_allclose(
@@ -36,7 +37,7 @@ def test_the_polynomial_is_applied_without_the_matrix(degree: int) -> None:
 def test_strong_directions_are_shrunk_and_those_of_weight_one_are_not() -> None:
     matrix = torch.diag(torch.tensor([20.0, 1, 1, 0.5])).double()
     found = ridge_filter(matrix.matmul, torch.ones(4).double(), 0.25, 12)
-    assert found is not None
+    assert found is not None and found.scale == 1
     weights = found.apply(matrix.matmul, torch.eye(4).double()).diagonal()
     expected = 1.25 / (1 + 0.25 * matrix.diagonal())
     torch.testing.assert_close(weights, expected, atol=1e-3, rtol=0)
