@@ -27,6 +27,9 @@ from recbole_kgif.report.run_files import (
     settings_of,
 )
 
+# Of RecBole, of Weights & Biases, and of MLflow without a server.
+_TRACKER_FOLDERS = ("log_tensorboard", "wandb", "mlruns")
+
 
 def run_folder(folder: Path, request: RunRequest) -> Path:
     """Folder of one run of a comparison."""
@@ -66,9 +69,17 @@ def note_failure(folder: Path, reason: str, seconds: float) -> None:
 
 
 def remove_work(own: Path) -> None:
-    """Remove the checkpoint and RecBole's logs from the folder of an ended run."""
-    if (own / WORK_FOLDER).exists():
-        shutil.rmtree(own / WORK_FOLDER)
+    """Remove the checkpoint and RecBole's log from the folder of an ended run.
+
+    Of a run with a result, what trackers show is kept, such as TensorBoard's curves.
+    """
+    work = own / WORK_FOLDER
+    if not work.exists():
+        return
+    for name in _TRACKER_FOLDERS if (own / RESULT_FILE).exists() else ():
+        if (work / name).exists() and not (own / name).exists():
+            (work / name).rename(own / name)
+    shutil.rmtree(work)
 
 
 def remove_leftovers(folder: Path, kind: str = RunRequest.kind) -> None:

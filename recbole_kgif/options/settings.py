@@ -38,8 +38,8 @@ _UNLISTED_OPTIONS = frozenset(
 # also the others of the `.item` file.
 CANDIDATES = "candidates"
 LINKED, CATALOGUE = "linked", "catalogue"
-# Options of this package's own, about the data.
-_OWN_OPTIONS = frozenset({"unlinked_items", CANDIDATES})
+# Options of this package's own, with their defaults.
+_OWN_OPTIONS = {"unlinked_items": None, CANDIDATES: None, "log_mlflow": False}
 
 # RecBole's files of defaults for a family of models.
 _FAMILY_FILES = {
@@ -97,8 +97,9 @@ def default_options(model: str) -> dict[str, Any]:
     base = models.base_model(model)
     properties = recbole_folder() / "properties"
     options: dict[str, Any] = dict.fromkeys(
-        [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS | _OWN_OPTIONS)]
+        [*_listed_arguments(), *sorted(_UNLISTED_OPTIONS)]
     )
+    options.update(_OWN_OPTIONS)
     of_family = _FAMILY_FILES.get(known_models().get(base, ""), "knowledge_base")
     for path in (
         properties / "overall.yaml",

@@ -50,6 +50,10 @@ _CLIP_GRAD_NORM_KEYS = ("max_norm", "norm_type", "error_if_nonfinite", "foreach"
 METRICS_OF_SCORES = frozenset({"auc", "mae", "rmse", "logloss"})
 
 
+# Packages that options need.
+_TRACKERS = {"log_wandb": "wandb", "log_mlflow": "mlflow"}
+
+
 def is_text(name: str) -> bool:
     """Whether an option is a text, whatever YAML would make of it."""
     return name in _TEXTS or name.endswith("_num_interval")
@@ -90,8 +94,11 @@ def check_value(where: str, name: str, value: Any) -> None:
         )
     if name in _WORDS and value is not None:
         _check_word(where, name, value, _WORDS[name])
-    if name == "log_wandb" and value is True and not _is_installed("wandb"):
-        raise UserError(f"{where}: needs the package wandb; run pip install wandb")
+    package = _TRACKERS.get(name)
+    if package is not None and value is True and not _is_installed(package):
+        raise UserError(
+            f"{where}: needs the package {package}; run pip install {package}"
+        )
     may_be = {"metrics": isinstance(value, str), "benchmark_filename": value is None}
     if name in may_be and not may_be[name] and not _are_names(value):
         raise UserError(f"{where}: {name} must be a list of names")

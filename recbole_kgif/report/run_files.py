@@ -32,9 +32,11 @@ _FORMS: Mapping[str, type] = {
 }
 
 
+# Where a run is also logged to.
+TRACKER_OPTIONS = ("log_wandb", "wandb_project", "log_mlflow")
 # Where and how loudly a run works, which changes nothing in its result.
 LOCAL_OPTIONS = frozenset(
-    {"data_path", "show_progress", "state", "worker", "gpu_id", "log_wandb"}
+    {"data_path", "show_progress", "state", "worker", "gpu_id", *TRACKER_OPTIONS}
 )
 
 # Data, split, evaluation and budget: alike for all, or nothing could be compared.

@@ -18,6 +18,7 @@ from recbole_kgif.report.run_files import (
     LOG_FILE,
     REQUEST_FILE,
     RESULT_FILE,
+    TRACKER_OPTIONS,
     all_run_folders,
     read_request,
 )
@@ -30,7 +31,8 @@ _SHOWN_RUNS = 3
 _OF_THE_RUN = frozenset(
     (
         *("seed", "data_path", "checkpoint_dir", "device", "gpu_id", "use_gpu"),
-        *("show_progress", "state", "worker", "log_wandb", "eval_batch_size"),
+        *("show_progress", "state", "worker", "eval_batch_size"),
+        *TRACKER_OPTIONS,
         # Compared by what is ranked.
         "candidates",
     )

@@ -37,7 +37,8 @@ _OF_ONE_MACHINE = frozenset(
         "gpu_id",
         *("save_dataset", "dataset_save_path"),
         *("save_dataloaders", "dataloaders_save_path"),
-        *("log_wandb", "wandb_project", "nproc", "world_size", "ip", "port", "offset"),
+        *("log_wandb", "wandb_project", "log_mlflow"),
+        *("nproc", "world_size", "ip", "port", "offset"),
     )
 )
 

@@ -32,6 +32,7 @@ from recbole_kgif.training.run_folder import (
 from recbole_kgif.training.run_record import record_of, write_json
 from recbole_kgif.training.run_trainer import make_trainer
 from recbole_kgif.training.specs import RunSpec
+from recbole_kgif.training.trackers import named_wandb_run
 
 
 def run_experiment(
@@ -77,10 +78,12 @@ def run_experiment(
                 spec.data,
                 size_evaluation_batches="eval_batch_size" not in options,
             )
-            trainer = _new_trainer(config, data, spec)
-            trainer.resume()
-            valid_result = trainer.train()
-            tested = trainer.test() if spec.evaluate_test else {}
+            with named_wandb_run(config):
+                trainer = _new_trainer(config, data, spec)
+                trainer.resume()
+                with trainer.tracked():
+                    valid_result = trainer.train()
+                    tested = trainer.test() if spec.evaluate_test else {}
             record = record_of(trainer, valid_result, tested)
     triples = spec.data.triples
     record[protocols.OPTION] = protocols.protocol_of(options)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -34,6 +35,7 @@ from recbole_kgif.training.refusals import refused_as_user_error
 from recbole_kgif.training.run_folder import CHECKPOINT_FILE, LAST_FILE, METRICS_FILE
 from recbole_kgif.training.run_record import environment, floats, versions
 from recbole_kgif.training.specs import RunSpec
+from recbole_kgif.training.trackers import MlflowRun, mlflow_run
 from recbole_kgif.training.training_state import load_state, save_state
 
 
@@ -74,6 +76,7 @@ class RunTrainer(Trainer):
         n_resumed: number of epochs that an earlier, unfinished run had done.
         epoch_lines: shows the epochs on the console; None where nothing else than
             RecBole's log does.
+        mlflow: the run of MLflow; None where it is not asked for.
     """
 
     def __init__(self, config: Any, model: Any, data: LoadedData, spec: RunSpec):
@@ -96,6 +99,7 @@ class RunTrainer(Trainer):
                 epochs=self.epochs,
                 is_larger_better=self.valid_metric_bigger,
             )
+        self.mlflow: Optional[MlflowRun] = None
         self.item_groups = ItemGroups.of(
             *(loader._dataset for loader in (data.train, data.valid, data.test))
         )
@@ -140,6 +144,18 @@ class RunTrainer(Trainer):
         best: dict[str, Any] = valid_result
         return best
 
+    @contextlib.contextmanager
+    def tracked(self) -> Iterator[None]:
+        """Keep the trackers that the configuration asks for, and end their runs."""
+        self.mlflow = mlflow_run(self.config, self.options)
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        finally:
+            if self.mlflow is not None:
+                self.mlflow.end(status)
+
     def _is_finished(self) -> bool:
         """Whether no epoch is left, by their number or by early stopping."""
         has_stopped = self.cur_step > self.stopping_step
@@ -181,6 +197,8 @@ class RunTrainer(Trainer):
     def _write_epoch(self) -> None:
         if self.epoch_lines is not None:
             self.epoch_lines.show(self.history[-1])
+        if self.mlflow is not None:
+            self.mlflow.log_epoch(self.history[-1])
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(_line(self.history[-1]))
 
@@ -258,6 +276,8 @@ class RunTrainer(Trainer):
         hits.interactions = group.total(hits.interactions)
         hits.hits = group.total(hits.hits)
         tested: dict[str, Any] = {"test": floats(result)}
+        if self.mlflow is not None:
+            self.mlflow.log_test(tested["test"])
         users = evaluated_users(self.data.test)
         if self.evaluator.per_user and users is not None:
             tested["test_per_user"] = {

@@ -142,7 +142,8 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
     )
     for name in ("BPR-2020", "CKE-2020", "BPR-2021", "CKE-2021"):
         files = {path.name for path in (runs / name).iterdir()}
-        assert files == {"request.json", "result.json", "log.txt"}
+        kept = {"request.json", "result.json", "log.txt", "log_tensorboard"}
+        assert files == kept
         record = json.loads((runs / name / "result.json").read_text("utf-8"))
         assert f"{record['model']}-{record['seed']}" == name
         assert str(in_tmp_path) not in (runs / name / "result.json").read_text("utf-8")

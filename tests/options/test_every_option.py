@@ -115,7 +115,7 @@ NOT_SHOWN: Mapping[str, str] = {
     "show_progress": "shows a bar",
     "state": "chooses what is logged",
     "loss_decimal_place": "rounds what is logged",
-    "log_wandb": "needs the package wandb, or is refused",
+    **dict.fromkeys(("log_wandb", "log_mlflow"), "needs a package, or is refused"),
     "eval_batch_size": "bounds memory",
     "worker": "loads batches in other processes",
     "benchmark_filename": "needs pre-split data",

@@ -48,7 +48,7 @@ def join_process_group(place: Optional[Place], config: Any) -> Iterator[None]:
         # As RecBole does: one process is enough to be read.
         config["state"] = "error"
         config["show_progress"] = False
-        config["log_wandb"] = False
+        config["log_wandb"] = config["log_mlflow"] = False
     # Of the process that started this one: it ends last.
     store = dist.TCPStore(place.ip, place.port, is_master=False, timeout=_PATIENCE)
     dist.init_process_group(
