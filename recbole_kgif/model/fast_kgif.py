@@ -52,8 +52,8 @@ class KGIF(kgif.KGIF):
     propagation_class = layers.Propagation
     walks_class = NeighbourWalks
 
-    # storage: the users who were scored last with their walks
-    restore_walks: Optional[tuple[Tensor, Tensor]]
+    # storage: the users who were scored last, with the parts of their scores
+    restore_parts: Optional[tuple[Tensor, tuple[Tensor, Optional[Tensor]]]]
     # What replaces parts of a training step (`cuda_graphs`).
     captured: Optional[StepFunctions] = None
 
@@ -125,14 +125,14 @@ class KGIF(kgif.KGIF):
 
     def train(self, mode: bool = True) -> KGIF:
         """Switch between training and evaluation, and clear what was stored."""
-        self.restore_walks = None
+        self.restore_parts = None
         return super().train(mode)
 
-    def _walk_scores(self, user: Tensor) -> Tensor:
+    def _score_parts(self, user: Tensor) -> tuple[Tensor, Optional[Tensor]]:
         """Those of the same users are kept, for scoring them by other weights."""
-        if self.restore_walks is None or not torch.equal(self.restore_walks[0], user):
-            self.restore_walks = (user, super()._walk_scores(user))
-        return self.restore_walks[1]
+        if self.restore_parts is None or not torch.equal(self.restore_parts[0], user):
+            self.restore_parts = (user, super()._score_parts(user))
+        return self.restore_parts[1]
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of the given pairs of users and items, shape: [batch_size]."""

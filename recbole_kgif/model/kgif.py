@@ -626,21 +626,20 @@ class KGIF(KnowledgeRecommender):
             compared.append((score, others, known[:, known[1] < n]))
         return [self._softmax_losses(*each).mean() for each in compared]
 
-    def _walk_scores(self, user):
-        return self.walks(user, self.restore_filter)
-
-    def _scores(self, user):
-        """Scores of all items for the given users, shape: [n_selected, n_items]."""
+    def _score_parts(self, user):
+        """What is weighted in the scores of all items: cosines, and walks or None."""
         if self.restore_user_e is None:
             self.restore_user_e, self.restore_item_e = self.forward()
             self.restore_filter = self.walks and self.walks.spectral_filter()
-        scale = self.balance[0] / self.temperature
-        user_e = self._normalised(self.restore_user_e[user]) * scale
-        item_e = self._normalised(self.restore_item_e)
-        score = torch.addmm(self.item_bias.weight.t(), user_e, item_e.t())
-        if self.walks is not None:
-            score.addcmul_(self.balance[1], self._walk_scores(user))
-        return score
+        user_e = self._normalised(self.restore_user_e[user]) / self.temperature
+        similarity = user_e @ self._normalised(self.restore_item_e).t()
+        return similarity, self.walks and self.walks(user, self.restore_filter)
+
+    def _scores(self, user):
+        """Scores of all items for the given users, shape: [n_selected, n_items]."""
+        similarity, walks = self._score_parts(user)
+        scores = torch.addcmul(self.item_bias.weight.t(), self.balance[0], similarity)
+        return scores if walks is None else scores.addcmul_(self.balance[1], walks)
 
     def predict(self, interaction):
         """Scores of the given pairs of users and items, shape: [batch_size]."""
