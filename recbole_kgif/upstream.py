@@ -21,6 +21,9 @@ from recbole_kgif.common.resources import PACKAGE_FOLDER, resource
 from recbole_kgif.errors import EXIT_USER_ERROR, UserError
 
 VERSION = "1.2.1"
+# Options of what the model in RecBole does without: scores of new items.
+_OF_PLUGIN = ("new_items_cost",)
+
 _FAMILY = "recbole/model/knowledge_aware_recommender"
 _API = "recbole.model.knowledge_aware_recommender"
 
@@ -206,7 +209,7 @@ def write_into(checkout: Path) -> list[Path]:
     """
     _check(checkout)
     model = (PACKAGE_FOLDER / "model" / "kgif.py").read_text("utf-8")
-    options = resource("properties/model/KGIF.yaml").read_text("utf-8")
+    options = _upstream_options(resource("properties/model/KGIF.yaml"))
     contents = {
         f"{_FAMILY}/kgif.py": model,
         "recbole/properties/model/KGIF.yaml": options,
@@ -257,6 +260,12 @@ def _changed(text: str, change: _Change, path: Path) -> str:
             f"{change.new.strip()!r} by hand"
         )
     return text.replace(old, new)
+
+
+def _upstream_options(yaml_file: Path) -> str:
+    """The lines of ``KGIF.yaml`` that the model in RecBole reads."""
+    lines = yaml_file.read_text("utf-8").splitlines(keepends=True)
+    return "".join(line for line in lines if line.split(":")[0] not in _OF_PLUGIN)
 
 
 def _page(options: str) -> str:

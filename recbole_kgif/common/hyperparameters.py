@@ -46,6 +46,7 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "temperature": (lambda v: _is_number(v) and v > 0, "a number above 0"),
     "knowledge_weight": (lambda v: _is_number(v) and v >= 0, "a number, 0 or above"),
     "knowledge_update": _one_of("joint", "alternate"),
+    "new_items_cost": (lambda v: _is_number(v) and 0 <= v <= 1, "a number in [0, 1]"),
     "initial_std": (lambda v: _is_number(v) and v > 0, "a number above 0"),
 }
 

@@ -7,6 +7,7 @@ the model that RecBole gets by the name ``KGIF``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
 import torch
@@ -19,6 +20,7 @@ from .graph import CollaborativeKnowledgeGraph
 from .kgif import NodeVectors
 from .look_up import look_up
 from .neighbour_walks import NeighbourWalks
+from .new_items import NewItems
 
 
 class StepFunctions(NamedTuple):
@@ -62,6 +64,10 @@ class KGIF(kgif.KGIF):
         super().__init__(config, dataset)
         # The last layer is computed for users and items only.
         self.scored_edges = self.graph.edges.first_rows(self.n_users + self.n_items)
+        item = dataset.inter_feat[self.ITEM_ID]
+        n_interactions = torch.bincount(item, minlength=self.n_items)
+        self.new_items = NewItems(self.graph, self.n_users, n_interactions > 0)
+        self.new_items_cost = config["new_items_cost"]
 
     def _look_up(self, *groups: Tensor) -> list[NodeVectors]:
         projections = None
@@ -118,10 +124,19 @@ class KGIF(kgif.KGIF):
     def _softmax_losses(self, score: Tensor, others: Tensor, known: Tensor) -> Tensor:
         return losses.softmax_losses(score, others, known)
 
-    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """Load parameters and buffers, and clear what was stored."""
         self.train(self.training)
-        return super().load_state_dict(*args, **kwargs)
+        # Checkpoints of 0.1.0 have none.
+        none = {
+            f"new_items.{name}": torch.zeros_like(weights)
+            for name, weights in self.new_items.named_buffers()
+            if "weights" in name
+        }
+        state_dict = {**none, **state_dict}
+        return super().load_state_dict(state_dict, *args, **kwargs)
 
     def train(self, mode: bool = True) -> KGIF:
         """Switch between training and evaluation, and clear what was stored."""
@@ -133,6 +148,14 @@ class KGIF(kgif.KGIF):
         if self.restore_parts is None or not torch.equal(self.restore_parts[0], user):
             self.restore_parts = (user, super()._score_parts(user))
         return self.restore_parts[1]
+
+    def learned_scores(self, user: Tensor) -> Tensor:
+        """Scores of all items without those of new items replaced."""
+        return super()._scores(user)
+
+    def _scores(self, user: Tensor) -> Tensor:
+        scores: Tensor = self.new_items(self.learned_scores(user))
+        return scores
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of the given pairs of users and items, shape: [batch_size]."""

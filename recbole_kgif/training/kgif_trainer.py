@@ -12,10 +12,14 @@ from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
 from recbole_kgif.model.cuda_graphs import capture_training_step
+from recbole_kgif.model.new_items import MIXING
 from recbole_kgif.model.score_weights import (
     candidate_score_weights,
     update_score_weights,
 )
+from recbole_kgif.options.item_groups import HARMONIC, SELECTION, split_group
+from recbole_kgif.training.distributed import group
+from recbole_kgif.training.new_item_search import NewItemSearch, has_new_items
 from recbole_kgif.training.preflight import EpochTimeEstimator
 from recbole_kgif.training.training_batches import TrainingBatches
 
@@ -29,6 +33,7 @@ class KGIFTrainer(Trainer):
 
     _has_begun = False
     _candidate: Optional[_CandidateValidation] = None
+    _new_items: Optional[NewItemSearch] = None
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -82,6 +87,25 @@ class KGIFTrainer(Trainer):
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
+        """Validate, and choose the score weights and, for later, the offset of new ones.
+
+        A saved model has the weights by which it was validated.
+        """
+        new_items = self.model.new_items
+        new_items.weights.copy_(new_items.next_weights)
+        if has_new_items(valid_data, new_items.is_known):
+            metric = str(self.config["valid_metric"]).lower()
+            is_of_groups = split_group(metric)[0] in (HARMONIC, SELECTION)
+            k = max(self.config["topk"])
+            self._new_items = NewItemSearch(new_items.is_known, k, is_of_groups)
+        result = self._validate(valid_data, show_progress)
+        search, self._new_items = self._new_items, None
+        if search is not None:
+            offset = group.from_first(lambda: search.choose(self.model.new_items_cost))
+            new_items.next_weights[:] = torch.tensor([MIXING, offset])
+        return result
+
+    def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
         """Validate, and keep the score weights that do better."""
         neighbour = candidate_score_weights(self.model)
         if neighbour is None:
@@ -133,6 +157,8 @@ class KGIFTrainer(Trainer):
         All but the weighted sum is then the same, and the model keeps it.
         """
         evaluated = evaluate_batch(batched_data)
+        if self._new_items is not None:
+            self._add_new_items(self._new_items, *evaluated)
         if self._candidate is None:
             return evaluated
         current = self.model.balance.clone()
@@ -142,6 +168,20 @@ class KGIFTrainer(Trainer):
         self._candidate.collector.eval_batch_collect(scores, interaction, row, item)
         self._candidate.n_samples += len(batched_data)  # as RecBole counts them
         return evaluated
+
+    def _add_new_items(
+        self,
+        search: NewItemSearch,
+        interaction: Any,
+        masked: Tensor,
+        row: Tensor,
+        item: Tensor,
+    ) -> None:
+        """Show the search a validated batch."""
+        user = interaction[self.config["USER_ID_FIELD"]].to(self.device)
+        scores = self.model.learned_scores(user)
+        expected = self.model.new_items.expected_scores(scores)
+        search.add(scores, expected, ~torch.isneginf(masked), row, item)
 
 
 @dataclass

@@ -90,6 +90,7 @@ BAD_VALUES = [
     ("temperature", 0),
     ("knowledge_weight", -0.1),
     ("knowledge_update", "never"),
+    ("new_items_cost", 1.5),
     ("initial_std", math.nan),
 ]
 

@@ -279,6 +279,8 @@ def test_the_state_holds_parameters_and_no_graph(
         "balance",
         "next_step",
         "n_failed_steps",
+        "new_items.weights",
+        "new_items.next_weights",
     }
 
 

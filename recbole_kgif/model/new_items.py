@@ -1,0 +1,188 @@
+r"""Scores of new items: those without training interactions.
+
+What KGIF learns about a new item is little, and on another scale than what it learns
+about the others. But the facts of new items are known. So a new item borrows from known
+items with the same facts. With a the weights of a kernel ridge regression on facts::
+
+    y'(u, i) = (1 - m) y(u, i) + m x(u, i) + c
+    x(u, i) = log(sum_k a_ki exp(s y(u, k))) / s
+
+where k runs over the known items. The offset c is chosen in validation; until then, m
+and c are 0. All this is our choice.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from .kgif import CollaborativeKnowledgeGraph, shared_neighbours
+
+# All chosen on validation: m, the penalty of the regression, and s.
+MIXING = 0.25
+PENALTY = 0.3
+SHARPNESS = 1.5
+# A system of more known items is solved by conjugate gradients.
+MOST_KNOWN = 8192
+_TOLERANCE = 1e-4
+_MOST_ITERATIONS = 200
+# New items whose weights are computed at once by conjugate gradients.
+_BLOCK = 512
+
+
+class NewItems(nn.Module):
+    """The scores of new items, by those of known ones.
+
+    Args:
+        graph: the collaborative knowledge graph of the training data
+        n_users: number of users, padding included
+        is_known: whether each item has training interactions, shape: [n_items]
+
+    Attributes:
+        weights: the mixing weight m and the offset c; (0, 0) leaves all scores
+        next_weights: those that a trainer tries in its next validation
+        is_known: as given
+    """
+
+    weights: Tensor
+    next_weights: Tensor
+    is_known: Tensor
+
+    def __init__(
+        self, graph: CollaborativeKnowledgeGraph, n_users: int, is_known: Tensor
+    ):
+        super().__init__()
+        self._graph = (graph,)  # in a tuple, so that it is no part of this module
+        self._n_users = n_users
+        self._regression: Optional[Tensor] = None
+        self.register_buffer("weights", torch.zeros(2))
+        self.register_buffer("next_weights", torch.zeros(2))
+        self.register_buffer("is_known", is_known, persistent=False)
+
+    @property
+    def regression(self) -> Tensor:
+        """The weights a, shape: [n_known, n_new].
+
+        They depend on the training data alone, and are computed when first used.
+        """
+        if self._regression is None:
+            facts = item_facts(self._graph[0], self._n_users, len(self.is_known))
+            self._regression = regression_weights(facts, self.is_known)
+        return self._regression
+
+    def expected_scores(self, scores: Tensor) -> Tensor:
+        """The scores of new items that the regression predicts.
+
+        Args:
+            scores: of all items, shape: [n_selected, n_items]
+
+        Returns:
+            x, shape: [n_selected, n_new]
+        """
+        known = SHARPNESS * scores[:, self.is_known]
+        share = known.softmax(1) @ self.regression
+        # The regression may predict less than nothing.
+        share = share.clamp(min=1e-3 / known.shape[1])
+        return (share.log() + known.logsumexp(1, keepdim=True)) / SHARPNESS
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Scores with those of new items replaced.
+
+        Args:
+            scores: y of all items, shape: [n_selected, n_items]
+
+        Returns:
+            y', of the same shape; ``scores`` itself where nothing is replaced
+        """
+        mixing, offset = self.weights.tolist()
+        if mixing == offset == 0 or not bool(self.is_known.any()):
+            return scores
+        of_new = scores[:, ~self.is_known]
+        if mixing > 0:
+            of_new = of_new + mixing * (self.expected_scores(scores) - of_new)
+        scores = scores.clone()
+        scores[:, ~self.is_known] = of_new + offset
+        return scores
+
+
+def item_facts(
+    graph: CollaborativeKnowledgeGraph, n_users: int, n_items: int
+) -> Tensor:
+    """The facts of items: pairs of relation and entity that at least two items share.
+
+    Args:
+        graph: the collaborative knowledge graph
+        n_users: number of users, padding included
+        n_items: number of items, padding included
+
+    Returns:
+        A sparse matrix of the inverse item frequency of each fact, shape: [n_items,
+        n_facts]
+    """
+    _, links, value, _, node = shared_neighbours(graph, n_users, n_items)
+    item, fact = links[:, node[links[1]] >= n_users]
+    n_linked = torch.bincount(fact, minlength=len(node)).to(value.dtype)
+    value = ((n_items - 1) / n_linked).log()[fact]
+    facts = torch.sparse_coo_tensor(
+        torch.stack([item, fact]), value, (n_items, len(node))
+    )
+    return facts.coalesce()
+
+
+def regression_weights(facts: Tensor, is_known: Tensor) -> Tensor:
+    """Weights of known items in the prediction for the others.
+
+    Kernel ridge regression: a = (K_known,known + penalty I)^-1 K_known,new, with K the
+    products of the items' facts, divided by the mean of their squares.
+
+    Args:
+        facts: the result of `item_facts`
+        is_known: whether each item's scores are known, shape: [n_items]
+
+    Returns:
+        Shape: [n_known, n_new]
+    """
+    indices, value = facts.indices(), facts.values()
+    squares = value.new_zeros(len(is_known)).index_add(0, indices[0], value.square())
+    mean = squares[squares > 0].mean() if bool((squares > 0).any()) else 1
+    facts = torch.sparse_coo_tensor(indices, value / mean**0.5, facts.shape)
+    known = torch.nonzero(is_known).squeeze(1)
+    of_known = facts.index_select(0, known).coalesce()
+    of_new = facts.index_select(0, torch.nonzero(~is_known).squeeze(1)).coalesce()
+    if len(known) > MOST_KNOWN:
+        ids = torch.arange(of_new.shape[0], device=value.device)
+        parts = [_by_gradients(of_known, of_new, block) for block in ids.split(_BLOCK)]
+        return torch.cat(parts, dim=1)
+    to_facts = of_known.t()
+    kernel = torch.sparse.mm(of_known, to_facts).to_dense()
+    kernel.diagonal().add_(PENALTY)
+    between = torch.sparse.mm(of_known, of_new.t()).to_dense()
+    return torch.cholesky_solve(between, torch.linalg.cholesky(kernel))
+
+
+def _by_gradients(of_known: Tensor, of_new: Tensor, block: Tensor) -> Tensor:
+    """The weights for some new items, by conjugate gradients: [n_known, n_block].
+
+    Every column is a system of its own with the same matrix.
+    """
+    to_facts = of_known.t().coalesce()
+    wanted = torch.sparse.mm(
+        of_known, of_new.index_select(0, block).to_dense().t().contiguous()
+    )
+    weights = torch.zeros_like(wanted)
+    residual = direction = wanted
+    error = first = wanted.square().sum(0)
+    for _ in range(_MOST_ITERATIONS):
+        if bool((error <= _TOLERANCE**2 * first).all()):
+            break
+        product = torch.sparse.mm(of_known, torch.sparse.mm(to_facts, direction))
+        product = product + PENALTY * direction
+        # A column that is solved, or zero, has no step left.
+        step = error / (direction * product).sum(0).clamp(min=1e-30)
+        weights = weights + step * direction
+        residual = residual - step * product
+        before, error = error, residual.square().sum(0)
+        direction = residual + error / before.clamp(min=1e-30) * direction
+    return weights

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from recbole_kgif.model.new_items import MIXING
+from recbole_kgif.options.item_groups import harmonic_mean
+from recbole_kgif.training import new_item_search
+from recbole_kgif.training.new_item_search import (
+    OFFSETS,
+    NewItemSearch,
+    has_new_items,
+)
+
+N_USERS, N_ITEMS, K = 40, 24, 5
+IS_KNOWN = torch.arange(N_ITEMS) < 16
+Data = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def data(seed: int = 0) -> Data:
+    """Scores, expected scores, candidates, and validation interactions."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.randn(N_USERS, N_ITEMS, generator=generator)
+    scores[:, ~IS_KNOWN] -= 1.5
+    expected = torch.randn(N_USERS, 8, generator=generator)
+    chosen = torch.rand(N_USERS, N_ITEMS, generator=generator) < 0.1
+    # The expected scores know something of what is chosen.
+    expected += 1.5 * chosen[:, ~IS_KNOWN]
+    seen = torch.rand(N_USERS, N_ITEMS, generator=generator) < 0.2
+    seen[:, ~IS_KNOWN] = False
+    row, item = torch.nonzero(chosen & ~seen).t()
+    return scores, expected, ~seen, row, item
+
+
+def searched(of: Data, separately: bool) -> NewItemSearch:
+    """The search after two batches."""
+    scores, expected, candidates, row, item = of
+    search = NewItemSearch(IS_KNOWN, K, separately)
+    for first in (0, 25):
+        last = 25 if first == 0 else N_USERS
+        inside = (row >= first) & (row < last)
+        batch = slice(first, last)
+        search.add(
+            scores[batch],
+            expected[batch],
+            candidates[batch],
+            row[inside] - first,
+            item[inside],
+        )
+    return search
+
+
+def mean_ndcg(ranking: np.ndarray, chosen: list[set[int]]) -> float:
+    values = []
+    for of_user, wanted in zip(ranking, chosen):
+        if wanted:
+            gain = sum(
+                1 / math.log2(place + 2)
+                for place, item in enumerate(of_user[:K])
+                if item in wanted
+            )
+            ideal = sum(1 / math.log2(p + 2) for p in range(min(K, len(wanted))))
+            values.append(gain / ideal)
+    return float(np.mean(values))
+
+
+def brute_force(of: Data, mixing: float, offset: float) -> tuple[float, float, float]:
+    """NDCG of all, warm and new items, all of them ranked."""
+    scores, expected, candidates, row, item = of
+    final = scores.clone()
+    new = final[:, ~IS_KNOWN]
+    final[:, ~IS_KNOWN] = (1 - mixing) * new + mixing * expected + offset
+    final = final.masked_fill(~candidates, -torch.inf)
+    ranking = final.argsort(1, descending=True).numpy()
+    pairs = list(zip(row.tolist(), item.tolist()))
+    chosen = [{i for u, i in pairs if u == user} for user in range(N_USERS)]
+    warm = [{i for i in of_user if IS_KNOWN[i]} for of_user in chosen]
+    both = [of_user - of_warm for of_user, of_warm in zip(chosen, warm)]
+    return tuple(mean_ndcg(ranking, group) for group in (chosen, warm, both))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("separately", [True, False])
+@pytest.mark.parametrize("largest_cost", [1.0, 0.05])
+def test_the_offset_is_the_best_by_brute_force(
+    separately: bool, largest_cost: float
+) -> None:
+    of = data()
+    offset = searched(of, separately).choose(largest_cost)
+    before = brute_force(of, 0, 0)[1]
+    values = {}
+    for tried in OFFSETS:
+        of_all, warm, new = brute_force(of, MIXING, tried)
+        if warm >= (1 - largest_cost) * before:
+            values[tried] = harmonic_mean(warm, new) if separately else of_all
+    assert 1 < len(values) <= len(OFFSETS)
+    assert values[offset] == pytest.approx(max(values.values()))
+
+
+def test_a_limit_of_the_cost_of_warm_items_is_kept() -> None:
+    of = data()
+    free, bound = (searched(of, True).choose(cost) for cost in (1, 0.01))
+    assert bound < free
+    before, after = brute_force(of, 0, 0)[1], brute_force(of, MIXING, bound)[1]
+    assert brute_force(of, MIXING, free)[1] < 0.99 * before <= after
+
+
+def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_item_search, "MOST_USERS", 25)
+    search = searched(data(), False)
+    assert len(search._warm) == 1
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.005, False), (0.02, True)])
+def test_a_search_needs_interactions_with_new_items(
+    share: float, expected: bool
+) -> None:
+    from recbole.data.dataloader import FullSortEvalDataLoader
+
+    items = torch.ones(1000, dtype=torch.int64)
+    items[: int(1000 * share)] = N_ITEMS - 1
+    dataset = SimpleNamespace(iid_field="item_id", inter_feat={"item_id": items})
+    loader = FullSortEvalDataLoader.__new__(FullSortEvalDataLoader)
+    loader._dataset = dataset
+    assert has_new_items(loader, IS_KNOWN) is expected
+    assert not has_new_items(SimpleNamespace(_dataset=dataset), IS_KNOWN)
