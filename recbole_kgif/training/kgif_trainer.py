@@ -87,7 +87,7 @@ class KGIFTrainer(Trainer):
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
-        """Validate, and choose the score weights and, for later, the offset of new ones.
+        """Validate, and choose score weights and, for later, the offset of new items.
 
         A saved model has the weights by which it was validated.
         """
@@ -157,7 +157,7 @@ class KGIFTrainer(Trainer):
         All but the weighted sum is then the same, and the model keeps it.
         """
         evaluated = evaluate_batch(batched_data)
-        if self._new_items is not None:
+        if self._new_items is not None and not self._new_items.is_full:
             self._add_new_items(self._new_items, *evaluated)
         if self._candidate is None:
             return evaluated

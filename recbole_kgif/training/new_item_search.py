@@ -88,6 +88,11 @@ class NewItemSearch:
     _new: list[RankedList] = field(default_factory=list)
     _unchanged: list[RankedList] = field(default_factory=list)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the lists of enough users are kept."""
+        return self._n_users >= MOST_USERS
+
     def add(
         self,
         scores: Tensor,
@@ -105,8 +110,6 @@ class NewItemSearch:
             row: row of each validation interaction, shape: [n_interactions]
             item: item of each validation interaction, shape: [n_interactions]
         """
-        if self._n_users >= MOST_USERS:
-            return
         self._n_users += len(scores)
         chosen = torch.zeros_like(is_candidate)
         chosen[row, item] = True

@@ -110,9 +110,10 @@ def test_a_limit_of_the_cost_of_warm_items_is_kept() -> None:
 
 
 def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(new_item_search, "MOST_USERS", 25)
     search = searched(data(), False)
-    assert len(search._warm) == 1
+    assert not search.is_full
+    monkeypatch.setattr(new_item_search, "MOST_USERS", N_USERS)
+    assert search.is_full
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.005, False), (0.02, True)])
