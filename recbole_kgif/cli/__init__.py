@@ -24,6 +24,7 @@ from recbole_kgif.errors import (
 COMMANDS = (
     "ablate",
     "compare",
+    "completion",
     "datasets",
     "doctor",
     "explain",

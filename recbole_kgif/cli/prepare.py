@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from recbole_kgif.cli.prepare_arguments import (
     COLUMNS,
     attribute,
-    make_parser,
     new_name,
     refuse_foreign_options,
     source_kind,
     split_method,
 )
+from recbole_kgif.cli.prepare_arguments import make_parser as _parser
 from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
 from recbole_kgif.data.recipes.columns import WantedColumn
 from recbole_kgif.data.recipes.delimited import Layout, find_layout
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         Exit code.
     """
-    namespace = make_parser().parse_args(arguments)
+    namespace = _parser().parse_args(arguments)
     name = check_name(new_name(namespace))
     method = split_method(namespace)
     refuse_foreign_options(namespace)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +59,10 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
+# A third of a second by the clock of an idle machine, start of Python included.
+MOST_HELP_SECONDS = 0.5
+
+
 @pytest.fixture
 def in_data(
     data_path: Path, in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -71,11 +75,17 @@ def in_data(
 # --- running ------------------------------------------------------------------------
 
 
-def test_help_answers_in_under_a_second_without_torch(run: Run) -> None:
+def _children_seconds() -> float:
+    """Seconds of a CPU that ended processes took, whatever else the machine does."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_help_answers_at_once_without_torch(run: Run) -> None:
     run("--help")  # compiles the modules, once an installation
-    start = time.perf_counter()
+    start = _children_seconds()
     process = run("--help")
-    seconds = time.perf_counter() - start
+    seconds = _children_seconds() - start
     assert process.returncode == 0
     for option in (
         "--model",
@@ -88,7 +98,7 @@ def test_help_answers_in_under_a_second_without_torch(run: Run) -> None:
         "--key=value",
     ):
         assert option in process.stdout
-    assert seconds < 1
+    assert seconds < MOST_HELP_SECONDS
     code = (
         "import sys; from recbole_kgif.cli import main\n"
         "try: main(['--help'])\n"
@@ -114,16 +124,14 @@ def test_help_answers_in_under_a_second_without_torch(run: Run) -> None:
         ),
     ],
 )
-def test_help_of_a_command_answers_in_under_a_second(
+def test_help_of_a_command_answers_at_once(
     run: Run, command: str, options: list[str]
 ) -> None:
-    run(command, "--help")
-    start = time.perf_counter()
+    start = _children_seconds()
     process = run(command, "--help")
-    assert time.perf_counter() - start < 1
+    assert _children_seconds() - start < MOST_HELP_SECONDS
     assert process.returncode == 0
     assert all(option in process.stdout for option in options)
-    assert command in run("--help").stdout
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
