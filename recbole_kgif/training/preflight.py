@@ -182,10 +182,10 @@ def estimate(sizes: Sizes) -> Memory:
     * In that of the attention: the gradient of n_pairs x d and a product with it,
       gradients of the nodes; what came later is gone.
 
-    CUDA graph capture: the same for propagation and attention, with inputs and results;
-    where some steps have fixed edge weights, once more without the attention; of the
-    walks four of n_neighbours x W and of n_items x W, two of n_users x W and
-    four of batch_size x W; of the knowledge loss some forty of batch_size x d.
+    CUDA graph capture: the same for propagation and attention, with inputs and results,
+    and the propagation once more for steps of fixed edge weights; of the walks four of
+    n_neighbours x W and of n_items x W, two of n_users x W and four of batch_size x W;
+    of the knowledge loss some forty of batch_size x d.
 
     Args:
         sizes: those of model and graph.
@@ -210,23 +210,21 @@ def estimate(sizes: Sizes) -> Memory:
         max(of_backward) - gradients,
         nodes + 6 * batch,
     )
+    recording = _recorded(sizes, max(of_backward) + 26 * batch)
     return Memory(
         parameters=4 * _FLOAT * gradients,
         graph=_graph_bytes(sizes),
         step=_FLOAT * max(peaks),
-        recording=_FLOAT * _recorded(sizes, max(of_backward) + 26 * batch),
+        recording=_FLOAT * recording * sizes.is_recorded,
     )
 
 
 def _recorded(sizes: Sizes, of_step: int) -> int:
     """Floats that captured CUDA graphs hold, see `estimate`."""
-    if not sizes.is_recorded:
-        return 0
     nodes = sizes.n_graph_nodes * sizes.embedding_size
-    of_fixed_steps = (12 + sizes.n_layers) * nodes * sizes.has_fixed_steps
-    of_walks = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
-    of_walks += 2 * sizes.n_users
-    return of_step + 4 * nodes + of_fixed_steps + sizes.n_walk_negatives * of_walks
+    nodes *= 4 + (12 + sizes.n_layers) * sizes.has_fixed_steps
+    rows = 4 * (sizes.n_neighbours + sizes.n_items + sizes.batch_size)
+    return of_step + nodes + sizes.n_walk_negatives * (rows + 2 * sizes.n_users)
 
 
 def _graph_bytes(sizes: Sizes) -> int:
