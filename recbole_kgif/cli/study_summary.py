@@ -11,10 +11,16 @@ from typing import Any
 import pandas as pd
 
 from recbole_kgif.cli.text_table import text_columns
+from recbole_kgif.options.item_groups import split_group
 from recbole_kgif.options.variants import FULL
 from recbole_kgif.report.ablation_page import Ablation
 from recbole_kgif.report.comparison_page import labels_in_order, lead_of
-from recbole_kgif.report.metric_names import cutoff, larger_is_better, title
+from recbole_kgif.report.metric_names import (
+    by_table,
+    cutoff,
+    larger_is_better,
+    title,
+)
 from recbole_kgif.report.robustness_page import Robustness
 from recbole_kgif.report.run_table import Comparison
 from recbole_kgif.report.statistics import LEVEL
@@ -22,6 +28,7 @@ from recbole_kgif.report.table_texts import MISSING, p_text, with_deviation
 
 # So that a row fits into most terminals.
 _MOST_METRICS = 4
+_MOST_GROUPS = 5
 
 
 def comparison_summary(comparison: Comparison) -> str:
@@ -38,13 +45,12 @@ def comparison_summary(comparison: Comparison) -> str:
     finished = labels_in_order(comparison)
     failed = [failure.label for failure in comparison.failures]
     labels = list(dict.fromkeys([*finished, *failed]))
-    same = [m for m in comparison.metrics if m != main and cutoff(m) == cutoff(main)]
     columns = {
         "Model": labels,
         "Seeds": [comparison.runs_finished(label) for label in labels],
         **{
-            title(metric): _column(comparison, metric, labels)
-            for metric in [main, *same][:_MOST_METRICS]
+            name: _column(comparison, metric, labels)
+            for metric, name in _shown_metrics(comparison).items()
         },
     }
     if len(tests):
@@ -53,7 +59,22 @@ def comparison_summary(comparison: Comparison) -> str:
         columns["to the first"] = [behind.get(label, MISSING) for label in labels]
         p_values = tests["adjusted"].map(p_text)
         columns["p (Holm)"] = [p_values.get(label, MISSING) for label in labels]
-    return f"{text_columns(columns)}\n\n{_leader(comparison, best, tests)}"
+    base = split_group(main)
+    head = f"{title(base[1])} by the items' training interactions\n" if base[0] else ""
+    return f"{head}{text_columns(columns)}\n\n{_leader(comparison, best, tests)}"
+
+
+def _shown_metrics(comparison: Comparison) -> dict[str, str]:
+    """The metrics of the table, the main one first, and the title of each.
+
+    Of groups of items those of the main metric: all, warm, new, and both together.
+    """
+    main = comparison.main_metric
+    for shared in by_table(comparison.metrics):
+        if shared.base and main in shared.metrics:
+            return {m: shared.column(m) for m in shared.metrics[:_MOST_GROUPS]}
+    same = [m for m in comparison.metrics if m != main and cutoff(m) == cutoff(main)]
+    return {metric: title(metric) for metric in [main, *same][:_MOST_METRICS]}
 
 
 def _leader(comparison: Comparison, best: str, tests: pd.DataFrame) -> str:

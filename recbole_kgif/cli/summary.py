@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbole_kgif.options.item_groups import split_group
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import title
 from recbole_kgif.report.run_table import Run
+from recbole_kgif.report.table_texts import MISSING
 
 _METRICS = ("recall", "ndcg", "kgatndcg", "mrr", "hit", "precision")
 
@@ -56,16 +58,24 @@ def _metric_table(record: Mapping[str, Any]) -> list[str]:
     rows = [f"  {'':{width}}  validation    test"]
     rows += [
         f"  {title(key):{width}}"
-        f"  {record['valid'][key]:10.4f}  {record['test'][key]:6.4f}"
+        f"  {_value(record['valid'], key):>10}  {_value(record['test'], key):>6}"
         for key in keys
     ]
     return rows
 
 
+def _value(result: Mapping[str, float], key: str) -> str:
+    # A set may lack test items of a group.
+    return f"{result[key]:.4f}" if key in result else MISSING
+
+
 def _ordered(result: Mapping[str, float]) -> list[str]:
     """Metrics in the order of `_METRICS`, then any others as they come."""
     known = [
-        key for metric in _METRICS for key in result if key.split("@")[0] == metric
+        key
+        for metric in _METRICS
+        for key in result
+        if split_group(key)[1].split("@")[0] == metric
     ]
     return known + [key for key in result if key not in known]
 

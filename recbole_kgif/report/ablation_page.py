@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import pandas as pd
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.variants import ABLATION, FULL, Variant
-from recbole_kgif.report.metric_names import by_cutoff, title
+from recbole_kgif.report.metric_names import MetricTable, by_table, title
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import Comparison
@@ -19,7 +18,6 @@ from recbole_kgif.report.table_texts import (
     MISSING,
     differences_frame,
     failures_table,
-    label_with_cutoff,
     p_text,
     p_value_tables,
     rows_of,
@@ -115,8 +113,8 @@ class Ablation:
             "main": title(main),
             "level": LEVEL,
             "accuracy": [
-                (k, self._accuracy_table(metrics, k))
-                for k, metrics in by_cutoff(self.comparison.metrics)
+                (shared.words, self._accuracy_table(shared))
+                for shared in by_table(self.comparison.metrics)
             ],
             "at_a_time": max(jobs),
             "failures": failures_table(self.comparison.failures),
@@ -139,7 +137,7 @@ class Ablation:
             **provenance(self.comparison, models),
         }
 
-    def _accuracy_table(self, metrics: Sequence[str], k: Optional[int]) -> Table:
+    def _accuracy_table(self, shared: MetricTable) -> Table:
         names = [variant.name for variant in self.variants]
         frame = pd.DataFrame(
             {
@@ -148,17 +146,17 @@ class Ablation:
             },
             index=names,
         )
-        for metric in metrics:
+        for metric in shared.metrics:
             texts = with_deviation(self.comparison.over_seeds(metric))
             significant = self.tests[metric]["is_significant"].reindex(texts.index)
             texts = texts.mask(significant.eq(True), texts + DAGGER)
-            frame[title(metric)] = texts.reindex(names)
+            frame[shared.column(metric)] = texts.reindex(names)
         trained = [variant.name for variant in self.variants if variant.is_trained]
         times = seconds(self.comparison, "training_seconds_per_epoch")
         frame["s/epoch"] = times.filter(trained).reindex(names)
-        titles = [title(metric) for metric in metrics]
+        titles = [shared.column(metric) for metric in shared.metrics]
         frame.loc[~frame.index.isin(self.labels), titles] = "failed"
-        return Table(label_with_cutoff("ablation", k), frame.fillna(MISSING))
+        return Table(shared.label("ablation"), frame.fillna(MISSING))
 
 
 def _changes(variant: Variant) -> str:

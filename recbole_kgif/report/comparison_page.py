@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from recbole_kgif.options.item_groups import MOST_OF_FEW
 from recbole_kgif.options.protocols import RECBOLE
-from recbole_kgif.report.metric_names import by_cutoff, larger_is_better, title
+from recbole_kgif.report.group_table import group_table
+from recbole_kgif.report.metric_names import (
+    MetricTable,
+    by_table,
+    larger_is_better,
+    title,
+)
 from recbole_kgif.report.rendering import Marked, Table
 from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import Comparison, Run
@@ -18,7 +25,6 @@ from recbole_kgif.report.table_texts import (
     MISSING,
     differences_frame,
     failures_table,
-    label_with_cutoff,
     p_text,
     p_value_tables,
     rows_of,
@@ -128,6 +134,7 @@ def comparison_context(
     return {
         **comparison.origin,
         "main": title(main),
+        "most_of_few": MOST_OF_FEW,
         "seed_counts": sorted({len(runs) for runs in models.values()}),
         "n_models": len(models),
         "decimals": DECIMALS,
@@ -135,9 +142,10 @@ def comparison_context(
         "is_tested": bool(tested),
         "other_protocol": None if protocol == RECBOLE else protocol,
         "accuracy": [
-            (k, _accuracy_table(comparison, models, {m: leads[m] for m in metrics}, k))
-            for k, metrics in by_cutoff(comparison.metrics)
+            (shared.words, _accuracy_table(comparison, models, leads, shared))
+            for shared in by_table(comparison.metrics)
         ],
+        "groups": group_table(comparison, list(models)),
         "failures": failures_table(comparison.failures),
         "n_users": leads[tested[0]].tests["users"].iloc[0] if tested else 0,
         "best": leads[main].best,
@@ -166,7 +174,7 @@ def _accuracy_table(
     comparison: Comparison,
     models: Mapping[str, Sequence[Run]],
     leads: Mapping[str, Lead],
-    k: Optional[int],
+    shared: MetricTable,
 ) -> Table:
     lost = [failure.label for failure in comparison.failures]
     labels = list(dict.fromkeys([*models, *lost]))
@@ -177,11 +185,13 @@ def _accuracy_table(
         },
         index=labels,
     )
-    for metric, lead in leads.items():
-        cells = _marked_column(comparison, metric, lead, len(models)).reindex(labels)
-        frame[title(metric)] = cells.where(cells.notna(), MISSING)
-    frame.loc[~frame.index.isin(models), [title(metric) for metric in leads]] = "failed"
-    return Table(label_with_cutoff("accuracy", k), frame)
+    for metric in shared.metrics:
+        cells = _marked_column(comparison, metric, leads[metric], len(models))
+        cells = cells.reindex(labels)
+        frame[shared.column(metric)] = cells.where(cells.notna(), MISSING)
+    of_metrics = [shared.column(metric) for metric in shared.metrics]
+    frame.loc[~frame.index.isin(models), of_metrics] = "failed"
+    return Table(shared.label("accuracy"), frame)
 
 
 def _marked_column(

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from recbole_kgif.report.metric_names import cutoff, title
+from recbole_kgif.report.metric_names import by_table, title
 from recbole_kgif.report.robustness_page import Robustness
 from recbole_kgif.report.run_table import Comparison, Run
 from recbole_kgif.report.statistics import fmean
@@ -158,9 +158,10 @@ def _bar(deviation: float) -> float | None:
 
 
 def _shown_metrics(comparison: Comparison) -> list[str]:
-    """The metrics at the main one's cutoff, the main one first."""
+    """The metrics of the main one's table at its cutoff, the main one first."""
     main = comparison.main_metric
-    same = [metric for metric in comparison.metrics if cutoff(metric) == cutoff(main)]
+    tables = by_table(comparison.metrics)
+    same = next(table.metrics for table in tables if main in table.metrics)
     return sorted(same, key=lambda metric: metric != main)
 
 

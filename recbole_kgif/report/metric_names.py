@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.item_groups import TITLES, split_group
@@ -72,9 +72,57 @@ def ordered(metrics: Iterable[str]) -> list[str]:
     return sorted(set(metrics), key=place)
 
 
-def by_cutoff(metrics: Iterable[str]) -> list[tuple[Optional[int], list[str]]]:
-    """Metrics that are ordered, in groups of one k: one table each."""
-    return [(k, list(group)) for k, group in itertools.groupby(metrics, key=cutoff)]
+class MetricTable(NamedTuple):
+    """Metrics that share a table.
+
+    Attributes:
+        metrics: in the order of the columns.
+        k: their cutoff; None where they have none.
+        base: the metric that all of them are, each of another group of items, such as
+            "ndcg@20"; empty where they are different metrics of all items.
+    """
+
+    metrics: list[str]
+    k: Optional[int]
+    base: str = ""
+
+    def label(self, name: str) -> str:
+        """The label of one of several such tables."""
+        if self.base:
+            return f"{name}-{self.base.replace('@', '-')}"
+        return name if self.k is None else f"{name}-{self.k}"
+
+    @property
+    def words(self) -> str:
+        """What the table has, for its caption."""
+        if self.base:
+            return f"({title(self.base)}) by the items' training interactions"
+        return "without a cutoff" if self.k is None else f"at {self.k}"
+
+    def column(self, metric: str) -> str:
+        """The title of a metric's column."""
+        if not self.base:
+            return title(metric)
+        return TITLES.get(split_group(metric)[0], "All")
+
+
+def by_table(metrics: Iterable[str]) -> list[MetricTable]:
+    """Metrics that are ordered, in tables.
+
+    A table has the metrics of one k; where there are groups of items it has one metric
+    of one k, for each group.
+    """
+    listed = list(metrics)
+    if not any(split_group(metric)[0] for metric in listed):
+        grouped = itertools.groupby(listed, key=cutoff)
+        return [MetricTable(list(group), k) for k, group in grouped]
+    bases = dict.fromkeys(split_group(metric)[1] for metric in listed)
+    return [
+        MetricTable(
+            [m for m in listed if split_group(m)[1] == base], cutoff(base), base
+        )
+        for base in bases
+    ]
 
 
 def validation_metric(options: Mapping[str, Any]) -> str:

@@ -111,7 +111,7 @@ _is_configuration = _object(
     },
 )
 _are_values_of_users = _object(
-    {"users": _list_of(_is_text), "metrics": _dict_of(_list_of(_is_figure))},
+    {"users": _list_of(_is_text), "metrics": _dict_of(_list_of(_or_none(_is_figure)))},
     {"training_interactions": _list_of(_is_whole)},
 )
 _are_counts = _list_of(_is_whole)
@@ -123,6 +123,7 @@ _has_item_counts = _object(
         "hits": _dict_of(_are_counts),
     }
 )
+_is_group = _object({"metrics": _dict_of(_is_figure)})
 _is_request = _object(
     {
         **dict.fromkeys(("options", "defaults", "files"), _is_dict),
@@ -162,5 +163,6 @@ _OPTIONAL: Mapping[str, Form] = {
     "protocol": _is_text,
     "test_per_user": _are_values_of_users,
     "test_per_item": _are_values_of_items,
+    "test_groups": _dict_of(_is_group),
     "request": _is_request,
 }

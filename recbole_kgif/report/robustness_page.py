@@ -11,7 +11,7 @@ import pandas as pd
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.conditions import CONDITIONS, Condition
 from recbole_kgif.options.variants import FULL
-from recbole_kgif.report.metric_names import cutoff, title
+from recbole_kgif.report.metric_names import by_table, cutoff, title
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_provenance import provenance
 from recbole_kgif.report.run_table import (
@@ -192,7 +192,8 @@ class Robustness:
         }
         # Data and settings as they are before anything is done to the graph.
         whole = Comparison([run for runs in complete.values() for run in runs], [])
-        same = [m for m in self.comparison.metrics if cutoff(m) == self.length]
+        tables = by_table(self.comparison.metrics)
+        same = next(table.metrics for table in tables if self.main in table.metrics)
         of_all = self.summary["group_of"] == "all"
         accuracy = [
             self._table(f"robustness-{m}", of_all & (self.summary["metric"] == m))

@@ -12,6 +12,12 @@ from typing import Any, Optional
 import pandas as pd
 
 from recbole_kgif.options.conditions import CONDITIONS, Condition
+from recbole_kgif.options.item_groups import (
+    HARMONIC,
+    SELECTION,
+    group_metric,
+    split_group,
+)
 from recbole_kgif.options.models import title_of_model
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import ordered
@@ -76,7 +82,8 @@ class Run:
         """
         metrics: dict[str, float] = dict(self.record["test"])
         of_users = (self.record.get("test_per_user") or {}).get("metrics", {})
-        for metric, values in of_users.items():
+        for metric, of_metric in of_users.items():
+            values = [value for value in of_metric if value is not None]
             if metric in metrics and values:
                 metrics[metric] = round(fmean(values), _DIGITS)
         return metrics
@@ -173,8 +180,13 @@ class Comparison:
 
     @cached_property
     def main_metric(self) -> str:
-        """The metric that training was stopped by, else the first one there is."""
-        wanted = self.runs[0].validation_metric
+        """The metric that training was stopped by, else the first one there is.
+
+        In the test, the harmonic mean is given for what stops training by it.
+        """
+        group, base = split_group(self.runs[0].validation_metric)
+        group = HARMONIC if group == SELECTION else group
+        wanted = group_metric(group, base) if group else base
         return wanted if wanted in self.metrics else self.metrics[0]
 
     @cached_property
@@ -211,6 +223,8 @@ class Comparison:
     @cached_property
     def users(self) -> pd.DataFrame:
         """Test values by user: a row for each user, columns (metric, label, seed).
+
+        NaN where a user has no test item of the metric's group.
 
         A row for each run, metric and user would take several times the memory.
         """

@@ -68,7 +68,8 @@ def paired_tests(differences: pd.DataFrame) -> pd.DataFrame:
     Significance Testing in Information Retrieval", SIGIR 2019).
 
     Args:
-        differences: a row for each user, a column for each test.
+        differences: a row for each user, a column for each test; users without a
+            value, NaN, are left out of the test.
 
     Returns:
         A row for each test: mean ``difference``, the ends ``low`` and ``high`` of its
@@ -77,8 +78,12 @@ def paired_tests(differences: pd.DataFrame) -> pd.DataFrame:
         values for every user give a p-value of 1; there are no rows for fewer than two
         users.
     """
-    columns = differences.items() if len(differences) > 1 else ()
-    rows = {name: _paired_test(values.to_numpy(float)) for name, values in columns}
+    known = {name: column.dropna() for name, column in differences.items()}
+    rows = {
+        name: _paired_test(values.to_numpy(float))
+        for name, values in known.items()
+        if len(values) > 1
+    }
     tests = pd.DataFrame.from_dict(rows, orient="index", columns=_TEST_COLUMNS)
     tests["adjusted"] = holm(tests["p_value"].to_numpy(float))
     tests["is_significant"] = tests["adjusted"] < LEVEL

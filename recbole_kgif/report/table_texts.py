@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import pandas as pd
 
-from recbole_kgif.report.metric_names import by_cutoff, title
+from recbole_kgif.report.metric_names import by_table
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_table import Comparison, Failure
 from recbole_kgif.report.statistics import DECIMALS, over_seeds
@@ -97,7 +97,7 @@ def rows_of(
 def p_value_tables(
     head: str, labels: Sequence[str], texts: Mapping[str, Mapping[Any, str]]
 ) -> list[Table]:
-    """p-values after correction, a table for each cutoff.
+    """p-values after correction, in the tables that `by_table` makes.
 
     Args:
         head: title of the column of labels.
@@ -105,19 +105,16 @@ def p_value_tables(
         texts: for each metric the text of some labels.
     """
     tables = []
-    for k, metrics in by_cutoff(texts):
+    for shared in by_table(texts):
         columns = {
-            title(metric): [texts[metric].get(label, MISSING) for label in labels]
-            for metric in metrics
+            shared.column(metric): [
+                texts[metric].get(label, MISSING) for label in labels
+            ]
+            for metric in shared.metrics
         }
         frame = pd.DataFrame({head: list(labels), **columns})
-        tables.append(Table(label_with_cutoff("p-values", k), frame))
+        tables.append(Table(shared.label("p-values"), frame))
     return tables
-
-
-def label_with_cutoff(name: str, k: Optional[int]) -> str:
-    """The label of one of several tables, a table for each cutoff."""
-    return name if k is None else f"{name}-{k}"
 
 
 def text_table(
