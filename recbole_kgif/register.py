@@ -26,9 +26,12 @@ _DATA_PATH, _PROVENANCE_FILE = "dataset", "provenance.json"
 # Where RecBole looks for the module of each of our models, and where it is.
 _MODEL_MODULES = {
     "recbole.model.knowledge_aware_recommender.kgif": "recbole_kgif.model.fast_kgif",
-    "recbole.model.general_recommender.sharedentities": (
-        "recbole_kgif.baselines.shared_entities"
-    ),
+    **{
+        f"recbole.model.general_recommender.{name.replace('_', '')}": (
+            f"recbole_kgif.baselines.{name}"
+        )
+        for name in ("shared_entities", "kernel_ridge", "entity_ease", "page_rank")
+    },
 }
 _TRAINER_MODULES = {
     "KGIFTrainer": "recbole_kgif.training.kgif_trainer",
@@ -95,10 +98,9 @@ def _add_model_defaults() -> None:
     ) -> None:
         load_internal(config, model, model_class, dataset)
         _add_dataset_options(config, model, dataset)
-        if model == MODEL_NAME:
-            config._update_internal_config_dict(
-                str(resource(f"properties/model/{MODEL_NAME}.yaml"))
-            )
+        defaults = resource("properties/model") / f"{model}.yaml"
+        if defaults.is_file():
+            config._update_internal_config_dict(str(defaults))
 
     load_internal_with_kgif.knows_kgif = True  # type: ignore[attr-defined]
     Config._load_internal_config_dict = load_internal_with_kgif

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from recbole.model.abstract_recommender import GeneralRecommender
 from recbole.utils import InputType, ModelType
-from scipy import sparse
 from torch import Tensor, nn
+
+from recbole_kgif.baselines.item_features import unit_rows, weighted_features
 
 
 class SharedEntities(GeneralRecommender):
@@ -40,9 +41,9 @@ class SharedEntities(GeneralRecommender):
     def __init__(self, config: Any, dataset: Any):
         super().__init__(config, dataset)
         history = (dataset.inter_matrix(form="csr") > 0).astype(float)
-        features = _weighted(_item_features(dataset))
-        self.users = _unit_rows(history @ features)
-        self.items = _unit_rows(features)
+        features = weighted_features(dataset)
+        self.users = unit_rows(history @ features)
+        self.items = unit_rows(features)
         self.other_parameter_name = ["users", "items"]
 
         count = np.asarray(history.sum(axis=0)).ravel()
@@ -70,42 +71,3 @@ class SharedEntities(GeneralRecommender):
         cosine = torch.from_numpy((self.users[user] @ self.items.T).toarray())
         scores = cosine.to(self.device) + self.popularity_weight * self.popularity
         return scores.view(-1)
-
-
-def _item_features(dataset: Any) -> sparse.csr_matrix:
-    """The features of each item as ones, shape: [n_items, n_features].
-
-    A feature is a relation, in one of its directions, with an entity.
-    """
-    head, tail = dataset.head_entities, dataset.tail_entities
-    inverse = dataset.relations + dataset.relation_num
-    item = np.concatenate([head, tail])
-    feature = np.concatenate(
-        [
-            dataset.relations * dataset.entity_num + tail,
-            inverse * dataset.entity_num + head,
-        ]
-    )
-    # Items are the first of the entities.
-    is_item = item < dataset.item_num
-    kinds, column = np.unique(feature[is_item], return_inverse=True)
-    ones = np.ones(len(column))
-    features = sparse.csr_matrix(
-        (ones, (item[is_item], column)), shape=(dataset.item_num, len(kinds))
-    )
-    features.data[:] = 1  # a repeated triple counts once
-    return features
-
-
-def _weighted(features: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Features weighted by inverse item frequency, the padding item not counted."""
-    count = np.asarray(features.sum(axis=0)).ravel()
-    weight = np.log((features.shape[0] - 1) / count)
-    return (features @ sparse.diags(weight)).tocsr()
-
-
-def _unit_rows(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Each row divided by its norm; rows of zeros stay so."""
-    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    inverse = np.divide(1, norm, out=np.zeros_like(norm), where=norm > 0)
-    return (sparse.diags(inverse) @ matrix).tocsr()

@@ -25,6 +25,7 @@ from recbole_kgif.common.resources import PACKAGE_FOLDER
 from recbole_kgif.common.version import __version__
 from recbole_kgif.errors import EXIT_RUNS_FAILED, UserError
 from recbole_kgif.options.models import (
+    BASELINES,
     base_model,
     check_model,
     is_knowledge_aware,
@@ -72,6 +73,7 @@ def run(arguments: list[str]) -> int:
 def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec:
     """The run that the arguments ask for, its options and data checked."""
     from recbole_kgif.experiments.planning import read_options
+    from recbole_kgif.experiments.run_requests import LOADED_COLUMNS
     from recbole_kgif.options.settings import default_options
     from recbole_kgif.report.metric_names import validation_metric
     from recbole_kgif.training import console, run_folder
@@ -84,6 +86,8 @@ def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec
     options = given.options_of(model, dataset.options)
     options.pop("data_path", None)
     options.setdefault("show_progress", sys.stderr.isatty())
+    if model in BASELINES:
+        options.setdefault("load_col", LOADED_COLUMNS)
     validation_metric({**default_options(model), **options})
     if is_aware and options.get("save_dataloaders"):
         raise UserError(

@@ -19,7 +19,7 @@ from recbole_kgif.report.metric_names import validation_metric
 SPLIT_SEED = FIRST_SEED
 
 # For general models RecBole loads triples and links only where `load_col` names them.
-_LOADED_COLUMNS = {
+LOADED_COLUMNS = {
     "inter": ["user_id", "item_id"],
     "kg": ["head_id", "relation_id", "tail_id"],
     "link": ["item_id", "entity_id"],
@@ -82,7 +82,7 @@ def plan_runs(
         UserError: the validation metric is none of the metrics.
     """
     base = default_options("")
-    below = {"load_col": _LOADED_COLUMNS, **dataset.options}
+    below = {"load_col": LOADED_COLUMNS, **dataset.options}
     requests = []
     for seed in seed_numbers(seeds):
         for model in models:

@@ -15,7 +15,12 @@ from typing import Any, Optional
 
 from recbole_kgif.common.hyperparameters import check_options
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.models import KNOWLEDGE_FAMILY, known_models, recbole_folder
+from recbole_kgif.options.models import (
+    BASELINES,
+    KNOWLEDGE_FAMILY,
+    known_models,
+    recbole_folder,
+)
 from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES
 
@@ -86,7 +91,8 @@ class Situation:
     @property
     def needs_negatives(self) -> bool:
         """Whether training compares interactions with sampled ones, or with labels."""
-        is_solved = self.model in models_that_use("ModelType.TRADITIONAL")
+        solved = (*models_that_use("ModelType.TRADITIONAL"), *BASELINES)
+        is_solved = self.model in solved
         return self.model not in _LEARNS_FROM_ALL_ITEMS and not is_solved
 
     @property

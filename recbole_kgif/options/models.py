@@ -14,6 +14,9 @@ from recbole_kgif.errors import UserError, suggest
 
 KNOWLEDGE_FAMILY = "knowledge_aware_recommender"
 
+# Models of this package's own that read the graph and are not trained.
+BASELINES = ("EntityEASE", "KernelRidge", "PageRank", "SharedEntities")
+
 # The model that presets are for.
 _OF_PRESETS = "KGIF"
 
@@ -45,7 +48,8 @@ def known_models() -> Mapping[str, str]:
     A model is a class in a module of its lower-cased name. Its spelling is in the
     module, so only the modules' text is read.
     """
-    families = dict.fromkeys(("KGIF", *presets()), KNOWLEDGE_FAMILY)
+    own = ("KGIF", *presets(), *BASELINES)
+    families = dict.fromkeys(own, KNOWLEDGE_FAMILY)
     for path in sorted((recbole_folder() / "model").glob("*_recommender/*.py")):
         names = re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)
         families.update(

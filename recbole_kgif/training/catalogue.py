@@ -21,6 +21,7 @@ from recbole.utils import FeatureType, ModelType
 
 from recbole_kgif.data.graph_filter import Intervals
 from recbole_kgif.errors import UserError
+from recbole_kgif.options.models import BASELINES
 from recbole_kgif.options.settings import CANDIDATES, CATALOGUE, LINKED
 from recbole_kgif.training.graph_filtered_dataset import (
     GraphFilteredDataset,
@@ -81,7 +82,8 @@ def _dataset_class(config: Config, linked_items_only: bool) -> Any:
 
 
 def _is_knowledge_aware(config: Config) -> bool:
-    return bool(config["MODEL_TYPE"] == ModelType.KNOWLEDGE)
+    reads_graph = config["MODEL_TYPE"] == ModelType.KNOWLEDGE
+    return bool(reads_graph or config["model"] in BASELINES)
 
 
 def _require_same_candidates(saved: str, dataset: Any, config: Config) -> None:

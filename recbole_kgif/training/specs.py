@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.models import base_model, known_models
+from recbole_kgif.options.models import base_model
 from recbole_kgif.options.protocols import OPTION as PROTOCOL_OPTION
 from recbole_kgif.options.settings import (
     LARGEST_SEED,
@@ -120,8 +120,6 @@ class RunSpec:
         options = {**preset_options(self.model), **self.options}
         object.__setattr__(self, "options", options)
         object.__setattr__(self, "model", base_model(self.model))
-        if self.model not in known_models():
-            return  # a baseline of this package's: it reads no options of its own
         known = {**default_options(self.model), PROTOCOL_OPTION: None}
         for name, value in self.options.items():
             check_option(f"{name}={in_one_line(value)}", name, value, known)
