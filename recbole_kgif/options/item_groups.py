@@ -28,7 +28,7 @@ TITLES: Mapping[str, str] = {
     SELECTION: "Selection",
 }
 
-_LEAST_SHARE = 0.1
+_LEAST_SHARE = 0.01
 
 
 def group_metric(group: str, metric: str) -> str:
@@ -50,7 +50,8 @@ def harmonic_mean(warm: float, new: float) -> float:
 def selection_value(warm: float, new: float) -> float:
     """What training is stopped by: a harmonic mean that is never 0 by one part alone.
 
-    The smaller value counts at least as a tenth of the larger. So a model that never
-    finds a new item is chosen by its warm part, in place of by chance.
+    The smaller value counts at least as a hundredth of the larger. So a model that
+    never finds a new item is chosen by its warm part, and any that finds some has the
+    larger value.
     """
     return harmonic_mean(max(warm, _LEAST_SHARE * new), max(new, _LEAST_SHARE * warm))

@@ -71,8 +71,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "the harmonic mean of warm and new; new among new ranks new items alone. "
         "Training is stopped by the harmonic mean of warm and new on the validation "
         "set, whose new items are others than the test's; there the smaller of the "
-        "two counts at least as a tenth of the larger, so that a model that finds no "
-        "new item is stopped by its warm part.",
+        "two counts at least as a hundredth of the larger, so that a model that finds "
+        "no new item is stopped by its warm part.",
         options={"eval_args": {"mode": "full"}},
         needs_given_split=False,
         defaults={

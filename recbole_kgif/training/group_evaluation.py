@@ -151,9 +151,14 @@ class GroupResult:
         return means
 
     def flat(self, decimals: int) -> dict[str, float]:
-        """The means by the name of the group's metric, rounded as RecBole does."""
+        """The means by the name of the group's metric, rounded as RecBole does.
+
+        What chooses is left as it is: it may be small, and differ by little.
+        """
         return {
-            group_metric(group, metric): round(mean, decimals)
+            group_metric(group, metric): (
+                mean if group == SELECTION else round(mean, decimals)
+            )
             for group, metrics in self.means().items()
             for metric, mean in metrics.items()
         }

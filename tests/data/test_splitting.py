@@ -83,3 +83,59 @@ def test_random_choices_are_even() -> None:
 def test_a_part_without_interactions_is_refused() -> None:
     with pytest.raises(UserError, match="for the part valid"):
         split(interactions_of([2, 2]), "random", seed=0)
+
+
+def many_interactions(seed: int) -> pd.DataFrame:
+    """60 users and 50 items, of which the first are the most popular."""
+    generator = np.random.default_rng(seed)
+    wanted = generator.random((60, 50)) < np.linspace(0.5, 0.02, 50)
+    users, items = np.nonzero(wanted)
+    return pd.DataFrame({"user": users, "item": items})
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_new_items_are_held_out_whole(seed: int) -> None:
+    interactions = many_interactions(seed)
+    parts = split(interactions, "new-items", seed)
+    items = {name: set(part["item"]) for name, part in parts.items()}
+    users = {name: set(part["user"]) for name, part in parts.items()}
+    n_items = interactions["item"].nunique()
+    new_of_test = items["test"] - items["train"]
+    new_of_valid = items["valid"] - items["train"]
+    assert len(new_of_test) == n_items // 5
+    assert len(new_of_valid) == n_items // 10
+    assert not new_of_test & new_of_valid
+    # All interactions of these items, and some of the others, are in the sets.
+    of_new = interactions["item"].isin(new_of_test)
+    assert int(parts["test"]["item"].isin(new_of_test).sum()) == int(of_new.sum())
+    assert items["test"] & items["train"] and items["valid"] & items["train"]
+    assert users["test"] | users["valid"] <= users["train"]
+    pairs = pd.concat(parts.values())
+    assert not pairs.duplicated(["user", "item"]).any()
+    assert len(pairs) == len(interactions)
+
+
+def test_a_user_without_a_history_is_in_no_part() -> None:
+    interactions = many_interactions(0)
+    parts = split(interactions, "new-items", 0)
+    item = int(min(set(parts["test"]["item"]) - set(parts["train"]["item"])))
+    more = pd.concat([interactions, pd.DataFrame({"user": [60], "item": [item]})])
+    more = more.reset_index(drop=True)
+    # Whatever is drawn now: with one interaction, 60 is in training or nowhere.
+    for seed in range(6):
+        again = split(more, "new-items", seed)
+        held_out = pd.concat([again["valid"], again["test"]])
+        assert 60 not in set(held_out["user"])
+
+
+def test_new_items_of_a_seed() -> None:
+    interactions = many_interactions(3)
+    chosen = {
+        tuple(split(interactions, "new-items", s)["test"].index) for s in (1, 1, 2)
+    }
+    assert len(chosen) == 2
+
+
+def test_too_few_items_to_hold_some_out() -> None:
+    with pytest.raises(UserError, match="only 9 have an interaction"):
+        split(interactions_of([9, 9]), "new-items", seed=0)
