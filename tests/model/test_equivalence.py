@@ -81,7 +81,12 @@ def both(options: dict[str, Any], seed: int = 0) -> tuple[Any, Any, RandomData]:
         is_small = name in ("walks.relation_trust.weight", "walks.exponent")
         nn.init.normal_(parameter, std=0.02 if is_small else 0.5)
     fast.balance.copy_(torch.tensor([0.5, 2.0]))
-    reference.load_state_dict(fast.state_dict())
+    of_both = {
+        name: tensor
+        for name, tensor in fast.state_dict().items()
+        if not name.startswith("new_items.")
+    }
+    reference.load_state_dict(of_both)
     return reference, fast, data
 
 
