@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import add_study_arguments
 from recbole_kgif.options.models import known_models, with_preset
-from recbole_kgif.options.variants import ABLATION, parse_variants
+from recbole_kgif.options.settings import preset_options
+from recbole_kgif.options.variants import ABLATION, parse_variants, variants_of_preset
 
 if TYPE_CHECKING:
     from recbole_kgif.cli.many_runs import Reporter
@@ -33,6 +34,8 @@ def run(arguments: list[str]) -> int:
 
     variants = parse_variants(namespace.variants)
     (model,) = with_preset(["KGIF"], namespace.preset)
+    if namespace.variants == "all":
+        variants = variants_of_preset(variants, preset_options(model))
     variants = [replace(v, model=model) if v.model == "KGIF" else v for v in variants]
     models = dict.fromkeys(v.model for v in variants if v.model in known_models())
     given = given_options(namespace, rest, asked=[model], models=list(models))

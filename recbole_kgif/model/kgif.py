@@ -317,9 +317,8 @@ class NeighbourWalks(nn.Module):
         self.exponent = nn.Parameter(torch.zeros(()))
         self.store(n_users, n_items, *shared_neighbours(graph, n_users, n_items))
 
-    def store(self, n_users, n_items, *shared):
+    def store(self, n_users, n_items, history, links, value, relation, node):
         """Keep what the items have in common."""
-        history, links, value, relation, node = shared
         ones = torch.ones_like(history[0], dtype=value.dtype)
         history = torch.sparse_coo_tensor(history, ones, (n_users, n_items))
         links = torch.sparse_coo_tensor(links, value, (n_items, len(node)))

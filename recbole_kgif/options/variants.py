@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recbole_kgif.errors import UserError, suggest
 
 FULL = "full"
+LIGHTGCN = "lightgcn"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ ABLATION: tuple[Variant, ...] = (
         options={"loss": "bpr"},
     ),
     Variant(
-        "lightgcn",
+        LIGHTGCN,
         "LightGCN with the objective of KGIF: KGIF without triples, attention, fusion, "
         "walks and knowledge loss",
         options={
@@ -116,6 +117,33 @@ def parse_variants(text: str) -> list[Variant]:
     """
     names = parse_names("--variants", text, [variant.name for variant in ABLATION])
     return [variant for variant in ABLATION if variant.name in names]
+
+
+def variants_of_preset(
+    variants: Sequence[Variant], preset: Mapping[str, Any]
+) -> list[Variant]:
+    """The variants of a preset of KGIF.
+
+    Args:
+        variants: those of KGIF.
+        preset: the preset's options.
+
+    Returns:
+        Those whose options are not all the preset's own. Where the preset leaves the
+        attention to the knowledge loss, a variant without that loss differentiates it,
+        and LightGCN's variant has the aggregation of LightGCN.
+    """
+    found = []
+    for variant in variants:
+        own = dict(variant.options)
+        if own and own.items() <= {name: preset.get(name) for name in own}.items():
+            continue
+        if own.get("knowledge_weight") == 0 and "attention_update" in preset:
+            own["attention_update"] = "step"
+        if variant.name == LIGHTGCN and "propagation" in preset:
+            own.update(propagation="linear", layer_sizes=[])
+        found.append(replace(variant, options=own))
+    return found
 
 
 def parse_names(option: str, text: str, known: Sequence[str]) -> list[str]:

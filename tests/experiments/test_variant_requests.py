@@ -11,7 +11,7 @@ from recbole_kgif.experiments.planning import GivenOptions
 from recbole_kgif.experiments.run_store import difference
 from recbole_kgif.experiments.variant_requests import VariantRequest, plan_study
 from recbole_kgif.options.conditions import CONDITIONS, parse_conditions, variants_of
-from recbole_kgif.options.variants import ABLATION, parse_variants
+from recbole_kgif.options.variants import ABLATION, parse_variants, variants_of_preset
 from recbole_kgif.report.run_files import settings_of
 from tests.experiments.planned import planned
 
@@ -147,3 +147,25 @@ def test_names_of_variants_and_conditions() -> None:
         *("0% removed", "25% removed", "50% removed", "75% removed", "100% removed"),
         *("50% replaced", "100% replaced"),
     ]
+
+
+def test_variants_of_a_preset_differ_from_it_and_can_be_trained() -> None:
+    preset = {
+        "walks": False,
+        "loss": "bpr",
+        "attention_update": "epoch",
+        "propagation": "bi-interaction",
+        "layer_sizes": [8],
+    }
+    found = {v.name: dict(v.options) for v in variants_of_preset(ABLATION, preset)}
+    left_out = {"without-walks", "bpr"}
+    assert list(found) == [v.name for v in ABLATION if v.name not in left_out]
+    assert found["without-fusion"] == {"fusion": False}
+    # Nothing else would train the attention.
+    assert found["without-knowledge-loss"] == {
+        "knowledge_weight": 0,
+        "attention_update": "step",
+    }
+    assert found["lightgcn"]["propagation"] == "linear"
+    assert found["lightgcn"]["layer_sizes"] == []
+    assert variants_of_preset(ABLATION, {}) == list(ABLATION)

@@ -183,9 +183,9 @@ def test_both_are_initialised_alike_and_have_the_same_state(
     for model_class in (kgif.KGIF, fast_kgif.KGIF):
         torch.manual_seed(3)
         states.append(model_class(config, RandomData(0)).state_dict())
-    assert [
-        name for name in states[1] if not name.startswith("new_items.")
-    ] == list(states[0])
+    assert [name for name in states[1] if not name.startswith("new_items.")] == list(
+        states[0]
+    )
     for name, tensor in states[0].items():
         assert torch.equal(tensor, states[1][name]), name
 
