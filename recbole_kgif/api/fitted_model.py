@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -152,23 +152,41 @@ class FittedModel:
         frame = frame.rename(columns={"score": "cosine"})
         return frame[["rank", "item_id", "name", "cosine"]]
 
-    def explain(self, user: object, item: object, paths: int = 5) -> Explanation:
-        """Explain the score of an item for a user by paths of the graph.
+    def explain(
+        self,
+        user: object,
+        item: object,
+        paths: int = 5,
+        *,
+        against: object = None,
+        without: Sequence[object] = (),
+    ) -> Explanation:
+        """Explain the score of an item for a user by reasons that add up to it.
 
         In a notebook the explanation shows itself as a page, and as text where it is
         printed.
 
         Args:
             user: id of the user.
-            item: id of the item.
-            paths: how many paths.
+            item: id of the item, or its name.
+            paths: how many paths of each reason.
+            against: an item to compare with; the reasons then add up to the difference.
+            without: training items of the user to leave out: the scores are propagated
+                again without them.
 
         Raises:
-            UserError: the user or the item is unknown, the user has no training
+            UserError: the user or an item is unknown, the user has no training
                 interactions, or the model is neither KGIF with linear propagation nor
                 KGAT.
         """
-        return self._explainer.explain(user, item, paths)
+        from recbole_kgif.explain.user_view import Detail
+
+        detail = Detail(n_paths=paths)
+        if against is None:
+            return self._explainer.explain(user, item, detail=detail, without=without)
+        return self._explainer.compare(
+            user, item, against, detail=detail, without=without
+        )
 
     def embeddings(self, of: str = "items") -> pd.DataFrame:
         """The propagated embeddings of KGIF; scores contain their cosine.

@@ -1,4 +1,4 @@
-"""Why a model gives items their scores: paths with their contributions."""
+"""Why a model gives items their scores: reasons that add up to them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Union
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional, Union
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
@@ -24,17 +24,24 @@ from recbole_kgif.options.argument_types import at_least_one, seed_number
 
 if TYPE_CHECKING:
     from recbole_kgif.explain.explainer import Explainer
-    from recbole_kgif.explain.explanation_records import Explanation
+    from recbole_kgif.explain.explanation_records import Explanation, UserSummary
 
-FORMATS = ("text", "json", "dot", "html", "png", "svg")
+FORMATS = ("text", "json", "dot", "html", "png", "svg", "pdf")
 # Not for a terminal.
-_FIGURES = ("png", "svg")
-_OF_AN_EXPLANATION = ("user", "item", "top_k", "format")
+_FIGURES = ("png", "svg", "pdf")
+# Endings of files that say what they hold in another way.
+_OTHER_ENDINGS = {"txt": "text", "gv": "dot", "htm": "html"}
+_OF_AN_EXPLANATION = (
+    *("user", "item", "top_k", "format", "paths", "against", "without", "show_users"),
+)
 _OF_AN_EVALUATION = ("users", "seed")
 # More than anybody reads, and still found in seconds.
-_MOST_PATHS = 1000
+_MOST_LISTED = 1000
 # Set after the checks, which ask what was given.
-_DEFAULTS = {"top_k": 10, "paths": 5, "users": 200, "seed": 2020}
+_DEFAULTS = {"top_k": 10, "users": 200, "seed": 2020}
+# How many reasons an explanation lists, and an evaluation deletes.
+_REASONS, _DELETED = 5, 3
+_PATHS = 5
 
 
 def run(arguments: list[str]) -> int:
@@ -52,6 +59,7 @@ def run(arguments: list[str]) -> int:
         _check_evaluation(namespace)
     else:
         form = _check_explanation(namespace)
+    lists_paths = namespace.paths is not None or namespace.show_users is not None
     for name, value in _DEFAULTS.items():
         if getattr(namespace, name) is None:
             setattr(namespace, name, value)
@@ -64,18 +72,41 @@ def run(arguments: list[str]) -> int:
     explainer = Explainer.load(**loading_options(namespace))
     if namespace.evaluate:
         return _evaluate(explainer, namespace)
-    user, paths = namespace.user, namespace.paths
-    if namespace.item is None:
-        explanations = explainer.explain_top(user, namespace.top_k, paths)
-    else:
-        explanations = [explainer.explain(user, namespace.item, paths)]
-    content = _rendered(explanations, form)
+    explanations, summary = _explained(explainer, namespace)
+    content = _rendered(explanations, summary, form, lists_paths)
     if namespace.output is None:
         sys.stdout.write(str(content))
     else:
         write_output(namespace.output, content)
         print(namespace.output)
     return 0
+
+
+def _explained(
+    explainer: Explainer, namespace: argparse.Namespace
+) -> tuple[list[Explanation], Optional[UserSummary]]:
+    """The explanations asked for, and what drives them together if there are many."""
+    from recbole_kgif.explain.user_view import Detail
+
+    detail = Detail(
+        n_reasons=namespace.reasons or _REASONS,
+        n_paths=namespace.paths or _PATHS,
+        shows_users=bool(namespace.show_users),
+    )
+    user, item, against = namespace.user, namespace.item, namespace.against
+    without = namespace.without or ()
+    if item is not None:
+        explanation = (
+            explainer.explain(user, item, detail=detail, without=without)
+            if against is None
+            else explainer.compare(user, item, against, detail=detail, without=without)
+        )
+        return [explanation], None
+    k = namespace.top_k
+    explanations = explainer.explain_top(user, k, detail=detail, without=without)
+    if len(explanations) < 2:
+        return explanations, None
+    return explanations, explainer.summarise(user, k, detail=detail, without=without)
 
 
 def _settle_users(namespace: argparse.Namespace) -> None:
@@ -96,19 +127,35 @@ def _check_explanation(namespace: argparse.Namespace) -> str:
     _refuse_given(namespace, _OF_AN_EVALUATION, "needs --evaluate")
     if namespace.user is None:
         raise UserError("--user is missing; name the user whose items to explain")
-    if (namespace.paths or 0) > _MOST_PATHS:
-        raise UserError(f"--paths {namespace.paths}: {_MOST_PATHS:,} is the most")
+    for name in ("paths", "reasons"):
+        count = getattr(namespace, name) or 0
+        if count > _MOST_LISTED:
+            raise UserError(f"--{name} {count}: {_MOST_LISTED:,} is the most")
     if namespace.item is not None and namespace.top_k is not None:
         raise UserError("--top-k: not allowed with --item; leave one of them out")
+    if namespace.against is not None and namespace.item is None:
+        raise UserError("--against: needs --item, the item to compare with it")
     if namespace.output == STANDARD_OUTPUT:
         namespace.output = None
-    form = namespace.format
-    if form is None:
-        ending = "" if namespace.output is None else namespace.output.suffix.lower()
-        form = ending[1:] if ending[1:] in FORMATS else "text"
+    form = namespace.format or _format_of(namespace)
     if form in _FIGURES and namespace.output is None:
         raise UserError(f"--format {form}: a figure needs a file; give --output FILE")
     return str(form)
+
+
+def _format_of(namespace: argparse.Namespace) -> str:
+    """The format by the ending of the output's name."""
+    if namespace.output is None:
+        return "text"
+    ending = namespace.output.suffix.lower()[1:]
+    form = _OTHER_ENDINGS.get(ending, ending)
+    if form not in FORMATS:
+        known = ", ".join(f".{name}" for name in (*_OTHER_ENDINGS, *FORMATS))
+        raise UserError(
+            f"--output {namespace.output}: its ending names no known format; end it "
+            f"with one of {known}, or give --format"
+        )
+    return form
 
 
 def _check_evaluation(namespace: argparse.Namespace) -> None:
@@ -127,36 +174,41 @@ def _refuse_given(
             raise UserError(f"--{name.replace('_', '-')}: {reason}; leave it out")
 
 
-def _rendered(explanations: Sequence[Explanation], form: str) -> Union[str, bytes]:
+def _rendered(
+    explanations: Sequence[Explanation],
+    summary: Optional[UserSummary],
+    form: str,
+    lists_paths: bool,
+) -> Union[str, bytes]:
     """Explanations in a format; loads only what it needs."""
     if form in _FIGURES:
         from recbole_kgif.explain.renderings import render_figure
 
         return render_figure.render(explanations, form)
-    from recbole_kgif.explain.explanation_records import to_json
+    from recbole_kgif.explain.explanation_json import to_json
     from recbole_kgif.explain.renderings import render_dot, render_html, render_text
 
-    renderings: dict[str, Callable[[Sequence[Explanation]], str]] = {
-        "text": render_text.render,
-        "json": to_json,
-        "dot": render_dot.render,
-        "html": render_html.render,
-    }
-    return renderings[form](explanations)
+    if form == "json":
+        return to_json(explanations, summary)
+    if form == "html":
+        return render_html.render(explanations, summary)
+    if form == "dot":
+        return render_dot.render(explanations)
+    return render_text.render(explanations, summary, with_paths=lists_paths)
 
 
 def _evaluate(explainer: Explainer, namespace: argparse.Namespace) -> int:
-    from recbole_kgif.explain.path_evaluation import LIST_LENGTH, evaluate
+    from recbole_kgif.explain.faithfulness import evaluate
     from recbole_kgif.report.faithfulness_page import faithfulness_page
 
     evaluation = evaluate(
         explainer,
         n_users=namespace.users,
-        n_paths=namespace.paths,
+        n_reasons=namespace.reasons or _DELETED,
         seed=namespace.seed,
     )
     record = dataclasses.asdict(evaluation)
-    table = faithfulness_page(record, LIST_LENGTH)
+    table = faithfulness_page(record)
     write_output(namespace.output, json.dumps(record, indent=1) + "\n")
     write_output(namespace.output.with_suffix(".md"), table)
     print(table)
@@ -168,17 +220,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = ArgumentParser(
         prog="recbole-kgif explain",
         also={"--k": "--top-k"},
-        description="Show the paths from a user to recommended items, each with its "
-        "exact contribution to the score (KGIF; for KGAT the paths of the largest "
-        "attention, marked as not exact). Items are ranked as in the test: the user's "
-        "training and validation items are left out.",
+        description="Show why items get their scores: the user's own interactions, "
+        "each with its exact part of the score and what that is made of (KGIF; for "
+        "KGAT the paths of the largest attention, marked as not exact). Items are "
+        "ranked as in the test: the user's training and validation items are left out.",
     )
     add_restoring_arguments(parser)
     parser.add_argument("--user", metavar="ID", help="the user whose items to explain")
     parser.add_argument(
         "--item",
-        metavar="ID",
-        help="explain this item, however low it ranks, instead of the best ones",
+        metavar="ITEM",
+        help="explain this item, by id or name, however low it ranks, instead of the "
+        "best ones",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="ITEM",
+        help="with --item, explain why it scores higher or lower than this item",
+    )
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        metavar="ITEM",
+        help="as it would be if the user had not chosen these items: they are deleted "
+        "from the graph and the scores are propagated again",
     )
     parser.add_argument(
         "--top-k",
@@ -186,14 +251,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COUNT",
         help=f"how many of the best items (default: {_DEFAULTS['top_k']})",
     )
-    parser.add_argument(
-        "--paths",
-        type=at_least_one,
-        metavar="COUNT",
-        help=f"paths an item, {_MOST_PATHS:,} at most, which begin with different "
-        f"interactions as far as these have strong ones (default: "
-        f"{_DEFAULTS['paths']})",
-    )
+    _add_detail_arguments(parser)
     parser.add_argument(
         "--format",
         choices=FORMATS,
@@ -208,12 +266,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_detail_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reasons",
+        type=at_least_one,
+        metavar="COUNT",
+        help=f"the user's interactions that are listed, {_MOST_LISTED:,} at most; the "
+        f"others are one row (default: {_REASONS}; with --evaluate the number that is "
+        f"deleted, {_DELETED})",
+    )
+    parser.add_argument(
+        "--paths",
+        type=at_least_one,
+        metavar="COUNT",
+        help=f"paths of each reason, {_MOST_LISTED:,} at most, or of each item for "
+        f"KGAT (default: {_PATHS}; text lists those of KGIF only where this is given)",
+    )
+    parser.add_argument(
+        "--show-users",
+        action="store_true",
+        default=None,
+        help="list paths through other users as well, with their ids",
+    )
+
+
 def _add_evaluation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate",
         action="store_true",
-        help="measure instead how faithful the paths are: how scores change without "
-        "them, compared with random paths and those of the largest attention",
+        help="measure instead how faithful the reasons are: how scores change without "
+        "the strongest interactions, compared with random ones and with those of the "
+        "largest attention",
     )
     parser.add_argument(
         "--users",

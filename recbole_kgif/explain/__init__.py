@@ -1,11 +1,13 @@
-"""Explanations: paths of the graph with their exact contributions to a score.
+"""Explanations: the reasons for a score, which add up to it.
 
-The data flows one way. `model_adapters` reads the arrays of a trained model,
-`linear_score` and `score_decomposition` take its score apart, `path_search`,
-`contribution_paths` and `attention_paths` find paths, `path_selection` selects them,
-`explainer` makes frozen `explanation_records`, and `renderings` show these. Neither
-records nor renderings import PyTorch. `path_evaluation` measures how faithful the paths
-are, by `perturbation_effects` and `path_quality`.
+The data flows one way. `model_adapters` asks a trained model for the terms of its
+score, `linear_score` holds them as arrays, `reason_tree` takes a score apart and
+`what_if` computes it without some interactions. `reason_records`, `user_summary` and
+`comparison` make frozen `explanation_records` of the numbers, with names from
+`node_names`; `user_view` puts them together for one user, `explainer` for ids of a data
+set. `explanation_json` and `renderings` show the records; neither these nor the records
+import PyTorch. For KGAT, `attention_paths` finds paths by `path_search`. `faithfulness`
+measures how far scores depend on their reasons.
 """
 
 from __future__ import annotations

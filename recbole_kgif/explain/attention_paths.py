@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recbole_kgif.explain.path_graph import Floats, Graph
-from recbole_kgif.explain.path_search import Chain, PathSearch
+from recbole_kgif.explain.path_search import PathSearch
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,5 @@ class AttentionGraph:
             user: number of the user.
             item: number of the item.
         """
-        lengths = range(1, self.longest + 1)
-        chains = [[Chain(None, 1.0, [self.weight] * length)] for length in lengths]
-        return PathSearch(self.graph, user, self.graph.item_node(item), chains)
+        target = self.graph.item_node(item)
+        return PathSearch(self.graph, user, target, self.weight, self.longest)

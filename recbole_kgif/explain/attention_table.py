@@ -7,8 +7,13 @@ import pandas as pd
 import torch
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.explain.explanation_records import ENTITY, INTERACTION, ITEM, USER
 from recbole_kgif.explain.model_adapters import attention_graph, graph_of
+from recbole_kgif.explain.path_records import (
+    ENTITY,
+    INTERACTION,
+    ITEM,
+    USER,
+)
 from recbole_kgif.training.restore import Restored
 
 _KINDS = pd.Index([USER, ITEM, ENTITY])

@@ -1,195 +1,148 @@
 """Explanations as frozen records that check themselves; no PyTorch, no model.
 
-`to_json` writes them in the form of ``schema.json``, `from_json` reads them.
+`explanation_json` writes and reads them as JSON.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Optional
 
-from recbole_kgif.errors import UserError
+from recbole_kgif.explain.path_records import Node, Path, hop_totals, require_equal
 
-FORMAT = "recbole_kgif explanations"
-FORMAT_VERSION = 3
-# Names of fields in version 2, which 0.1.0 wrote.
-_FORMER_NAMES = {"seen_in": "met_in", "decomposition": "shares"}
+# Parts of a score that belong to no interaction: the user's own vector, the item's
+# biases, and what versions 2 and 3 of the JSON could not give to an interaction.
+OWN, POPULARITY, NEW, ENDPOINTS = "own", "popularity", "new", "endpoints"
+SCORE_SHARES = (OWN, POPULARITY, NEW, ENDPOINTS)
+# Parts of an interaction; see `reason_tree`.
+FACT, LINK, PEOPLE, ITSELF = "fact", "link", "people", "itself"
+LONGER, TASTE, FILTER = "longer", "taste", "filter"
+PART_KINDS = (FACT, LINK, PEOPLE, ITSELF, LONGER, TASTE, FILTER)
 
-USER, ITEM, ENTITY = "user", "item", "entity"
-KINDS = (USER, ITEM, ENTITY)
-INTERACTION = "interaction"
-
-# Allowed difference of the sum of the parts from a score, in units of the score: the
-# model computes in single precision.
+# Allowed difference of a sum from the value above it: the model computes its scores in
+# single precision, all parts are computed in double precision.
 TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Node:
-    """A user, an item or another entity.
+class Relation:
+    """A relation of an item, as it is read from the item.
 
     Attributes:
-        kind: "user", "item" or "entity"; user 26 is not item 26.
-        id: its id in the data set.
-        name: its name, where the data set has one.
+        name: its name in the data set.
+        inverse: whether the fact's tail is the item.
     """
 
-    kind: str
-    id: str
-    name: Optional[str] = None
-
-    def __post_init__(self) -> None:
-        """Check the kind."""
-        if self.kind not in KINDS:
-            raise ValueError(f"kind {self.kind!r} is none of {', '.join(KINDS)}")
-
-    @property
-    def label(self) -> str:
-        """The name, or kind and id where there is none."""
-        return self.name or f"{self.kind} {self.id}"
-
-
-# Source, relation, inverse, target.
-HopKey = tuple[Node, str, bool, Node]
+    name: str
+    inverse: bool
 
 
 @dataclass(frozen=True)
-class Hop:
-    """One edge of a path, from the user towards the item.
+class Share:
+    """What goes through one entity that two items have in common.
 
     Attributes:
-        source: its first node.
-        relation: the relation's name in the data set, or "interaction".
-        inverse: whether the fact is (target, relation, source) and not
-            (source, relation, target).
-        target: its second node.
-        attention: the model's weight of the edge, from the source's side.
-        contribution: sum over the explanation's paths that take this hop; None where
-            contributions are not known.
+        node: the entity.
+        value: its part of the score.
+        others: names of further items that have it too, a few.
+        n_others: number of all further items that have it.
     """
 
-    source: Node
-    relation: str
-    inverse: bool
-    target: Node
-    attention: float
-    contribution: Optional[float] = None
-
-    @property
-    def key(self) -> HopKey:
-        """What identifies the same hop in several paths."""
-        return self.source, self.relation, self.inverse, self.target
+    node: Node
+    value: float
+    others: tuple[str, ...] = ()
+    n_others: int = 0
 
 
 @dataclass(frozen=True)
 class Part:
-    """A summand of a path's contribution.
+    """A part of what an interaction contributes.
 
     Attributes:
-        met_after: number of hops between the user and the node where the walks of the
-            two embeddings meet; None for the direct walk.
-        value: the summand.
+        kind: one of `PART_KINDS`: facts of the same relation that both items share; a
+            fact that joins them; people who chose both; the item itself, where it is
+            the user's; longer connections; similarity in taste; what the spectral
+            filter takes off because many items have it in common.
+        value: its part of the score.
+        relations: of a fact, how the user's item is related to the entities, and how
+            the explained item is where that differs; of a link, how the user's item is
+            related to the explained one.
+        n_nodes: number of entities, or of people.
+        shares: the strongest entities; the value has those that are not listed too.
+        against: whether it belongs to the item that the explained one is compared with.
     """
 
-    met_after: Optional[int]
+    kind: str
     value: float
-
-
-@dataclass(frozen=True)
-class Path:
-    """A path from the user to the item that visits no node twice.
-
-    Attributes:
-        hops: each begins where the one before it ends.
-        attention: product of the hops' attention.
-        contribution: its part of the score, of either sign; None where it is not
-            known.
-        parts: the summands of the contribution.
-    """
-
-    hops: tuple[Hop, ...]
-    attention: float
-    contribution: Optional[float] = None
-    parts: tuple[Part, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    n_nodes: int = 0
+    shares: tuple[Share, ...] = ()
+    against: bool = False
 
     def __post_init__(self) -> None:
-        """Check that the hops are contiguous and the parts add up."""
-        if not self.hops:
-            raise ValueError("a path has at least one hop")
-        for hop, following in zip(self.hops, self.hops[1:]):
-            if hop.target != following.source:
-                raise ValueError(
-                    f"a hop to {hop.target.label} is followed by one from "
-                    f"{following.source.label}"
-                )
-        if len(set(self.nodes)) != len(self.nodes):
-            raise ValueError("a path visits no node twice")
-        product = math.prod(hop.attention for hop in self.hops)
-        _require_equal("attention of a path", self.attention, product)
-        if self.contribution is not None:
-            total = math.fsum(part.value for part in self.parts)
-            _require_equal("contribution of a path", self.contribution, total)
-        elif self.parts:
-            raise ValueError("a path without a contribution has no parts")
-
-    @property
-    def strength(self) -> float:
-        """What paths are ordered by: contribution, else attention."""
-        return self.attention if self.contribution is None else self.contribution
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """The nodes from the user to the item."""
-        return (self.hops[0].source, *(hop.target for hop in self.hops))
+        """Check the kind, and that a sum over all entities is the value."""
+        if self.kind not in PART_KINDS:
+            raise ValueError(f"part {self.kind!r} is none of {', '.join(PART_KINDS)}")
+        if self.shares and len(self.shares) == self.n_nodes:
+            _require_sum("a part", self.value, [share.value for share in self.shares])
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One of the user's items, and the sum over all walks that begin with it.
+class Reason:
+    """One of the user's interactions, with its exact part of the score.
 
     Attributes:
-        item: the item.
-        contribution: the sum, over walks of every length.
+        item: the item that the user interacted with.
+        value: its part of the score.
+        parts: what the value is made of, largest first; empty where it is not known.
+        rank_without: rank of the explained item if the user had not chosen this one,
+            propagated again; None where it has none, or is not known.
     """
 
     item: Node
-    contribution: float
+    value: float
+    parts: tuple[Part, ...] = ()
+    rank_without: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts add up."""
+        if self.parts:
+            _require_sum("a reason", self.value, [part.value for part in self.parts])
 
 
 @dataclass(frozen=True)
-class Decomposition:
-    """The parts of a score.
+class ScoreShare:
+    """A part of the score that belongs to no interaction.
 
     Attributes:
-        bias: the item's own bias, which is the same for all users.
-        direct_walks: sum of the direct walks user - item - neighbour - item.
-        longer_walks: what walks add that continue from item to item in the same way, of
-            five edges and more; below 0 where they remove what many items share.
-        connected: sums of the connected walks through the embeddings, by their number
-            of edges from 1 on.
-        different_endpoints: similarity of different endpoints; belongs to no path.
+        kind: one of `SCORE_SHARES`.
+        value: its value.
     """
 
-    bias: float
-    direct_walks: float
-    longer_walks: float
-    connected: tuple[float, ...]
-    different_endpoints: float
+    kind: str
+    value: float
 
-    @property
-    def walks(self) -> float:
-        """The sum over all walks."""
-        return math.fsum((self.direct_walks, self.longer_walks, *self.connected))
+    def __post_init__(self) -> None:
+        """Check the kind."""
+        if self.kind not in SCORE_SHARES:
+            raise ValueError(f"share {self.kind!r} is none of {SCORE_SHARES}")
 
-    @property
-    def total(self) -> float:
-        """The sum of all parts."""
-        return math.fsum((self.bias, self.walks, self.different_endpoints))
+
+@dataclass(frozen=True)
+class Standing:
+    """An item's score and rank: of another item, or before interactions were removed.
+
+    Attributes:
+        item: the item.
+        score: its score.
+        rank: its rank among the candidates, or None.
+    """
+
+    item: Node
+    score: float
+    rank: Optional[int]
 
 
 @dataclass(frozen=True)
@@ -207,11 +160,16 @@ class Explanation:
         n_candidates: number of items that are ranked: all but the training and
             validation items of the user.
         seen_in: "training" or "validation" for an item that is no candidate, else None.
-        paths: the strongest paths that begin with different interactions, as far as
-            these have paths of some strength, else others; strongest first, by absolute
-            contribution, or by attention where contributions are not known.
-        decomposition: the parts of the score; None where they are not known.
-        evidence: the user's items of the largest absolute sums of walks.
+        paths: the strongest paths through each of the reasons, strongest first; by
+            attention where contributions are not known.
+        reasons: the interactions of the largest absolute parts, largest first.
+        n_others: number of the user's other interactions; None where not known.
+        others: their part of the score together.
+        shares: the parts that belong to no interaction; empty where no part is known.
+        against: the item that the explained one is compared with: reasons, others and
+            shares then add up to the difference of the two scores.
+        removed: interactions without which the score was computed.
+        before: score and rank with them.
     """
 
     model: str
@@ -222,60 +180,61 @@ class Explanation:
     rank: Optional[int]
     n_candidates: int
     seen_in: Optional[str]
-    paths: tuple[Path, ...]
-    decomposition: Optional[Decomposition] = None
-    evidence: tuple[Evidence, ...] = ()
+    paths: tuple[Path, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    n_others: Optional[int] = 0
+    others: float = 0.0
+    shares: tuple[ScoreShare, ...] = ()
+    against: Optional[Standing] = None
+    removed: tuple[Node, ...] = ()
+    before: Optional[Standing] = None
 
     def __post_init__(self) -> None:
-        """Check that the paths fit the pair and the parts add up to the score."""
+        """Check that the paths fit the pair and the reasons add up to the score."""
         if (self.rank is None) != (self.seen_in is not None):
             raise ValueError("an item has either a rank or a set that it was seen in")
         for path in self.paths:
             if path.nodes[0] != self.user or path.nodes[-1] != self.item:
                 raise ValueError("a path leads from another user or to another item")
-            if (path.contribution is None) != (self.decomposition is None):
+            if (path.contribution is not None) != self.is_exact:
                 raise ValueError("contributions are known for all or for none")
-        strengths = [abs(path.strength) for path in self.paths]
-        if any(b > a * (1 + 1e-6) for a, b in zip(strengths, strengths[1:])):
-            raise ValueError("the strongest path is not the first")
-        if self.decomposition is not None:
-            total = self.decomposition.total
-            if abs(total - self.score) > TOLERANCE * max(1.0, abs(self.score)):
-                raise ValueError(
-                    f"the parts add up to {total:g}, the score is {self.score:g}"
-                )
+        for values in (
+            [path.strength for path in self.paths],
+            [reason.value for reason in self.reasons],
+        ):
+            if any(abs(b) > abs(a) * (1 + 1e-6) for a, b in zip(values, values[1:])):
+                raise ValueError("the strongest path or reason is not the first")
+        if self.is_exact:
+            values = [reason.value for reason in self.reasons]
+            values += [self.others, *(share.value for share in self.shares)]
+            _require_sum("the score", self.explained, values)
             self._check_hops()
+        elif self.reasons or self.others:
+            raise ValueError("reasons have contributions, and nothing else has any")
 
     def _check_hops(self) -> None:
-        totals = _hop_totals(self.paths)
+        totals = hop_totals(self.paths)
         for path in self.paths:
             for hop in path.hops:
                 if hop.contribution is None:
                     raise ValueError("a hop of a known path has no contribution")
-                _require_equal(
+                require_equal(
                     "contribution of a hop", hop.contribution, totals[hop.key]
                 )
 
     @property
     def is_exact(self) -> bool:
-        """Whether the contributions are known: else the paths rank by attention."""
-        return self.decomposition is not None
+        """Whether the parts of the score are known: else paths rank by attention."""
+        return bool(self.shares)
 
     @property
-    def shown(self) -> float:
-        """The sum over the paths."""
-        return math.fsum(path.contribution or 0.0 for path in self.paths)
+    def explained(self) -> float:
+        """What the reasons add up to: the score, or its difference to another's."""
+        return self.score - (self.against.score if self.against is not None else 0.0)
 
-    @property
-    def other_walks(self) -> float:
-        """The sum over paths not listed and walks that return to a node.
-
-        The longer walks from item to item are not part of it.
-        """
-        if self.decomposition is None:
-            return 0.0
-        parts = self.decomposition
-        return parts.walks - parts.longer_walks - self.shown
+    def paths_of(self, reason: Reason) -> list[Path]:
+        """The paths that begin with an interaction."""
+        return [path for path in self.paths if path.nodes[1] == reason.item]
 
     def __str__(self) -> str:
         """The explanation as text for a terminal."""
@@ -290,91 +249,42 @@ class Explanation:
         return render_html.in_frame([self])
 
 
-def _hop_totals(paths: Sequence[Path]) -> dict[HopKey, float]:
-    """Sums over the paths that take each hop, by `Hop.key`."""
-    totals: dict[HopKey, float] = {}
-    for path in paths:
-        for hop in path.hops:
-            totals[hop.key] = totals.get(hop.key, 0.0) + (path.contribution or 0.0)
-    return totals
+@dataclass(frozen=True)
+class UserSummary:
+    """What drives a user's best items together: sums over their scores.
 
-
-def with_hop_totals(paths: Sequence[Path]) -> tuple[Path, ...]:
-    """The paths with the contribution of each hop filled in."""
-    totals = _hop_totals(paths)
-
-    def with_total(hop: Hop) -> Hop:
-        return dataclasses.replace(hop, contribution=totals[hop.key])
-
-    return tuple(
-        dataclasses.replace(path, hops=tuple(map(with_total, path.hops)))
-        for path in paths
-    )
-
-
-def _require_equal(what: str, value: float, expected: float) -> None:
-    if not math.isclose(value, expected, rel_tol=1e-6, abs_tol=1e-12):
-        raise ValueError(f"{what} is {value:g}, and its parts make {expected:g}")
-
-
-# --- JSON ---------------------------------------------------------------------------
-
-
-def to_json(explanations: Sequence[Explanation]) -> str:
-    """Explanations in the form that ``schema.json`` describes."""
-    document = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "explanations": [
-            {"exact": explanation.is_exact, **dataclasses.asdict(explanation)}
-            for explanation in explanations
-        ],
-    }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-
-
-def from_json(text: str) -> list[Explanation]:
-    """Read what `to_json` has written, of this version or the one before.
-
-    Raises:
-        UserError: it is something else, or does not add up.
+    Attributes:
+        user: the user.
+        n_items: number of the items.
+        score: sum of their scores.
+        reasons: the user's interactions of the largest parts, without parts of their
+            own.
+        n_others: number of the user's other interactions.
+        others: their part.
+        parts: the parts of all interactions by kind and relation, largest first.
+        shares: the parts that belong to no interaction.
     """
-    try:
-        document = json.loads(text)
-        known = (FORMAT_VERSION - 1, FORMAT_VERSION)
-        if document["format"] != FORMAT or document["format_version"] not in known:
-            raise ValueError(f"its format is not {FORMAT}, version {FORMAT_VERSION}")
-        return [_parse(Explanation, entry) for entry in document["explanations"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(
-            f"no explanations ({' '.join(str(error).split())}); give the JSON that the "
-            "command explain has written"
-        ) from error
+
+    user: Node
+    n_items: int
+    score: float
+    reasons: tuple[Reason, ...]
+    n_others: int
+    others: float
+    parts: tuple[Part, ...]
+    shares: tuple[ScoreShare, ...]
+
+    def __post_init__(self) -> None:
+        """Check that interactions, and their parts, add up."""
+        reasons = math.fsum(reason.value for reason in self.reasons) + self.others
+        _require_sum("all interactions", reasons, [part.value for part in self.parts])
+        values = [reasons, *(share.value for share in self.shares)]
+        _require_sum("the scores", self.score, values, self.n_items)
 
 
-_annotations = functools.cache(get_type_hints)
-
-
-def _parse(form: Any, value: Any) -> Any:
-    """A plain value as a record, a tuple of records, or as it is.
-
-    Args:
-        form: annotation of the field that it is for.
-        value: what the JSON has.
-    """
-    if get_origin(form) is Union:
-        return None if value is None else _parse(get_args(form)[0], value)
-    if get_origin(form) is tuple:
-        return tuple(_parse(get_args(form)[0], entry) for entry in value)
-    if not (isinstance(form, type) and dataclasses.is_dataclass(form)):
-        return value
-    fields = {
-        name: _parse(annotation, _field(value, name))
-        for name, annotation in _annotations(form).items()
-    }
-    return form(**fields)
-
-
-def _field(entry: Mapping[str, Any], name: str) -> Any:
-    former = _FORMER_NAMES.get(name)
-    return entry[name] if former is None or name in entry else entry[former]
+def _require_sum(
+    what: str, value: float, parts: Sequence[float], n_summed: int = 1
+) -> None:
+    total = math.fsum(parts)
+    if abs(total - value) > TOLERANCE * n_summed * max(1.0, abs(value)):
+        raise ValueError(f"{what} is {value:g}, and its parts add up to {total:g}")

@@ -1,4 +1,4 @@
-"""Trained models as arrays: KGIF as a sum over walks, KGAT as attention."""
+"""Trained models as arrays: KGIF by the terms of its score, KGAT by its attention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from scipy.sparse import csr_matrix
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.attention_paths import AttentionGraph
-from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
+from recbole_kgif.explain.explanation_records import POPULARITY
+from recbole_kgif.explain.linear_score import Bias, LinearScore, WalkTerm
 from recbole_kgif.explain.path_graph import Floats, Graph, both_directions
 
 # user - item - entity or user - item
@@ -18,35 +19,33 @@ _SHORTEST_TO_NEW_ITEM = 3
 
 
 def linear_score(model: Any) -> LinearScore:
-    """A trained KGIF as a sum over walks.
+    """A trained KGIF as a score that is linear in the user's interactions.
+
+    This is the one place that asks a model for the terms of its score.
 
     Args:
         model: the model, ready for evaluation.
 
     Raises:
-        UserError: its propagation is not linear, or its scores are no cosines.
+        UserError: its propagation is not linear.
     """
     if model.propagation.aggregators:
         raise UserError(
-            "propagation=bi-interaction is not linear, so a score of this model has no "
-            "exact explanation; explain one trained with --propagation=linear"
-        )
-    if model.similarity != "cosine":
-        raise UserError(
-            f"similarity={model.similarity}: explanations are of scores by cosines; "
-            "explain a model trained with --similarity=cosine"
+            "propagation=bi-interaction is not linear, so no sum of reasons is equal "
+            "to a score of this model; explain one trained with --propagation=linear"
         )
     with torch.no_grad():
-        graph = graph_of(model)
-        cosine_weight, walk_weight = model.balance.tolist()
+        similarity_weight, walk_weight = model.balance.tolist()
+        every_item = np.ones(model.n_items)
         return LinearScore(
-            graph=graph,
+            graph=graph_of(model),
             weight=_doubles(model.edge_weights()),
             embedding=_doubles(model.fused_embeddings()),
             n_layers=model.n_layers,
-            cosine_weight=cosine_weight / model.temperature,
-            item_bias=_doubles(model.item_bias.weight)[:, 0],
-            walks=_direct_walks(model.walks, graph, walk_weight),
+            is_cosine=model.similarity == "cosine",
+            similarity_weight=similarity_weight / model.temperature * every_item,
+            walks=_walk_terms(model.walks, walk_weight * every_item),
+            biases=(Bias(POPULARITY, _doubles(model.item_bias.weight)[:, 0]),),
         )
 
 
@@ -64,47 +63,23 @@ def graph_of(model: Any) -> Graph:
     )
 
 
-def _direct_walks(
-    walks: Optional[Any], graph: Graph, walk_weight: float
-) -> Optional[DirectWalks]:
+def _walk_terms(walks: Optional[Any], item_weight: Floats) -> tuple[WalkTerm, ...]:
     if walks is None:
-        return None
-    shared = walks.shared
-    neighbour = shared.items.column
-    edges = graph.find(
-        graph.n_users + shared.items.row.cpu().numpy(),
-        shared.relation[neighbour].cpu().numpy(),
-        shared.node[neighbour].cpu().numpy(),
-    )
-    value = np.zeros(graph.n_edges)
-    value[edges] = _doubles(shared.value)
-    number = np.zeros(graph.n_edges, dtype=np.int64)
-    number[edges] = neighbour.cpu().numpy()
-    users = torch.arange(graph.n_users, device=shared.history.row.device)
-    factor = walks.user_factor(walks.n_items_of(users))
-    return DirectWalks(
-        user_factor=walk_weight * _doubles(factor),
-        interaction=(graph.head < graph.n_users).astype(np.float64),
-        value=value,
-        relation_weight=_doubles(walks.relation_weights())[graph.relation],
-        neighbour=number,
-        longer=_longer_walks(walks),
-    )
-
-
-def _longer_walks(walks: Any) -> Optional[LongerWalks]:
-    spectral_filter = walks.spectral_filter()
-    if spectral_filter is None:
-        return None
+        return ()
     shared = walks.shared
     place = (shared.items.row.cpu().numpy(), shared.items.column.cpu().numpy())
     shape = (shared.items.n_rows, shared.items.n_columns)
-    return LongerWalks(
+    users = torch.arange(shared.history.n_rows, device=shared.history.row.device)
+    term = WalkTerm(
+        item_weight=item_weight,
+        user_factor=_doubles(walks.user_factor(walks.n_items_of(users))),
         items=csr_matrix((_doubles(shared.value), place), shape=shape),
-        relation_weight=_doubles(walks.relation_weights()[shared.relation]),
+        relation=shared.relation.cpu().numpy(),
         node=shared.node.cpu().numpy(),
-        spectral_filter=spectral_filter,
+        relation_weight=_doubles(walks.relation_weights()[shared.relation]),
+        spectral_filter=walks.spectral_filter(),
     )
+    return (term,)
 
 
 def attention_graph(model: Any) -> AttentionGraph:

@@ -1,10 +1,10 @@
 """The strongest paths between two nodes, found exactly.
 
-A walk's strength is a sum of *chains*, each a factor times one weight a hop. The
-largest product that a chain can still collect on its way to the target gives an upper
-bound on the strength of every continuation of a partial walk. The search is a branch
-and bound on blocks of partial walks: the most promising block is extended first, and
-what cannot beat the paths found so far is dropped. The result is that of trying all.
+A walk's strength is the product of the weights of its edges. The largest product that
+the rest of a walk can still collect on its way to the target gives an upper bound on
+the strength of every continuation of a partial walk. The search is a branch and bound
+on blocks of partial walks: the most promising block is extended first, and what cannot
+beat the paths found so far is dropped. The result is that of trying all.
 
 A *path* is a walk that visits no node twice. Parallel edges make different paths.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional, Union
+from typing import Union
 
 import numpy as np
 
@@ -28,61 +28,37 @@ _SLACK = 1 + 1e-9
 _LEAST_STRENGTH = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """One summand of the strength of every walk of a given length.
-
-    Attributes:
-        met_after: hops before the meeting point that the summand stands for; None where
-            it has none.
-        factor: first factor of its product, of either sign.
-        weights: weight of each edge at each hop, not negative, each of shape: [n_edges]
-        returns_by_same_relation: whether it counts only where the last hop's relation
-            is the inverse of the one before.
-    """
-
-    met_after: Optional[int]
-    factor: float
-    weights: Sequence[Floats]
-    returns_by_same_relation: bool = False
-
-
 @dataclass(frozen=True)
 class FoundPath:
     """A path and its strength.
 
     Attributes:
         edges: its edges from the source to the target.
-        parts: `Chain.met_after` and value of each summand that is not zero.
+        strength: the product of its edges' weights.
     """
 
     edges: tuple[int, ...]
-    parts: tuple[tuple[Optional[int], float], ...]
-
-    @property
-    def strength(self) -> float:
-        """The sum of the parts, of either sign."""
-        return sum(value for _, value in self.parts)
+    strength: float
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
     """Partial walks of one length.
 
-    nodes: shape: [n_walks, n_hops + 1]; edges: shape: [n_walks, n_hops]; products: what
-    each chain has collected, shape: [n_walks, n_chains]; bound: shape: [n_walks].
+    nodes: shape: [n_walks, n_hops + 1]; edges: shape: [n_walks, n_hops]; product of
+    the weights so far, and bound: shape: [n_walks].
     """
 
     nodes: Integers
     edges: Integers
-    products: Floats
+    product: Floats
     bound: Floats
 
     def part(self, chosen: Union[Integers, Flags, slice]) -> _Block:
         return _Block(
             self.nodes[chosen],
             self.edges[chosen],
-            self.products[chosen],
+            self.product[chosen],
             self.bound[chosen],
         )
 
@@ -97,17 +73,17 @@ class _Best:
     def allows(self, block: _Block) -> Flags:
         """Whether each walk can still become one of them."""
         is_full = 0 < len(self.paths) == self._count
-        threshold = abs(self.paths[-1].strength) if is_full else 0.0
+        threshold = self.paths[-1].strength if is_full else 0.0
         return (block.bound > 0) & (block.bound * _SLACK >= threshold)
 
-    def add(self, found: _Block, meetings: Sequence[Optional[int]]) -> None:
+    def add(self, found: _Block) -> None:
         """Add whole paths, bounded by their strengths."""
         found = found.part(np.argsort(-found.bound, kind="stable"))
         if len(found.bound) > self._count:
             # With those that tie with the last one.
             cut = found.bound[self._count - 1]
             found = found.part(found.bound * _SLACK >= cut)
-        self._keep([*self.paths, *_found_paths(found, meetings)])
+        self._keep([*self.paths, *_found_paths(found)])
 
     def _keep(self, paths: Sequence[FoundPath]) -> None:
         self.paths = sorted(paths, key=_order)[: self._count]
@@ -127,11 +103,11 @@ class _BestOfEachFirstEdge(_Best):
             allowed &= block.bound * _SLACK >= self._strongest[self._place(block)]
         return allowed
 
-    def add(self, found: _Block, meetings: Sequence[Optional[int]]) -> None:
+    def add(self, found: _Block) -> None:
         np.maximum.at(self._strongest, self._place(found), found.bound)
         found = found.part(self.allows(found))
         best = {path.edges[0]: path for path in self.paths}
-        for path in _found_paths(found, meetings):
+        for path in _found_paths(found):
             other = best.setdefault(path.edges[0], path)
             best[path.edges[0]] = min(path, other, key=_order)
         self._keep(list(best.values()))
@@ -142,37 +118,34 @@ class _BestOfEachFirstEdge(_Best):
         return places
 
 
-def _found_paths(found: _Block, meetings: Sequence[Optional[int]]) -> list[FoundPath]:
-    rows = zip(found.edges.tolist(), found.products.tolist())
-    return [
-        FoundPath(
-            tuple(edges), tuple(part for part in zip(meetings, values) if part[1])
-        )
-        for edges, values in rows
-    ]
+def _found_paths(found: _Block) -> list[FoundPath]:
+    rows = zip(found.edges.tolist(), found.product.tolist())
+    return [FoundPath(tuple(edges), value) for edges, value in rows]
 
 
 def _order(path: FoundPath) -> tuple[float, int, tuple[int, ...]]:
     # Rounded, so that strengths that differ by rounding alone tie.
-    return -float(f"{abs(path.strength):.9e}"), len(path.edges), path.edges
+    return -float(f"{path.strength:.9e}"), len(path.edges), path.edges
 
 
 @dataclass(frozen=True, eq=False)
 class PathSearch:
-    """A search for the paths of the largest absolute strength.
+    """A search for the paths of the largest strength.
 
     Attributes:
         graph: the graph.
         source: node that the paths begin at.
         target: node that they end at.
-        chains: for each length from 1 on the summands of the strength of a path.
+        weight: weight of each edge, not negative, shape: [n_edges]
+        longest: most edges of a path.
     """
 
     graph: Graph
     source: int
     target: int
-    chains: Sequence[Sequence[Chain]]
-    _bounds: dict[tuple[int, ...], Floats] = field(default_factory=dict, init=False)
+    weight: Floats
+    longest: int
+    _bounds: dict[int, Floats] = field(default_factory=dict, init=False)
 
     def best(self, count: int) -> list[FoundPath]:
         """The strongest paths.
@@ -194,7 +167,7 @@ class PathSearch:
         """As `best`, paths that begin with different edges.
 
         The strongest path of each first edge is a candidate, so that no other selection
-        of paths with different first edges has a larger sum of absolute strengths.
+        of paths with different first edges has a larger sum of strengths.
         Where fewer than asked for are at least a tenth as strong as the strongest of
         all, the strongest of the other paths fill the list.
         """
@@ -202,7 +175,7 @@ class PathSearch:
         varied = [
             path
             for path in varied
-            if abs(path.strength) >= _LEAST_STRENGTH * abs(varied[0].strength)
+            if path.strength >= _LEAST_STRENGTH * varied[0].strength
         ]
         if len(varied) == count:
             return varied
@@ -211,33 +184,31 @@ class PathSearch:
         return sorted([*varied, *others[: count - len(varied)]], key=_order)
 
     def _search(self, best: _Best) -> list[FoundPath]:
-        for chains in self.chains:
-            if chains and self.source != self.target:
-                self._search_length(chains, best)
+        if self.source != self.target:
+            for length in range(1, self.longest + 1):
+                self._search_length(length, best)
         return best.paths
 
-    def _search_length(self, chains: Sequence[Chain], best: _Best) -> None:
-        graph, n_hops = self.graph, len(chains[0].weights)
-        meetings = [chain.met_after for chain in chains]
+    def _search_length(self, n_hops: int, best: _Best) -> None:
+        graph = self.graph
         start = np.zeros((1, 0), dtype=np.int64)
-        factors = np.array([[chain.factor for chain in chains]])
         source = np.array([[self.source]])
-        stack = [_Block(source, start, factors, np.array([np.inf]))]
+        stack = [_Block(source, start, np.ones(1), np.array([np.inf]))]
         while stack:
             block = stack.pop()
             block = block.part(best.allows(block))
             ends = block.nodes[:, -1]
-            is_last = block.edges.shape[1] == n_hops - 1
-            if is_last:
+            left = n_hops - block.edges.shape[1] - 1
+            if not left:
                 place, edge = graph.edges_between(ends, self.target)
             else:
                 place, edge = graph.edges_from(ends)
                 is_inside = graph.tail[edge] != self.target
                 place, edge = place[is_inside], edge[is_inside]
-            longer = self._extend(block, place, edge, chains)
+            longer = self._extend(block, place, edge, left)
             longer = longer.part(best.allows(longer))
-            if is_last:
-                best.add(longer, meetings)
+            if not left:
+                best.add(longer)
                 continue
             longer = longer.part(np.argsort(-longer.bound, kind="stable"))
             pieces = range(0, len(longer.bound), _BLOCK_SIZE)
@@ -247,48 +218,32 @@ class PathSearch:
             )
 
     def _extend(
-        self, block: _Block, place: Integers, edge: Integers, chains: Sequence[Chain]
+        self, block: _Block, place: Integers, edge: Integers, left: int
     ) -> _Block:
         """The walks continued by these edges, but for those that return to a node."""
-        graph, tail = self.graph, self.graph.tail[edge]
+        tail = self.graph.tail[edge]
         is_new = (block.nodes[place] != tail[:, None]).all(axis=1)
         place, edge, tail = place[is_new], edge[is_new], tail[is_new]
-        hop = block.edges.shape[1]
-        is_last = hop == len(chains[0].weights) - 1
-        products = block.products[place]
-        bound = np.zeros(len(edge))
-        for number, chain in enumerate(chains):
-            products[:, number] *= chain.weights[hop][edge]
-            if not is_last:
-                further = self._bound(chain.weights[hop + 1 :])
-                bound += np.abs(products[:, number]) * further[tail]
-                continue
-            if chain.returns_by_same_relation:
-                relation = graph.relation[block.edges[place, -1]]
-                is_same = graph.relation[graph.reverse[edge]] == relation
-                products[:, number] *= is_same
-            bound += products[:, number]
+        product = block.product[place] * self.weight[edge]
         return _Block(
             np.concatenate([block.nodes[place], tail[:, None]], axis=1),
             np.concatenate([block.edges[place], edge[:, None]], axis=1),
-            products,
-            np.abs(bound),
+            product,
+            product * self._bound(left)[tail],
         )
 
-    def _bound(self, weights: Sequence[Floats]) -> Floats:
-        """The largest product of hops with these weights to the target.
+    def _bound(self, n_hops: int) -> Floats:
+        """The largest product of so many hops to the target.
 
         Returns:
             By the node that the hops begin at, shape: [n_nodes]
         """
-        # Chains share the arrays of their weights.
-        key = tuple(map(id, weights))
-        if key not in self._bounds:
-            if weights:
-                further = self._bound(weights[1:])
-                bound = self.graph.largest_product(weights[0], further)
+        if n_hops not in self._bounds:
+            if n_hops:
+                further = self._bound(n_hops - 1)
+                bound = self.graph.largest_product(self.weight, further)
             else:
                 bound = np.zeros(self.graph.n_nodes)
                 bound[self.target] = 1
-            self._bounds[key] = bound
-        return self._bounds[key]
+            self._bounds[n_hops] = bound
+        return self._bounds[n_hops]

@@ -59,7 +59,7 @@ CHANGES = (
         ("--epochs=1", "--seeds=1", "--models=KGIF", "--conditions=full,removed-50"),
     ),
     Change("prepare", ("--source=kgat",), having=("last-fm",)),
-    Change("explain", ("--users=2", "--paths=1"), having=("--evaluate",)),
+    Change("explain", ("--users=2", "--reasons=1"), having=("--evaluate",)),
     Change("benchmarks/peers.py", ("--rounds=1",)),
     Change("benchmarks/peers.py", ("--source=raw",), having=("lastfm",)),
     Change("benchmarks/growth.py", ("--largest=10000",)),

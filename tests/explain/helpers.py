@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.explain.linear_score import DirectWalks, LinearScore, LongerWalks
+from recbole_kgif.explain.explanation_records import NEW, POPULARITY
+from recbole_kgif.explain.linear_score import Bias, LinearScore, WalkTerm
 from recbole_kgif.explain.path_graph import Graph, both_directions
-from recbole_kgif.explain.score_decomposition import cosine_scale
 from recbole_kgif.model.kgif import SpectralFilter
 
 N_USERS, N_ITEMS, N_RELATIONS = 3, 4, 3
 
 
-def random_score(
-    seed: int,
-    *,
-    n_layers: int = 2,
-    has_walks: bool = True,
-    n_entities: int = 3,
-    density: float = 0.5,
-    cosine_weight: float = 2.0,
-    equal_weights: bool = False,
-) -> LinearScore:
-    """A model on a graph with parallel edges, self loops and isolated nodes."""
+def random_graph(seed: int, *, n_entities: int = 3, density: float = 0.5) -> Graph:
+    """A graph with parallel edges, self loops and isolated nodes."""
     random = np.random.default_rng(seed)
     n_nodes = N_USERS + N_ITEMS + n_entities
     facts = [
@@ -36,7 +26,7 @@ def random_score(
         for user, item in itertools.product(range(N_USERS), range(N_ITEMS))
         if random.random() < density
     ]
-    things = range(N_USERS, n_nodes)
+    things = range(N_USERS, n_nodes - 1)  # the last one stays isolated
     facts += [
         (head, relation, tail)
         for head, relation, tail in itertools.product(
@@ -45,75 +35,66 @@ def random_score(
         if random.random() < density / 3
     ]
     if density:
-        loop_and_parallel = [(N_USERS, 0, N_USERS)]
-        loop_and_parallel += [(N_USERS + 1, r, n_nodes - 1) for r in range(2)]
-        facts += loop_and_parallel
+        facts += [(N_USERS, 0, N_USERS), (0, N_RELATIONS - 1, N_USERS + 1)]
+        facts += [(N_USERS + 1, r, n_nodes - 2) for r in range(2)]
     columns = np.array(facts, dtype=np.int64).reshape(-1, 3).T
-    graph = Graph(
+    return Graph(
         *both_directions(*columns, N_RELATIONS),
         n_users=N_USERS,
         n_items=N_ITEMS,
         n_nodes=n_nodes,
         n_relations=N_RELATIONS,
     )
-    weight = random.uniform(0.05, 0.9, graph.n_edges)
-    if equal_weights:
-        weight[:] = 0.25
-    embedding = random.normal(size=(n_nodes, 1 if equal_weights else 4))
-    if equal_weights:
-        embedding[:] = 1
+
+
+def random_score(
+    seed: int,
+    *,
+    n_layers: int = 2,
+    n_terms: int = 1,
+    is_cosine: bool = True,
+    density: float = 0.5,
+) -> LinearScore:
+    """A model on such a graph, whose items have weights of their own."""
+    graph = random_graph(seed, density=density)
+    random = np.random.default_rng(seed + 1)
+    biases = [Bias(name, random.normal(size=N_ITEMS)) for name in (POPULARITY, NEW)]
     return LinearScore(
         graph=graph,
-        weight=weight,
-        embedding=embedding,
+        weight=random.uniform(0.05, 0.9, graph.n_edges),
+        embedding=random.normal(size=(graph.n_nodes, 4)),
         n_layers=n_layers,
-        cosine_weight=cosine_weight,
-        item_bias=random.normal(size=N_ITEMS),
-        walks=_direct_walks(graph, random) if has_walks else None,
+        is_cosine=is_cosine,
+        similarity_weight=random.uniform(0.5, 3, N_ITEMS),
+        walks=tuple(_walk_term(graph, random) for _ in range(n_terms)),
+        biases=tuple(biases),
     )
 
 
-def _direct_walks(graph: Graph, random: Any) -> DirectWalks:
+def _walk_term(graph: Graph, random: Any) -> WalkTerm:
+    """A term with some of the neighbours of items, sorted as the model sorts them."""
     is_item = (graph.head >= graph.n_users) & (
         graph.head < graph.n_users + graph.n_items
     )
-    is_shared = is_item & (random.random(graph.n_edges) < 0.8)
-    relation_weight = random.uniform(0.5, 2, 2 * graph.n_relations)
-    return DirectWalks(
+    edges = np.flatnonzero(is_item & (random.random(graph.n_edges) < 0.8))
+    key = graph.relation[edges] * graph.n_nodes + graph.tail[edges]
+    known, column = np.unique(key, return_inverse=True)
+    place = (graph.head[edges] - graph.n_users, column.ravel())
+    shape = (graph.n_items, len(known))
+    weights = random.uniform(0.5, 2, 2 * graph.n_relations)
+    return WalkTerm(
+        item_weight=random.uniform(0.2, 2, graph.n_items),
         user_factor=random.uniform(0.3, 1, graph.n_users),
-        interaction=(graph.head < graph.n_users).astype(float),
-        value=np.where(is_shared, random.random(graph.n_edges), 0.0),
-        relation_weight=relation_weight[graph.relation],
-        neighbour=np.unique(
-            graph.relation * graph.n_nodes + graph.tail, return_inverse=True
-        )[1],
-    )
-
-
-def with_longer_walks(score: LinearScore) -> LinearScore:
-    """The same score, with a spectral filter of its direct walks."""
-    graph, walks = score.graph, score.walks
-    assert walks is not None
-    edges = np.flatnonzero(walks.value)
-    place = (graph.head[edges] - graph.n_users, walks.neighbour[edges])
-    weight, node = np.zeros(walks.n_neighbours), np.zeros(walks.n_neighbours, int)
-    weight[walks.neighbour] = walks.relation_weight
-    node[walks.neighbour] = graph.tail
-    longer = LongerWalks(
-        items=csr_matrix(
-            (walks.value[edges], place), shape=(graph.n_items, walks.n_neighbours)
-        ),
-        relation_weight=weight,
-        node=node,
+        items=csr_matrix((random.random(len(edges)), place), shape=shape),
+        relation=known // graph.n_nodes,
+        node=known % graph.n_nodes,
+        relation_weight=weights[known // graph.n_nodes],
         spectral_filter=SpectralFilter(0.4, 3.0, (1.25, -0.7, 0.3, -0.05)),
     )
-    return replace(score, walks=replace(walks, longer=longer))
 
 
-def all_walks(
-    graph: Graph, source: int, target: int, longest: int
-) -> Iterator[list[int]]:
-    """Every walk of 1 .. longest edges, as lists of edges, one step at a time."""
+def all_walks(graph: Graph, source: int, longest: int) -> Iterator[list[int]]:
+    """Every walk of 1 .. longest edges from a node, one step at a time."""
     partial: list[list[int]] = [[]]
     for _ in range(longest):
         partial = [
@@ -122,7 +103,7 @@ def all_walks(
             for edge in range(graph.n_edges)
             if graph.head[edge] == (graph.tail[walk[-1]] if walk else source)
         ]
-        yield from (walk for walk in partial if graph.tail[walk[-1]] == target)
+        yield from partial
 
 
 def is_path(graph: Graph, walk: list[int]) -> bool:
@@ -131,56 +112,49 @@ def is_path(graph: Graph, walk: list[int]) -> bool:
     return len(set(nodes)) == len(nodes)
 
 
-def through_embeddings(
-    score: LinearScore, user: int, item: int, walk: list[int]
-) -> float:
-    """A walk's part of the cosine part, by the definition."""
+def product_scale(score: LinearScore, user: int, item: int) -> float:
+    """Factor of each pair of walks, by the definition."""
+    graph = score.graph
+    matrix = np.zeros((graph.n_nodes, graph.n_nodes))
+    np.add.at(matrix, (graph.head, graph.tail), score.weight)
+    powers = [np.linalg.matrix_power(matrix, n) for n in range(score.n_layers + 1)]
+    z = sum(powers) @ score.embedding / (score.n_layers + 1)
+    lengths = 1.0
+    if score.is_cosine:
+        ends = z[[user, graph.item_node(item)]]
+        lengths = np.linalg.norm(ends, axis=1).prod()
+    return float(score.similarity_weight[item] / lengths / (score.n_layers + 1) ** 2)
+
+
+def through_embeddings(score: LinearScore, scale: float, walk: list[int]) -> float:
+    """A walk's part of the similarity, by the definition and its `product_scale`."""
     graph, total = score.graph, 0.0
-    for met in range(len(walk) + 1):
+    for met in range(1, len(walk) + 1):
         if met > score.n_layers or len(walk) - met > score.n_layers:
             continue
         forth, back = walk[:met], walk[met:]
-        node = graph.tail[forth[-1]] if forth else user
+        node = graph.tail[forth[-1]]
         product = np.prod(score.weight[forth])
         product *= np.prod([score.weight[graph.reverse[edge]] for edge in back])
         total += product * (score.embedding[node] @ score.embedding[node])
-    return float(cosine_scale(score, user, item) * total)
+    return float(scale * total)
 
 
-def as_direct_walk(score: LinearScore, user: int, walk: list[int]) -> float:
-    """A walk's part of the direct walks, by the definition."""
-    graph, walks = score.graph, score.walks
-    if walks is None or len(walk) != 3:
+def as_direct_walk(score: LinearScore, user: int, item: int, walk: list[int]) -> float:
+    """A walk's part of the walk terms without their filters, by the definition."""
+    if len(walk) != 3:
         return 0.0
-    first, second, third = walk
+    graph, total = score.graph, 0.0
+    _, second, third = walk
     back = graph.reverse[third]
     if graph.tail[second] == user or graph.relation[back] != graph.relation[second]:
         return 0.0
-    return float(
-        walks.user_factor[user]
-        * walks.interaction[first]
-        * walks.value[second]
-        * walks.value[back]
-        * walks.relation_weight[back]
-    )
-
-
-def contribution(score: LinearScore, user: int, item: int, walk: list[int]) -> float:
-    """A walk's part of the score."""
-    return through_embeddings(score, user, item, walk) + as_direct_walk(
-        score, user, walk
-    )
-
-
-def strongest(
-    score: LinearScore, user: int, item: int, longest: int, count: Optional[int] = None
-) -> list[tuple[float, tuple[int, ...]]]:
-    """Contribution and edges of the strongest paths, by trying all walks."""
-    graph = score.graph
-    found = [
-        (contribution(score, user, item, walk), tuple(walk))
-        for walk in all_walks(graph, user, graph.item_node(item), longest)
-        if is_path(graph, walk)
-    ]
-    found = [entry for entry in found if entry[0] != 0]
-    return sorted(found, key=lambda entry: (-abs(entry[0]), entry[1]))[:count]
+    for term in score.walks:
+        for n, (relation, node) in enumerate(zip(term.relation, term.node)):
+            if (relation, node) != (graph.relation[second], graph.tail[second]):
+                continue
+            chosen = graph.head[second] - graph.n_users
+            value = term.items[chosen, n] * term.items[item, n]
+            value *= term.relation_weight[n] * term.user_factor[user]
+            total += value * term.item_weight[item]
+    return float(total)

@@ -1,20 +1,34 @@
-"""An explanation that a person can check, with names that try to break out."""
+"""Explanations that a person can check, with names that try to break out."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from recbole_kgif.explain.explanation_records import (
+    FACT,
+    FILTER,
+    LINK,
+    LONGER,
+    OWN,
+    PEOPLE,
+    POPULARITY,
+    TASTE,
+    Explanation,
+    Part,
+    Reason,
+    Relation,
+    ScoreShare,
+    Share,
+    Standing,
+    UserSummary,
+)
+from recbole_kgif.explain.path_records import (
     ENTITY,
     INTERACTION,
     ITEM,
     USER,
-    Decomposition,
-    Evidence,
-    Explanation,
     Hop,
     Node,
-    Part,
     Path,
     with_hop_totals,
 )
@@ -27,25 +41,25 @@ ALIEN = Node(ITEM, "26", "Alien")
 DUNE = Node(ITEM, "4", HOSTILE)
 BRAZIL = Node(ITEM, "5", "Brazil")
 SCIFI = Node(ENTITY, "scifi")
-GENRE = "film.film.genre_of"
+GENRE = Relation("film.film.genre", False)
+BIRTHPLACE = Relation("people.person.place_of_birth", False)
+SEQUEL = Relation("film.film.sequel", True)
 
 
-def path(*hops: Hop, value: float, second: float = 0.0) -> Path:
-    """A path with a contribution of one or two parts."""
+def path(*hops: Hop, value: float) -> Path:
+    """A path with a contribution."""
     attention = 1.0
     for hop in hops:
         attention *= hop.attention
-    parts = [Part(1, value - second)] + ([Part(None, second)] if second else [])
-    return Path(hops, attention, value, tuple(parts))
+    return Path(hops, attention, value)
 
 
 LIKES_ALIEN = Hop(ANN, INTERACTION, False, ALIEN, 0.5)
 SHARED = path(
     LIKES_ALIEN,
-    Hop(ALIEN, GENRE, False, SCIFI, 0.25),
-    Hop(SCIFI, GENRE, True, DUNE, 0.1),
+    Hop(ALIEN, GENRE.name, False, SCIFI, 0.25),
+    Hop(SCIFI, GENRE.name, True, DUNE, 0.1),
     value=0.41,
-    second=0.3,
 )
 BY_BOB = path(
     LIKES_ALIEN,
@@ -53,43 +67,69 @@ BY_BOB = path(
     Hop(BOB, INTERACTION, False, DUNE, 0.1),
     value=-0.2,
 )
-LONG = path(
-    Hop(ANN, INTERACTION, False, BRAZIL, 0.5),
-    Hop(BRAZIL, INTERACTION, True, BOB, 0.2),
-    Hop(BOB, INTERACTION, False, ALIEN, 0.2),
-    Hop(ALIEN, GENRE, True, SCIFI, 0.25),
-    Hop(SCIFI, GENRE, False, DUNE, 0.1),
-    value=0.1,
+BY_ALIEN = Reason(
+    ALIEN,
+    1.0,
+    (
+        Part(PEOPLE, 0.7, n_nodes=12),
+        Part(FACT, 0.41, (GENRE,), 1, (Share(SCIFI, 0.41, ("Solaris",), 4),)),
+        Part(FILTER, -0.3),
+        Part(TASTE, 0.15),
+        Part(LONGER, 0.02),
+        Part(LINK, 0.02, (SEQUEL,), 1),
+    ),
+    rank_without=7,
 )
+BY_BRAZIL = Reason(BRAZIL, -0.2, (Part(TASTE, -0.2),), rank_without=3)
 
 
 def explanation() -> Explanation:
-    """Three paths, one of which lowers the score."""
+    """Two reasons, one of which lowers the score."""
     return Explanation(
         model="KGIF",
         dataset="tiny",
         user=ANN,
         item=DUNE,
-        score=2.1,
+        score=2.0,
         rank=3,
         n_candidates=1234,
         seen_in=None,
-        paths=with_hop_totals([SHARED, BY_BOB, LONG]),
-        decomposition=Decomposition(
-            0.05, 0.4, -0.1, (0.0, 0.0, 0.2, 0.0, 0.15, 0.0), 1.4
-        ),
-        evidence=(Evidence(ALIEN, 0.5), Evidence(BRAZIL, -0.1)),
+        paths=with_hop_totals([SHARED, BY_BOB]),
+        reasons=(BY_ALIEN, BY_BRAZIL),
+        n_others=3,
+        others=0.6,
+        shares=(ScoreShare(OWN, 0.2), ScoreShare(POPULARITY, 0.4)),
+    )
+
+
+def compared() -> Explanation:
+    """Why Dune, and not Brazil, without Alien."""
+    other = Part(PEOPLE, -0.1, n_nodes=2, against=True)
+    reason = Reason(BRAZIL, -0.3, (Part(TASTE, -0.2), other))
+    return dataclasses.replace(
+        explanation(),
+        score=1.5,
+        paths=(),
+        reasons=(reason,),
+        n_others=0,
+        others=0.0,
+        shares=(ScoreShare(OWN, 0.4), ScoreShare(POPULARITY, -0.1)),
+        against=Standing(BRAZIL, 1.5, 4),
+        removed=(ALIEN,),
+        before=Standing(DUNE, 2.0, 1),
     )
 
 
 def by_attention() -> Explanation:
-    """The same without contributions, as of KGAT."""
+    """Paths without contributions, as of KGAT."""
     paths = sorted(explanation().paths, key=lambda path: -path.attention)
     return dataclasses.replace(
         explanation(),
         model="KGAT",
-        decomposition=None,
-        evidence=(),
+        reasons=(),
+        shares=(),
+        n_others=0,
+        others=0.0,
         paths=tuple(
             Path(
                 tuple(dataclasses.replace(hop, contribution=None) for hop in p.hops),
@@ -101,10 +141,24 @@ def by_attention() -> Explanation:
 
 
 def unreached() -> Explanation:
-    """An item that no path reaches."""
-    return dataclasses.replace(
-        explanation(),
-        paths=(),
-        evidence=(),
-        decomposition=Decomposition(0.7, 0.0, 0.0, (0.0, 0.0), 1.4),
+    """An item that no path of attention reaches."""
+    return dataclasses.replace(by_attention(), paths=())
+
+
+def summary() -> UserSummary:
+    """What drives ten items together."""
+    return UserSummary(
+        user=ANN,
+        n_items=10,
+        score=20.0,
+        reasons=(Reason(ALIEN, 9.0),),
+        n_others=4,
+        others=5.0,
+        parts=(
+            Part(TASTE, 10.0),
+            Part(PEOPLE, 5.0),
+            Part(FACT, 2.0, (BIRTHPLACE,)),
+            Part(FILTER, -3.0),
+        ),
+        shares=(ScoreShare(OWN, 2.0), ScoreShare(POPULARITY, 4.0)),
     )

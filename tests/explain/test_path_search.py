@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,192 +7,120 @@ from hypothesis import strategies as st
 
 from recbole_kgif.explain import path_search
 from recbole_kgif.explain.attention_paths import AttentionGraph
-from recbole_kgif.explain.contribution_paths import (
-    contribution_search,
-    longest_path,
-)
-from recbole_kgif.explain.linear_score import LinearScore
-from tests.explain.helpers import all_walks, is_path, random_score, strongest
+from recbole_kgif.explain.path_graph import Graph
+from tests.explain.helpers import all_walks, is_path, random_graph
+
+# Edges and strength of a path.
+Strength = tuple[float, tuple[int, ...]]
 
 
-def check(score: LinearScore, user: int, item: int, count: int) -> None:
-    """The search finds what brute force finds; where several tie, any of them."""
-    expected = strongest(score, user, item, longest_path(score))
-    found = contribution_search(score, user, item).best(count)
-    assert len(found) == min(count, len(expected))
-    assert len({path.edges for path in found}) == len(found)
-    by_edges = {edges: value for value, edges in expected}
-    for path, (value, _) in zip(found, expected):
-        assert path.strength == pytest.approx(by_edges[path.edges])
-        assert abs(path.strength) == pytest.approx(abs(value))
+def attended(
+    seed: int, *, longest: int = 3, density: float = 0.7, equal_weights: bool = False
+) -> AttentionGraph:
+    """A small graph with random attention."""
+    graph = random_graph(seed, density=density)
+    weight = np.random.default_rng(seed).uniform(0.05, 0.9, graph.n_edges)
+    return AttentionGraph(
+        graph, weight * 0 + 0.25 if equal_weights else weight, longest
+    )
 
 
-@settings(max_examples=60, deadline=None)
+def by_brute_force(model: AttentionGraph, user: int, item: int) -> list[Strength]:
+    """All paths, strongest first."""
+    graph = model.graph
+    target = graph.item_node(item)
+    found = [
+        (float(np.prod(model.weight[walk])), tuple(walk))
+        for walk in all_walks(graph, user, model.longest)
+        if graph.tail[walk[-1]] == target and is_path(graph, walk)
+    ]
+    return sorted(found, key=lambda entry: (-entry[0], entry[1]))
+
+
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    n_layers=st.sampled_from([0, 1, 2]),
-    has_walks=st.booleans(),
+    longest=st.integers(1, 4),
     count=st.integers(1, 30),
-    density=st.floats(0.1, 0.9),
-    cosine_weight=st.sampled_from([2.0, -0.5, 0.0]),
+    density=st.floats(0.1, 0.6),
     equal_weights=st.booleans(),
 )
 def test_the_best_paths_are_those_of_brute_force(
-    seed: int,
-    n_layers: int,
-    has_walks: bool,
-    count: int,
-    density: float,
-    cosine_weight: float,
-    equal_weights: bool,
+    seed: int, longest: int, count: int, density: float, equal_weights: bool
 ) -> None:
-    score = random_score(
-        seed,
-        n_layers=n_layers,
-        has_walks=has_walks,
-        n_entities=2,
-        density=density,
-        cosine_weight=cosine_weight,
-        equal_weights=equal_weights,
+    model = attended(
+        seed, longest=longest, density=density, equal_weights=equal_weights
     )
-    check(score, seed % 3, seed % 4, count)
+    user, item = seed % 3, seed % 4
+    every = by_brute_force(model, user, item)
+    found = model.search(user, item).best(count)
+    assert len({path.edges for path in found}) == len(found)
+    expected = [value for value, _ in every[:count]]
+    assert [path.strength for path in found] == pytest.approx(expected)
+    strengths = {edges: value for value, edges in every}
+    for path in found:
+        assert path.strength == pytest.approx(strengths[path.edges])
+
+    varied = model.search(user, item).varied(count)
+    assert len({path.edges for path in varied}) == len(varied)
+    assert [path.strength for path in varied] == pytest.approx(
+        varied_by_brute_force(every, count)
+    )
 
 
-def varied_by_brute_force(
-    score: LinearScore, user: int, item: int, count: int
-) -> list[float]:
+def varied_by_brute_force(every: list[Strength], count: int) -> list[float]:
     """Strengths of the strong path of each first edge, and of others in their place."""
-    every = strongest(score, user, item, longest_path(score))
     beginnings = [edges[0] for _, edges in every]
     is_first = [
-        beginnings.index(edges[0]) == n and abs(value) >= 0.1 * abs(every[0][0])
+        beginnings.index(edges[0]) == n and value >= 0.1 * every[0][0]
         for n, (value, edges) in enumerate(every)
     ]
     chosen = [value for (value, _), first in zip(every, is_first) if first][:count]
     others = [value for (value, _), first in zip(every, is_first) if not first]
-    return sorted(map(abs, chosen + others[: count - len(chosen)]), reverse=True)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10**6),
-    count=st.integers(1, 12),
-    density=st.floats(0.1, 0.9),
-    cosine_weight=st.sampled_from([2.0, -0.5]),
-    equal_weights=st.booleans(),
-)
-def test_varied_paths_are_those_of_brute_force(
-    seed: int, count: int, density: float, cosine_weight: float, equal_weights: bool
-) -> None:
-    score = random_score(
-        seed,
-        n_entities=2,
-        density=density,
-        cosine_weight=cosine_weight,
-        equal_weights=equal_weights,
-    )
-    user, item = seed % 3, seed % 4
-    found = contribution_search(score, user, item).varied(count)
-    expected = varied_by_brute_force(score, user, item, count)
-    assert [abs(path.strength) for path in found] == pytest.approx(expected)
-    assert len({path.edges for path in found}) == len(found)
-
-
-def test_varied_paths_do_not_depend_on_the_size_of_the_blocks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scores = [random_score(5, density=0.8), random_score(3, equal_weights=True)]
-    expected = [contribution_search(score, 0, 2).varied(10) for score in scores]
-    monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert [contribution_search(s, 0, 2).varied(10) for s in scores] == expected
+    return sorted(chosen + others[: count - len(chosen)], reverse=True)
 
 
 def test_each_first_edge_has_its_strongest_path() -> None:
-    score = random_score(4, density=0.8)
-    listed = contribution_search(score, 0, 2).best_by_first_edge(100)
+    search = attended(4).search(0, 2)
+    listed = search.best_by_first_edge(100)
     found = {path.edges[0]: path for path in listed}
-    assert len(found) == len(listed)
-    every = contribution_search(score, 0, 2).best(10_000)
-    assert len(found) > 1
+    every = search.best(10_000)
+    assert 1 < len(found) == len(listed)
     assert found.keys() == {path.edges[0] for path in every}
     for edge, path in found.items():
         assert path == next(other for other in every if other.edges[0] == edge)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_six_edges_are_searched_too(seed: int) -> None:
-    score = random_score(seed, n_layers=3, n_entities=2, density=0.35)
-    for item in range(3):
-        check(score, 0, item, 8)
-
-
 def test_the_size_of_the_blocks_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    score = random_score(5, density=0.8)
-    expected = contribution_search(score, 0, 2).best(10)
+    models = [attended(5), attended(3, equal_weights=True)]
+    expected = [(m.search(0, 2).best(10), m.search(0, 2).varied(10)) for m in models]
     monkeypatch.setattr(path_search, "_BLOCK_SIZE", 1)
-    assert contribution_search(score, 0, 2).best(10) == expected
+    found = [(m.search(0, 2).best(10), m.search(0, 2).varied(10)) for m in models]
+    assert found == expected
 
 
 def test_equally_strong_paths_come_in_the_order_of_their_edges() -> None:
-    score = random_score(3, density=0.9, has_walks=False, equal_weights=True)
-    every = contribution_search(score, 0, 1).best(1000)
+    search = attended(3, equal_weights=True).search(0, 1)
+    every = search.best(1000)
     assert len({round(path.strength, 9) for path in every}) < len(every)
     for count in range(1, 12):
-        assert contribution_search(score, 0, 1).best(count) == every[:count]
-
-
-def test_negative_balance_gives_paths_that_lower_the_score() -> None:
-    score = random_score(1, density=0.8, cosine_weight=-5.0)
-    found = contribution_search(score, 0, 1).best(50)
-    signs = {np.sign(path.strength) for path in found}
-    assert signs == {-1.0, 1.0}
-
-
-def test_a_path_joins_its_meeting_points_and_the_direct_walk() -> None:
-    score = random_score(2, density=0.9)
-    found = contribution_search(score, 0, 1).best(1000)
-    meetings = {tuple(hop for hop, _ in path.parts) for path in found}
-    # Two layers: at most two hops are on either side of the meeting point. None is the
-    # direct walk.
-    assert meetings == {(0, 1, 2), (0, 1), (1, 2), (1, 2, None), (2,)}
-
-
-def test_paths_by_attention_are_those_of_the_largest_product() -> None:
-    for seed in range(5):
-        score = random_score(seed, density=0.7)
-        attended = AttentionGraph(score.graph, score.weight, longest=3)
-        walks = all_walks(score.graph, 0, score.graph.item_node(1), 3)
-        expected = sorted(
-            (
-                (np.prod(score.weight[walk]), tuple(walk))
-                for walk in walks
-                if is_path(score.graph, walk)
-            ),
-            reverse=True,
-        )
-        found = attended.search(0, 1).best(6)
-        assert [path.edges for path in found] == [edges for _, edges in expected[:6]]
-        assert [path.strength for path in found] == pytest.approx(
-            [value for value, _ in expected[:6]]
-        )
-
-
-def test_varied_paths_by_attention_begin_with_different_edges() -> None:
-    score = random_score(2, density=0.9)
-    attended = AttentionGraph(score.graph, score.weight, longest=3)
-    every = attended.search(0, 1).best(1000)
-    first: dict[int, float] = {}
-    for path in every:
-        first.setdefault(path.edges[0], path.strength)
-    assert list(first.values())[:2] != [path.strength for path in every[:2]]
-    found = attended.search(0, 1).varied(2)
-    assert [path.strength for path in found] == list(first.values())[:2]
+        assert search.best(count) == every[:count]
 
 
 def test_nothing_leads_to_an_isolated_item_or_back_to_the_user() -> None:
-    score = random_score(0, density=0)
-    assert contribution_search(score, 0, 1).best(5) == []
-    connected = dataclasses.replace(random_score(0), n_layers=2)
-    assert path_search.PathSearch(connected.graph, 0, 0, [[]]).best(5) == []
+    assert attended(0, density=0).search(0, 1).best(5) == []
+    model = attended(0)
+    search = path_search.PathSearch(model.graph, 0, 0, model.weight, 3)
+    assert search.best(5) == []
+
+
+def test_edges_must_be_in_both_directions() -> None:
+    head, relation, tail = np.array([0, 1]), np.array([0, 1]), np.array([1, 0])
+    sizes = {"n_users": 1, "n_items": 1, "n_nodes": 2, "n_relations": 1}
+    assert list(Graph(head, relation, tail, **sizes).reverse) == [1, 0]
+    with pytest.raises(ValueError, match="both directions"):
+        Graph(head[:1], relation[:1], tail[:1], **sizes)
+    with pytest.raises(ValueError, match="sorted"):
+        Graph(head[::-1], relation[::-1], tail[::-1], **sizes)

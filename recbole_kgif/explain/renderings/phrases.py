@@ -2,83 +2,160 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Optional, Union
+
 from recbole_kgif.explain.explanation_records import (
-    ENTITY,
-    INTERACTION,
-    ITEM,
-    USER,
+    ENDPOINTS,
+    FACT,
+    FILTER,
+    ITSELF,
+    LINK,
+    LONGER,
+    NEW,
+    OWN,
+    PEOPLE,
+    TASTE,
     Explanation,
+    Part,
+    Reason,
+    Relation,
+    UserSummary,
+)
+from recbole_kgif.explain.path_records import (
+    INTERACTION,
     Hop,
     Path,
 )
+from recbole_kgif.explain.relation_words import (
+    FACT_WORD,
+    is_participle,
+    readable,
+    reads_backwards,
+    what_it_is,
+)
+
+# Parts that a clause about a reason names.
+_NAMED_PARTS = 3
+# A part smaller than this fraction of its reason is not named.
+_SMALL = 0.05
+# Percentages say nothing of a score that is so small beside its parts.
+_LARGEST_FRACTION = 3.0
+_MINUS = "\N{MINUS SIGN}"
+
+# What a value is from, and the value.
+Row = tuple[str, float]
+
+_SHARE_WORDS = {
+    OWN: "your taste in general",
+    NEW: "being new in the catalogue",
+    ENDPOINTS: "similarity of the embeddings",
+}
 
 
-def sentence(path: Path) -> str:
-    """A path as a clause that begins with "because", without its strength."""
-    hops = path.hops
-    if len(hops) == 1:
-        return "because you chose it yourself"
-    beginning = f"because you chose {hops[0].target.label}"
-    if len(hops) == 3 and _is_shared(hops[1], hops[2]):
-        return beginning + _shared(hops[1], path.nodes[-1].label)
-    return beginning + "".join(f", {_clause(hop)}" for hop in hops[1:])
+# --- numbers ------------------------------------------------------------------------
 
 
-def _is_shared(first: Hop, second: Hop) -> bool:
-    """Whether both ends reach the middle by the same relation in the same direction."""
-    return first.relation == second.relation and first.inverse != second.inverse
+def digits(value: float) -> str:
+    """A number with two significant digits, or all those before the point."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = max(0, 1 - math.floor(math.log10(abs(value) * (1 + 1e-12))))
+    return f"{value:.{decimals}f}".replace("-", _MINUS)
 
 
-def _shared(hop: Hop, item: str) -> str:
-    middle, relation = hop.target.label, readable(hop.relation)
-    if hop.relation == INTERACTION:
-        return f", and {middle}, who chose it too, also chose {item}"
-    if hop.inverse:
-        return f", which, like {item}, is {relation} of {middle}"
-    return f", which shares {relation} {middle} with {item}"
+def signed(value: float) -> str:
+    """A contribution with its sign and two significant digits."""
+    return digits(value) if value <= 0 else f"+{digits(value)}"
 
 
-def _clause(hop: Hop) -> str:
-    target = hop.target.label
-    if hop.relation == INTERACTION:
-        return f"who chose {target}" if hop.inverse is False else f"as did {target}"
-    relation = readable(hop.relation)
-    if hop.inverse:
-        return f"which is {relation} of {target}"
-    return f"whose {relation} is {target}"
+def whole_percentages(values: Sequence[float], total: float) -> Optional[list[int]]:
+    """Whole percentages that add up to 100 where the values add up to the total.
 
-
-def readable(relation: str) -> str:
-    """The last part of a dotted relation name, with spaces for underscores.
-
-    Knowledge graphs name relations by a path, as in ``music.artist.origin``.
+    None where the total is no positive number, or small beside a value.
     """
-    last = relation.rstrip(".").rpartition(".")[2] or relation
-    return last.replace("_", " ").strip() or relation
+    if total <= 0 or max(map(abs, values), default=0) > _LARGEST_FRACTION * total:
+        return None
+    exact = [100 * value / total for value in values]
+    whole = [math.floor(value) for value in exact]
+    missing = round(sum(exact)) - sum(whole)
+    by_rest = sorted(range(len(exact)), key=lambda n: whole[n] - exact[n])
+    for number in by_rest[:missing]:
+        whole[number] += 1
+    return whole
 
 
-def link_label(relation: str, inverse: bool) -> str:
-    """A relation on a line drawn to the right."""
-    if relation == INTERACTION:
-        return "chosen by" if inverse else "chose"
-    if inverse:
-        return f"\N{LEFTWARDS ARROW} {readable(relation)}"
-    return f"{readable(relation)} \N{RIGHTWARDS ARROW}"
+def percentages(values: Sequence[float], total: float) -> list[str]:
+    """`whole_percentages` as texts, empty ones where there are none."""
+    whole = whole_percentages(values, total)
+    if whole is None:
+        return [""] * len(values)
+    return [f"{value} %".replace("-", _MINUS) for value in whole]
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A contribution with its sign, at least two digits of which are not zero."""
-    if value == 0:
-        return "0"
-    decimals = digits
-    while decimals < 8 and abs(value) < 10 ** (1 - decimals):
-        decimals += 1
-    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+def counted(count: int, singular: str, plural: str) -> str:
+    """A number with its noun."""
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
-def measured(value: float, is_exact: bool) -> str:
-    """A contribution with its sign, or an attention, which has none."""
-    return signed(value) if is_exact else f"{value:.2g}"
+# --- a whole score ------------------------------------------------------------------
+
+
+def score_rows(record: Union[Explanation, UserSummary]) -> list[Row]:
+    """The parts of the score that are no single reason, with their names."""
+    rows = []
+    if record.others or record.n_others:
+        rows.append((_others(record.n_others), record.others))
+    for share in record.shares:
+        low = "low popularity" if share.value < 0 else "popularity"
+        whose = "their" if isinstance(record, UserSummary) else "its"
+        name = _SHARE_WORDS.get(share.kind, f"{whose} {low}")
+        rows.append((name, share.value))
+    return rows
+
+
+def _others(count: Optional[int]) -> str:
+    if count is None:
+        return "all other walks of the graph"
+    return "your other choice" if count == 1 else f"your {count:,} other choices"
+
+
+def first_sentence(record: Union[Explanation, UserSummary]) -> str:
+    """How much of the score is from what."""
+    reasons, rows = [reason.value for reason in record.reasons], score_rows(record)
+    values = [*reasons, *(value for _, value in rows)]
+    total = math.fsum(values)
+    whole = whole_percentages(values, total)
+    if reasons:
+        rows.insert(0, (_listed_choices(len(reasons), record.n_others), sum(reasons)))
+    if whole is None:
+        parts = [f"{signed(value)} from {name}" for name, value in rows if value]
+        return f"{', '.join(parts)} make {signed(round(total, 9))}."
+    n_reasons = len(reasons)
+    shown = [sum(whole[:n_reasons])] * bool(reasons) + whole[n_reasons:]
+    named = [(share, name) for share, (name, _) in zip(shown, rows) if share]
+    raising = [f"{share} % from {name}" for share, name in named if share > 0]
+    lowering = [
+        f"{name} {'take' if name.endswith('choices') else 'takes'} {-share} % off"
+        for share, name in named
+        if share < 0
+    ]
+    if raising:
+        raising[0] = raising[0].replace("%", f"% of the {_sum_of(record)} is", 1)
+    return "; ".join(filter(None, [", ".join(raising), ", ".join(lowering)])) + "."
+
+
+def _listed_choices(n_listed: int, n_others: Optional[int]) -> str:
+    if n_others != 0:
+        return f"{n_listed} of your choices"
+    return "your one choice" if n_listed == 1 else f"your {n_listed} choices"
+
+
+def _sum_of(record: Union[Explanation, UserSummary]) -> str:
+    if isinstance(record, UserSummary):
+        return f"{record.n_items} scores" if record.n_items > 1 else "score"
+    return "score" if record.against is None else "difference"
 
 
 def headline(explanation: Explanation, item: str = "") -> str:
@@ -86,7 +163,7 @@ def headline(explanation: Explanation, item: str = "") -> str:
     note = "" if explanation.is_exact else " (paths by attention, not exact)"
     return (
         f"{item or explanation.item.label} for {explanation.user.label}: score "
-        f"{explanation.score:.2f}, {rank_in_words(explanation)}{note}"
+        f"{digits(explanation.score)}, {rank_in_words(explanation)}{note}"
     )
 
 
@@ -100,66 +177,190 @@ def rank_in_words(explanation: Explanation) -> str:
 def notes(explanation: Explanation) -> list[str]:
     """What a reader has to know about an explanation, a sentence each."""
     remarks = []
+    if explanation.against is not None:
+        other = explanation.against
+        gap = explanation.explained
+        side = "above" if gap >= 0 else "below"
+        rank = "" if other.rank is None else f" (rank {other.rank:,})"
+        remarks.append(
+            f"{explanation.item.label} scores {digits(abs(gap))} {side} "
+            f"{other.item.label}{rank}. The reasons add up to this difference."
+        )
+    if explanation.before is not None:
+        former = explanation.before
+        removed = ", ".join(node.label for node in explanation.removed)
+        rank = "not ranked" if former.rank is None else f"rank {former.rank:,}"
+        remarks.append(
+            f"As it would be without {removed}. With it: score {digits(former.score)}, "
+            f"{rank}."
+        )
     if not explanation.is_exact:
         remarks.append(
             f"Not exact: {explanation.model} has no contributions to a score to show. "
-            "These are the paths of the largest attention, which need not be what the "
-            "score depends on."
+            "These are the paths of the largest attention, which is no share of the "
+            "score and need not be what the score depends on."
         )
-    if not explanation.paths:
-        rest = "; the score is made of the other parts" if explanation.is_exact else ""
-        remarks.append(
-            "No path through training interactions and the knowledge graph that is "
-            f"short enough for the model leads from {explanation.user.label} to "
-            f"{explanation.item.label}{rest}."
-        )
-    elif any(path.strength < 0 for path in explanation.paths):
-        remarks.append("A path with a minus sign lowers the score.")
+        if not explanation.paths:
+            remarks.append(
+                "No path through training interactions and the knowledge graph that "
+                f"is short enough for the model leads from {explanation.user.label} "
+                f"to {explanation.item.label}."
+            )
     return remarks
 
 
-_LONGER_WALKS = "walks of 5 edges and more, from item to item"
+# --- one reason ---------------------------------------------------------------------
 
 
-def decomposition_rows(explanation: Explanation) -> list[tuple[str, float]]:
-    """The parts of the score with their names, in the order of display."""
-    parts = explanation.decomposition
-    if parts is None:
-        return []
-    n_paths = len(explanation.paths)
-    shown = "the path shown" if n_paths == 1 else f"the {n_paths} paths shown"
-    rows = [(shown, explanation.shown)] if n_paths else []
-    rows.append(("all other walks of the graph", explanation.other_walks))
-    if parts.longer_walks:
-        rows.append((_LONGER_WALKS, parts.longer_walks))
-    return [
-        *rows,
-        ("similarity of different endpoints", parts.different_endpoints),
-        ("the item's own bias", parts.bias),
+def reason_clause(reason: Reason, explanation: Explanation) -> str:
+    """What the largest parts of a reason are, those of its own sign."""
+    least = _SMALL * abs(reason.value)
+    parts = [
+        part_phrase(part, reason, explanation)
+        for part in reason.parts
+        if part.value * reason.value > 0 and abs(part.value) >= least
     ]
+    return ", ".join(parts[:_NAMED_PARTS])
 
 
-def length_rows(explanation: Explanation) -> list[tuple[str, float]]:
-    """Sums over all walks by kind and number of edges, without those that are 0."""
-    parts = explanation.decomposition
-    if parts is None:
-        return []
-    rows = [
-        ("direct walks of 3 edges", parts.direct_walks),
-        (_LONGER_WALKS, parts.longer_walks),
-    ]
-    rows += [
-        (f"walks of {length} edge{'s' if length > 1 else ''}, by embeddings", value)
-        for length, value in enumerate(parts.connected, start=1)
-    ]
-    return [(name, value) for name, value in rows if value != 0]
+def sentence(reason: Reason, explanation: Explanation, share: str = "") -> str:
+    """A reason as a sentence."""
+    clause = reason_clause(reason, explanation)
+    amount = share or signed(reason.value)
+    verb = "Because" if reason.value > 0 else "Although"
+    return f"{verb} you chose {reason.item.label} ({amount})" + (
+        f": {clause}." if clause else "."
+    )
 
 
-def evidence_rows(explanation: Explanation) -> list[tuple[str, float]]:
-    """The user's items with the sums of the walks that begin with them."""
-    return [(entry.item.label, entry.contribution) for entry in explanation.evidence]
+def part_phrase(part: Part, reason: Reason, explanation: Explanation) -> str:
+    """A part of a reason in words."""
+    item = explanation.item.label
+    if part.against and explanation.against is not None:
+        item = explanation.against.item.label
+    words = _phrase(part, reason.item.label, item)
+    return f"{words} (with {item})" if part.against else words
 
 
-def kind_name(kind: str) -> str:
-    """A kind of nodes in the plural."""
-    return {USER: "users", ITEM: "items", ENTITY: "entities"}[kind]
+def _phrase(part: Part, chosen: str, item: str) -> str:
+    if part.kind == PEOPLE:
+        return f"{counted(part.n_nodes, 'person', 'people')} chose both"
+    if part.kind == LINK:
+        return _link(part.relations[0], item)
+    if part.kind == FACT:
+        return _fact(part)
+    if part.kind == FILTER and part.value > 0:
+        return "what they share is rare"
+    if part.kind == TASTE and part.value < 0:
+        return "different in taste"
+    return {
+        ITSELF: "you chose it already",
+        LONGER: "longer connections in the graph",
+        TASTE: "similar in taste",
+        FILTER: "taken off: much of it is common to many items",
+    }[part.kind]
+
+
+def kind_phrase(part: Part) -> str:
+    """A part of all interactions together, as in a `UserSummary`."""
+    if part.kind == PEOPLE:
+        return "people who chose both"
+    if part.kind == LINK:
+        word = readable(part.relations[0].name)
+        return "items that are linked" if word == FACT_WORD else f"being its {word}"
+    if part.kind == FACT:
+        relation = part.relations[0]
+        if reads_backwards(relation.name, relation.inverse):
+            return f"being the {_word(relation)} of the same"
+        return f"the same {_word(relation)}"
+    return _phrase(part, "", "")
+
+
+def _word(relation: Relation) -> str:
+    return what_it_is(relation.name, relation.inverse)
+
+
+def _link(relation: Relation, item: str) -> str:
+    word = readable(relation.name)
+    if word == FACT_WORD:
+        return f"a fact joins it with {item}"
+    if is_participle(word):
+        return f"one was {word} the other"
+    return (
+        f"it is the {word} of {item}" if relation.inverse else f"its {word} is {item}"
+    )
+
+
+def _fact(part: Part) -> str:
+    names = [share.node.name for share in part.shares if share.node.name]
+    if not part.relations or _word(part.relations[0]) == FACT_WORD:
+        words = counted(part.n_nodes, "fact", "facts") + " in common"
+        return f"{words}: {_listed(names, part.n_nodes)}" if names else words
+    word = " and ".join(dict.fromkeys(map(_word, part.relations)))
+    if len(part.relations) > 1:
+        first, second = map(_word, part.relations)
+        word = f"{first} of one, {second} of the other"
+        return f"{word}: {_listed(names, part.n_nodes)}" if names else word
+    if reads_backwards(part.relations[0].name, part.relations[0].inverse):
+        of = _listed(names, part.n_nodes) if names else "the same"
+        return f"both are the {word} of {of}"
+    if is_participle(word):
+        by = _listed(names, part.n_nodes) if names else "the same"
+        return f"both {word} {by}"
+    if names:
+        return f"the same {word}: {_listed(names, part.n_nodes)}"
+    if part.n_nodes > 1:
+        return f"{part.n_nodes:,} times the same {word}"
+    return f"the same {word}{_joined(part)}"
+
+
+def _listed(names: Sequence[str], count: int) -> str:
+    more = count - len(names)
+    return ", ".join(names) + (f" and {more:,} more" if more else "")
+
+
+def _joined(part: Part) -> str:
+    """Whom else an entity without a name joins."""
+    share = part.shares[0] if part.shares else None
+    if share is None:
+        return ""
+    if not share.n_others:
+        return ", which no other item has"
+    others = share.n_others - len(share.others)
+    if not share.others:
+        return f" as {counted(others, 'other item', 'other items')}"
+    more = f" and {others:,} more" if others else ""
+    return f" as {', '.join(share.others)}{more}"
+
+
+def rank_without(reason: Reason, explanation: Explanation) -> str:
+    """What the item's rank would be without an interaction; empty where not known."""
+    if reason.rank_without is None:
+        return ""
+    if reason.rank_without == explanation.rank:
+        return f"Without it, it would still be at rank {explanation.rank:,}."
+    return f"Without it, it would be at rank {reason.rank_without:,}."
+
+
+# --- paths --------------------------------------------------------------------------
+
+
+def path_sentence(path: Path) -> str:
+    """A path as a chain of names and relations."""
+    names = [f"{hop_label(hop)} {hop.target.label}" for hop in path.hops]
+    return ", ".join(["you", *names])
+
+
+def hop_label(hop: Hop) -> str:
+    """A hop as an arrow with its relation."""
+    if hop.relation == INTERACTION:
+        return "chosen by" if hop.inverse else "chose"
+    word = readable(hop.relation)
+    return f"is {word} of" if hop.inverse else f"has {word}"
+
+
+def strength(path: Path) -> str:
+    """A path's contribution, or its attention where it has none."""
+    if path.contribution is None:
+        return f"attention {digits(path.attention)}"
+    return signed(path.contribution)
