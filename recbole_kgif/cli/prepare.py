@@ -71,7 +71,7 @@ def _layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
     """Find out, and print, how each plain file is read."""
     layouts = {}
     for kind, roles in COLUMNS.items():
-        path = getattr(namespace, kind)
+        path = getattr(namespace, kind.replace("-", "_"))
         if path is None:
             continue
         wanted = [

@@ -18,6 +18,7 @@ COLUMNS = {
     "triples": {"head": True, "relation": True, "tail": True},
     "links": {"link-item": True, "link-entity": True},
     "names": {"names-item": True, "names-name": True},
+    "entity-names": {"entity-names-entity": True, "entity-names-name": True},
 }
 # How each kind of source can be split, the default first; None where there is none.
 _SPLITS = {
@@ -78,7 +79,7 @@ def refuse_foreign_options(namespace: argparse.Namespace) -> None:
         plain = [*COLUMNS, "separator", "no_header", "minimum_rating"]
         plain += [attribute(role) for roles in COLUMNS.values() for role in roles]
         for name in plain:
-            if name in given:
+            if name.replace("-", "_") in given:
                 raise UserError(
                     f"--{name.replace('_', '-')}: belongs to --interactions, not to "
                     f"--{kind}; leave it out"
@@ -95,10 +96,10 @@ def refuse_foreign_options(namespace: argparse.Namespace) -> None:
         raise UserError("--triples is missing; give the file of the knowledge graph")
     for file, roles in COLUMNS.items():
         for role in roles:
-            if attribute(role) in given and file not in given:
+            if attribute(role) in given and file.replace("-", "_") not in given:
                 raise UserError(f"--{role}-column: needs --{file}; give it too")
     for file in namespace.no_header:
-        if file not in given:
+        if file.replace("-", "_") not in given:
             raise UserError(f"--no-header {file}: needs --{file}; give it too")
 
 
@@ -139,6 +140,7 @@ def make_parser() -> argparse.ArgumentParser:
         ("triples", "the knowledge graph: head, relation, tail"),
         ("links", "which item is which entity; left out where items are entities"),
         ("names", "names of the items"),
+        ("entity-names", "names of the entities, which explanations show"),
     ):
         parser.add_argument(f"--{kind}", type=Path, metavar="FILE", help=meaning)
     parser.add_argument(

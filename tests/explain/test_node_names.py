@@ -53,7 +53,7 @@ def test_an_item_is_found_by_its_name_in_any_case(names: NodeNames) -> None:
     assert names.nearest_items("suger minot") == ["Sugar Minott (item 1)"]
     assert names.nearest_items("minott") == ["Sugar Minott (item 1)"]
     with pytest.raises(
-        UserError, match="2 items are named .*; give the id of one: 2, 3"
+        UserError, match=r"2 items are named .*; give the id of one: 2, 3"
     ):
         names.item_named("Freddie McGregor")
 

@@ -52,11 +52,10 @@ def dense_scores(score: LinearScore, user: int, history: np.ndarray) -> np.ndarr
         own = np.diag(np.where(term.node == user, 0, term.relation_weight))
         kernel, by = x @ g @ x.T, term.spectral_filter
         assert by is not None
-        u = 2 * by.scale / by.largest * kernel - np.eye(N_ITEMS)
-        polynomials = [np.eye(N_ITEMS), u]
-        while len(polynomials) < len(by.coefficients):
-            polynomials.append(2 * u @ polynomials[-1] - polynomials[-2])
-        filtered = sum(c * t for c, t in zip(by.coefficients, polynomials))
+        filtered = sum(
+            coefficient * np.linalg.matrix_power(by.scale * kernel, power)
+            for power, coefficient in enumerate(by.coefficients)
+        )
         walks = history @ (x @ own @ x.T) @ filtered
         scores += term.item_weight * term.user_factor[user] * walks
     return scores + sum(bias.of_items for bias in score.biases)

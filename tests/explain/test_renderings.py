@@ -97,7 +97,7 @@ def test_a_reason_is_a_sentence() -> None:
     )
     assert sentence(BY_ALIEN, explanation(), "50 %") == expected
     lowering = sentence(BY_BRAZIL, explanation())
-    assert lowering == f"Although you chose Brazil ({MINUS}0.20): similar in taste."
+    assert lowering == f"Although you chose Brazil ({MINUS}0.20): different in taste."
 
 
 def named(*names: str) -> tuple[Share, ...]:

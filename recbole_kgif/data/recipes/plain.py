@@ -24,13 +24,15 @@ from recbole_kgif.data.textfiles import shown
 from recbole_kgif.data.vocabulary import Vocabulary, plain_token
 from recbole_kgif.errors import UserError
 
-INTERACTIONS, TRIPLES, LINKS, NAMES = "interactions", "triples", "links", "names"
+INTERACTIONS, TRIPLES, LINKS = "interactions", "triples", "links"
+NAMES, ENTITY_NAMES = "names", "entity-names"
 # The options that name the columns of each file.
 _COLUMN_OPTIONS = {
     INTERACTIONS: "--user-column and --item-column",
     TRIPLES: "--head-column, --relation-column and --tail-column",
     LINKS: "--link-item-column and --link-entity-column",
     NAMES: "--names-item-column and --names-name-column",
+    ENTITY_NAMES: "--entity-names-entity-column and --entity-names-name-column",
 }
 
 
@@ -60,11 +62,17 @@ def read_plain(
     )
     parsers = triple_parsers(entities, relations)
     triples, literals = _read_triples(layouts[TRIPLES], parsers)
-    names = _read_names(layouts[NAMES]) if NAMES in layouts else {}
+    names = {
+        kind: _read_names(layouts[file], kind)
+        for kind, file in (("item", NAMES), ("entity", ENTITY_NAMES))
+        if file in layouts
+    }
     if LINKS in layouts:
         links = _read_links(layouts[LINKS], items, entities, layouts[TRIPLES].path)
     else:
-        for item in names:  # those without an interaction, so that they are counted
+        for item in names.get(
+            "item", ()
+        ):  # those without an interaction, so that they are counted
             items[item]
         links = links_of_equal_ids(items.tokens, entities)
     ids = {"user": users, "item": items, "relation": relations}
@@ -79,7 +87,7 @@ def read_plain(
         parts={WHOLE: interactions},
         triples=triples,
         links=links,
-        names={"item": names} if NAMES in layouts else {},
+        names=names,
     )
     return data, [*notes, *literals]
 
@@ -256,22 +264,23 @@ def _read_links(
     return pd.DataFrame(entity_of_item.items(), columns=["item", "entity"])
 
 
-def _read_names(layout: Layout) -> dict[str, str]:
+def _read_names(layout: Layout, kind: str) -> dict[str, str]:
+    """Names of the items, or of the entities, by id."""
     path, roles = layout.path, list(layout.places)
-    item_place, name_place = roles.index("item"), roles.index("name")
-    items = Vocabulary("item id")
+    id_place, name_place = roles.index(kind), roles.index("name")
+    known = Vocabulary(f"{kind} id")
     names: dict[int, str] = {}
     lines: dict[int, int] = {}
     for line, fields in read_fields(layout):
         name = fields[name_place]
         if not name.strip():
             continue
-        item = items.number(fields[item_place], path, line)
-        if names.setdefault(item, name) != name:
+        number = known.number(fields[id_place], path, line)
+        if names.setdefault(number, name) != name:
             raise UserError(
-                f"{path}, line {line}: the item {shown(fields[item_place])} has "
-                f"another name in line {lines[item]}; keep one of the two lines"
+                f"{path}, line {line}: the {kind} {shown(fields[id_place])} has "
+                f"another name in line {lines[number]}; keep one of the two lines"
             )
-        lines.setdefault(item, line)
-    tokens = items.tokens
-    return {tokens[item]: name for item, name in names.items()}
+        lines.setdefault(number, line)
+    tokens = known.tokens
+    return {tokens[number]: name for number, name in names.items()}
