@@ -13,9 +13,11 @@ from typing import Optional
 from recbole_kgif.explain.path_records import Node, Path, hop_totals, require_equal
 
 # Parts of a score that belong to no interaction: the user's own vector, the item's
-# biases, and what versions 2 and 3 of the JSON could not give to an interaction.
-OWN, POPULARITY, NEW, ENDPOINTS = "own", "popularity", "new", "endpoints"
-SCORE_SHARES = (OWN, POPULARITY, NEW, ENDPOINTS)
+# biases, what a new item borrows from known ones with the same facts, and what versions
+# 2 and 3 of the JSON could not give to an interaction.
+OWN, POPULARITY, NEW, BORROWED = "own", "popularity", "new", "borrowed"
+ENDPOINTS = "endpoints"
+SCORE_SHARES = (OWN, POPULARITY, NEW, BORROWED, ENDPOINTS)
 # Parts of an interaction; see `reason_tree`.
 FACT, LINK, PEOPLE, ITSELF = "fact", "link", "people", "itself"
 LONGER, TASTE, FILTER = "longer", "taste", "filter"

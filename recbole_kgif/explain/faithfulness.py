@@ -201,6 +201,8 @@ def score_with(
         stays: whether each interaction stays, shape: [n_interactions]
     """
     left = score.without(tree.edges[~stays].tolist())
+    if tree.borrowed[0]:
+        return float(left.scores(user)[item])
     nodes = [user, score.graph.item_node(item)]
     rows = np.zeros((score.graph.n_nodes, 2))
     rows[nodes, [0, 1]] = 1

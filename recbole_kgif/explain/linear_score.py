@@ -22,6 +22,10 @@ items have in common.
 **Biases** belong to the item alone: its popularity, and whatever else a model adds to
 the score of an item.
 
+**Borrowed scores.** Where a model mixes the scores of new items with what the scores of
+known items predict for them, that prediction is not linear in the interactions: it is a
+part of its own, and the weights p, q and biases of new items have what is left.
+
 A model tells its terms once, in `model_adapters`; a further walk term or bias is one
 more entry of `LinearScore.walks` or `LinearScore.biases`.
 """
@@ -29,7 +33,7 @@ more entry of `LinearScore.walks` or `LinearScore.biases`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Optional
@@ -114,6 +118,32 @@ class WalkTerm:
 
 
 @dataclass(frozen=True, eq=False)
+class BorrowedScores:
+    """What new items get from the scores of known ones.
+
+    Attributes:
+        weight: weight of the prediction in the score of a new item.
+        is_new: whether each item is new, shape: [n_items]
+        predict: maps scores, [n_users, n_items], to those that they predict for the new
+            items, [n_users, n_new].
+    """
+
+    weight: float
+    is_new: Flags
+    predict: Callable[[Floats], Floats]
+
+    def parts(self, scores: Floats) -> Floats:
+        """The parts of all scores, 0 for known items, shape: [n_users, n_items].
+
+        Args:
+            scores: of all items, of which those of the known ones count.
+        """
+        parts = np.zeros_like(scores)
+        parts[:, self.is_new] = self.weight * self.predict(scores)
+        return parts
+
+
+@dataclass(frozen=True, eq=False)
 class LinearScore:
     """The numbers of a trained KGIF, in double precision.
 
@@ -126,6 +156,7 @@ class LinearScore:
         similarity_weight: p of each item, divided by the temperature, shape: [n_items]
         walks: the walk terms.
         biases: what belongs to the item alone.
+        borrowed: what new items get from known ones; None where they get nothing.
         stays: whether each edge is not deleted; None for all, shape: [n_edges]
     """
 
@@ -137,6 +168,7 @@ class LinearScore:
     similarity_weight: Floats
     walks: tuple[WalkTerm, ...]
     biases: tuple[Bias, ...]
+    borrowed: Optional[BorrowedScores] = None
     stays: Optional[Flags] = None
 
     @cached_property
@@ -208,7 +240,14 @@ class LinearScore:
         history = self.history(user)
         for term in self.walks:
             scores = scores + term.scores(user, history)
-        return scores + sum(bias.of_items for bias in self.biases)
+        scores = scores + sum(bias.of_items for bias in self.biases)
+        return self.with_borrowed(scores[None])[0]
+
+    def with_borrowed(self, scores: Floats) -> Floats:
+        """Scores of all items with what new ones borrow, shape: [n_users, n_items]."""
+        if self.borrowed is None:
+            return scores
+        return scores + self.borrowed.parts(scores)
 
     def without(self, edges: Sequence[int]) -> LinearScore:
         """The score once edges are deleted, in both directions.

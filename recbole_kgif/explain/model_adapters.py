@@ -10,9 +10,14 @@ from scipy.sparse import csr_matrix
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.attention_paths import AttentionGraph
-from recbole_kgif.explain.explanation_records import POPULARITY
-from recbole_kgif.explain.linear_score import Bias, LinearScore, WalkTerm
-from recbole_kgif.explain.path_graph import Floats, Graph, both_directions
+from recbole_kgif.explain.explanation_records import NEW, POPULARITY
+from recbole_kgif.explain.linear_score import (
+    Bias,
+    BorrowedScores,
+    LinearScore,
+    WalkTerm,
+)
+from recbole_kgif.explain.path_graph import Flags, Floats, Graph, both_directions
 
 # user - item - entity or user - item
 _SHORTEST_TO_NEW_ITEM = 3
@@ -36,7 +41,11 @@ def linear_score(model: Any) -> LinearScore:
         )
     with torch.no_grad():
         similarity_weight, walk_weight = model.balance.tolist()
-        every_item = np.ones(model.n_items)
+        mixing, offset = model.new_items.weights.tolist()
+        is_new = ~model.new_items.is_known.cpu().numpy()
+        # The rest of a new item's score is borrowed from known ones.
+        every_item = np.where(is_new, 1 - mixing, 1.0)
+        popularity = every_item * _doubles(model.item_bias.weight)[:, 0]
         return LinearScore(
             graph=graph_of(model),
             weight=_doubles(model.edge_weights()),
@@ -45,8 +54,22 @@ def linear_score(model: Any) -> LinearScore:
             is_cosine=model.similarity == "cosine",
             similarity_weight=similarity_weight / model.temperature * every_item,
             walks=_walk_terms(model.walks, walk_weight * every_item),
-            biases=(Bias(POPULARITY, _doubles(model.item_bias.weight)[:, 0]),),
+            biases=(Bias(POPULARITY, popularity), Bias(NEW, offset * is_new)),
+            borrowed=_borrowed(model, mixing, is_new),
         )
+
+
+def _borrowed(model: Any, mixing: float, is_new: Flags) -> Optional[BorrowedScores]:
+    if mixing <= 0 or is_new.all():
+        return None
+
+    def predict(scores: Floats) -> Floats:
+        weight = model.item_bias.weight
+        given = torch.from_numpy(scores).to(weight.device, weight.dtype)
+        with torch.no_grad():
+            return _doubles(model.new_items.expected_scores(given))
+
+    return BorrowedScores(mixing, is_new, predict)
 
 
 def graph_of(model: Any) -> Graph:

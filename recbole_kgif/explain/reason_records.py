@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recbole_kgif.explain.explanation_records import (
+    BORROWED,
     FACT,
     FILTER,
     ITSELF,
@@ -238,4 +239,6 @@ def score_shares(score: LinearScore, tree: ScoreTree, column: int) -> list[Score
         share = ScoreShare(bias.name, float(values[column]))
         if share.value or bias is score.biases[0]:
             shares.append(share)
+    if tree.borrowed[column]:
+        shares.append(ScoreShare(BORROWED, float(tree.borrowed[column])))
     return shares

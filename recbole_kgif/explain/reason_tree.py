@@ -45,6 +45,7 @@ class ScoreTree:
             [n_interactions, n_items]
         own: part of the user's own vector, shape: [n_items]
         biases: the item's biases, shape: [n_biases, n_items]
+        borrowed: what the item gets from known ones, shape: [n_items]
     """
 
     edges: Integers
@@ -54,6 +55,7 @@ class ScoreTree:
     filtered: Floats
     own: Floats
     biases: Floats
+    borrowed: Floats
 
     @property
     def interactions(self) -> Floats:
@@ -63,7 +65,7 @@ class ScoreTree:
     @property
     def total(self) -> Floats:
         """The scores, shape: [n_items]."""
-        rest = self.own + self.biases.sum(axis=0)
+        rest = self.own + self.biases.sum(axis=0) + self.borrowed
         total: Floats = self.interactions.sum(axis=0) + rest
         return total
 
@@ -98,7 +100,14 @@ def score_tree(score: LinearScore, user: int, items: Sequence[int]) -> ScoreTree
         filtered=filtered,
         own=score.embedding[user] @ of_items * scale,
         biases=np.array(biases).reshape(-1, len(chosen)),
+        borrowed=_borrowed(score, user, chosen),
     )
+
+
+def _borrowed(score: LinearScore, user: int, items: Sequence[int]) -> Floats:
+    if score.borrowed is None or not score.borrowed.is_new[list(items)].any():
+        return np.zeros(len(items))
+    return score.borrowed.parts(score.scores(user)[None])[0, list(items)]
 
 
 def _continuations(score: LinearScore, items: Sequence[int]) -> Floats:

@@ -58,7 +58,7 @@ def scores_without_each(
             scale = scale / (lengths * length)
         scores[number] = scale * changed
     scores += _walks_without(score, user, edges)
-    return scores + sum(bias.of_items for bias in score.biases)
+    return score.with_borrowed(scores + sum(bias.of_items for bias in score.biases))
 
 
 def _powers(score: LinearScore, user: int, edges: Integers) -> Floats:

@@ -10,7 +10,12 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recbole_kgif.explain.explanation_records import NEW, POPULARITY
-from recbole_kgif.explain.linear_score import Bias, LinearScore, WalkTerm
+from recbole_kgif.explain.linear_score import (
+    Bias,
+    BorrowedScores,
+    LinearScore,
+    WalkTerm,
+)
 from recbole_kgif.explain.path_graph import Graph, both_directions
 from recbole_kgif.model.kgif import SpectralFilter
 
@@ -54,6 +59,7 @@ def random_score(
     n_terms: int = 1,
     is_cosine: bool = True,
     density: float = 0.5,
+    has_new_item: bool = False,
 ) -> LinearScore:
     """A model on such a graph, whose items have weights of their own."""
     graph = random_graph(seed, density=density)
@@ -68,7 +74,14 @@ def random_score(
         similarity_weight=random.uniform(0.5, 3, N_ITEMS),
         walks=tuple(_walk_term(graph, random) for _ in range(n_terms)),
         biases=tuple(biases),
+        borrowed=borrowed_scores() if has_new_item else None,
     )
+
+
+def borrowed_scores() -> BorrowedScores:
+    """The last item is new, and gets a quarter of the others' largest score."""
+    is_new = np.arange(N_ITEMS) == N_ITEMS - 1
+    return BorrowedScores(0.25, is_new, lambda y: y[:, :-1].max(axis=1, keepdims=True))
 
 
 def _walk_term(graph: Graph, random: Any) -> WalkTerm:

@@ -28,6 +28,7 @@ MODELS = [
     {"n_layers": 1, "n_terms": 0},
     {"n_layers": 3, "density": 0.3},
     {"is_cosine": False, "n_terms": 2},
+    {"has_new_item": True},
     {"density": 0.0},
 ]
 ITEMS = range(N_ITEMS)
@@ -58,7 +59,10 @@ def dense_scores(score: LinearScore, user: int, history: np.ndarray) -> np.ndarr
         )
         walks = history @ (x @ own @ x.T) @ filtered
         scores += term.item_weight * term.user_factor[user] * walks
-    return scores + sum(bias.of_items for bias in score.biases)
+    scores = scores + sum(bias.of_items for bias in score.biases)
+    if score.borrowed is not None:
+        scores[-1] += 0.25 * scores[:-1].max()
+    return scores
 
 
 def history_of(score: LinearScore, user: int) -> np.ndarray:
@@ -89,7 +93,7 @@ def test_the_graph_has_what_is_hard() -> None:
     assert (graph.degree == 0).any(), "an isolated node"
 
 
-@pytest.mark.parametrize("options", MODELS[:5])
+@pytest.mark.parametrize("options", MODELS[:6])
 def test_each_part_of_an_interaction_is_that_of_brute_force(
     options: dict[str, object],
 ) -> None:
@@ -164,7 +168,7 @@ def test_taste_is_the_sum_over_different_end_nodes(is_cosine: bool) -> None:
         assert tree.taste[position, 0] == pytest.approx(scale * expected)
 
 
-@pytest.mark.parametrize("options", MODELS[:5])
+@pytest.mark.parametrize("options", MODELS[:6])
 def test_scores_without_an_interaction_are_those_propagated_again(
     options: dict[str, object],
 ) -> None:

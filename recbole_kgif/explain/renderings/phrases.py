@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Optional, Union
 
 from recbole_kgif.explain.explanation_records import (
+    BORROWED,
     ENDPOINTS,
     FACT,
     FILTER,
@@ -50,6 +51,7 @@ Row = tuple[str, float]
 _SHARE_WORDS = {
     OWN: "your taste in general",
     NEW: "being new in the catalogue",
+    BORROWED: "known items with the same facts",
     ENDPOINTS: "similarity of the embeddings",
 }
 
