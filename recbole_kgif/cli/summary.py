@@ -85,9 +85,11 @@ def _candidates(record: Mapping[str, Any], folder: Path) -> list[str]:
     candidates = record.get("candidates")
     if candidates is None or not Run(folder, record).ranks_items:
         return []
+    n_idle = candidates.get("without_an_interaction", 0)
+    idle = f"{n_idle:,} of them without an interaction, " if n_idle else ""
     return [
         f"  candidates  {candidates['count']:,} items ({candidates['choice']}), "
-        f"{candidates['hash'][:12]}"
+        f"{idle}{candidates['hash'][:12]}"
     ]
 
 

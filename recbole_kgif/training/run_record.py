@@ -44,6 +44,7 @@ def record_of(
         "candidates": {
             "choice": config[CANDIDATES],
             "count": trainer.data.fingerprint["counts"]["items"],
+            "without_an_interaction": _n_without_interaction(trainer.data.dataset),
             "hash": trainer.data.fingerprint["candidates"],
         },
         "valid": floats(valid_result),
@@ -81,6 +82,13 @@ def _best_epoch(validated: list[dict[str, Any]], valid_result: Any) -> int:
         epoch["epoch"]
         for epoch in validated
         if json.dumps(epoch["valid"], sort_keys=True) == best
+    )
+
+
+def _n_without_interaction(dataset: Any) -> int:
+    """Number of candidates that no set has an interaction with."""
+    return int(
+        dataset.item_num - 1 - len(dataset.inter_feat[dataset.iid_field].unique())
     )
 
 

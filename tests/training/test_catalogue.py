@@ -324,3 +324,25 @@ def test_a_report_says_how_many_candidates_there_are(
     page = (tmp_path / "report.md").read_text("utf-8")
     assert "The candidates are 9 items" in page
     assert record["candidates"]["hash"] in page
+
+
+def test_linked_items_of_a_split_without_an_interaction(
+    folder: Path, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pre-split files may link the whole catalogue; RecBole alone fails on them."""
+    lines = (folder / "dataset/c/c.inter").read_text("utf-8").splitlines()
+    for place, part in enumerate(("train", "valid", "test")):
+        rows = [row for number, row in enumerate(lines[1:]) if number % 5 % 3 == place]
+        path = folder / f"dataset/c/c.{part}.inter"
+        path.write_text("\n".join([lines[0], *rows]) + "\n", "utf-8")
+    with caplog.at_level(logging.INFO):
+        record = run("split", benchmark_filename=["train", "valid", "test"])
+    assert record["candidates"]["count"] == N_ITEMS + 1
+    assert record["candidates"]["without_an_interaction"] == 1
+    assert recommended(folder, "split") == {NEW}
+    assert "1 items of c.link have triples and no interaction" in caplog.text
+
+
+def test_a_filter_by_interactions_leaves_out_items_without_one(run: Run) -> None:
+    record = run("filtered", item_inter_num_interval="[1,inf)")
+    assert record["candidates"]["count"] == N_ITEMS
