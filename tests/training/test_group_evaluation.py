@@ -23,6 +23,7 @@ from recbole_kgif.options.item_groups import (
     selection_value,
     split_group,
 )
+from recbole_kgif.register import register
 from recbole_kgif.training.group_evaluation import (
     COLLECTED,
     GroupMetrics,
@@ -39,6 +40,12 @@ DEGREES = [0, 0, 0, 0, 1, 5, 6, 9, 0, 0]
 # Items 1 and 2 are the test's new ones, 3 the validation's, 8 and 9 nobody's.
 TESTED = [(0, 1), (0, 2), (0, 4), (0, 6), (1, 6), (1, 7), (2, 2), (2, 5), (3, 7)]
 VALIDATED = [(0, 3), (1, 5)]
+
+
+@pytest.fixture(autouse=True)
+def _shims() -> None:
+    """RecBole's metrics need them."""
+    register()
 
 
 def part(pairs: list[int]) -> Any:
