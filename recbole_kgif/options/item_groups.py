@@ -14,7 +14,7 @@ MOST_OF_FEW = 5
 WARM = "warm"
 # New items, with new ones alone as candidates.
 NEW_ONLY = "newonly"
-# The harmonic mean of warm and new; and what stops training, see `selection_value`.
+# Harmonic means: of warm and new; and of warm and new among new, which stops training.
 HARMONIC, SELECTION = "harmonic", "selection"
 
 # In the order of display, each with what a table calls it.
@@ -27,8 +27,6 @@ TITLES: Mapping[str, str] = {
     REST: "Rest",
     SELECTION: "Selection",
 }
-
-_LEAST_SHARE = 0.01
 
 
 def group_metric(group: str, metric: str) -> str:
@@ -45,13 +43,3 @@ def split_group(metric: str) -> tuple[str, str]:
 def harmonic_mean(warm: float, new: float) -> float:
     """The harmonic mean of two values from 0 on; 0 where one is."""
     return 2 * warm * new / (warm + new) if warm + new > 0 else 0.0
-
-
-def selection_value(warm: float, new: float) -> float:
-    """What training is stopped by: a harmonic mean that is never 0 by one part alone.
-
-    The smaller value counts at least as a hundredth of the larger. So a model that
-    never finds a new item is chosen by its warm part, and any that finds some has the
-    larger value.
-    """
-    return harmonic_mean(max(warm, _LEAST_SHARE * new), max(new, _LEAST_SHARE * warm))

@@ -69,10 +69,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "interactions with new items (without a training interaction), few (1 to 5) "
         "and the rest, all items ranked; warm is few and rest together; harmonic is "
         "the harmonic mean of warm and new; new among new ranks new items alone. "
-        "Training is stopped by the harmonic mean of warm and new on the validation "
-        "set, whose new items are others than the test's; there the smaller of the "
-        "two counts at least as a hundredth of the larger, so that a model that finds "
-        "no new item is stopped by its warm part.",
+        "Training is stopped by the harmonic mean of warm and new among new on the "
+        "validation set, whose new items are others than the test's.",
         options={"eval_args": {"mode": "full"}},
         needs_given_split=False,
         defaults={

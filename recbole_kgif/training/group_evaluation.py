@@ -30,7 +30,6 @@ from recbole_kgif.options.item_groups import (
     WARM,
     group_metric,
     harmonic_mean,
-    selection_value,
 )
 
 Values = npt.NDArray[np.float64]
@@ -38,7 +37,8 @@ Values = npt.NDArray[np.float64]
 # What is collected for each group: hits in the list and number of test items, as in
 # RecBole's "rec.topk".
 COLLECTED = {group: f"group.{group}" for group in (NEW, FEW, REST, WARM, NEW_ONLY)}
-_MEANS_OF_TWO = {HARMONIC: harmonic_mean, SELECTION: selection_value}
+# What each harmonic mean of warm and another group has as the other.
+_OTHER = {HARMONIC: NEW, SELECTION: NEW_ONLY}
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ class GroupResult:
             for group, of_group in self.values.items()
         }
         if NEW in means and WARM in means:
-            for name, mean in _MEANS_OF_TWO.items():
+            for name, other in _OTHER.items():
                 means[name] = {
-                    metric: mean(warm, means[NEW][metric])
+                    metric: harmonic_mean(warm, means[other][metric])
                     for metric, warm in means[WARM].items()
                 }
         return means

@@ -20,7 +20,6 @@ from recbole_kgif.options.item_groups import (
     SELECTION,
     WARM,
     harmonic_mean,
-    selection_value,
     split_group,
 )
 from recbole_kgif.register import register
@@ -143,16 +142,17 @@ def test_the_mean_of_both_and_what_chooses(
     assert means[HARMONIC]["ndcg@3"] == pytest.approx(2 / (1 / warm + 1 / new))
     flat = result.flat(4)
     assert flat["harmonic-ndcg@3"] == round(harmonic_mean(warm, new), 4)
-    assert flat["selection-ndcg@3"] == selection_value(warm, new)
+    among_new = means[NEW_ONLY]["ndcg@3"]
+    assert among_new != new
+    assert flat["selection-ndcg@3"] == harmonic_mean(warm, among_new)
     assert SELECTION not in result.to_record()
     assert result.to_record()[NEW]["interactions"] == 3
 
 
-def test_what_chooses_is_never_blind_for_the_warm_part() -> None:
-    assert selection_value(0.2, 0.0) < selection_value(0.3, 0.0)
-    assert selection_value(0.3, 0.0) < selection_value(0.1, 0.01)
-    assert selection_value(0.2, 0.1) == harmonic_mean(0.2, 0.1)
-    assert selection_value(0.0, 0.0) == 0 == harmonic_mean(0.0, 0.0)
+def test_a_harmonic_mean_is_zero_where_one_of_the_values_is() -> None:
+    assert harmonic_mean(0.2, 0.0) == harmonic_mean(0.0, 0.2) == 0
+    assert harmonic_mean(0.0, 0.0) == 0
+    assert harmonic_mean(0.2, 0.1) == pytest.approx(2 / (5 + 10))
 
 
 def test_values_of_users_average_to_the_metric(
