@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recbole.config import Config
 from recbole.evaluator.collector import DataStruct
 
 from recbole_kgif.options.item_groups import (
@@ -43,8 +44,9 @@ VALIDATED = [(0, 3), (1, 5)]
 
 @pytest.fixture(autouse=True)
 def _shims() -> None:
-    """RecBole's metrics need them."""
+    """RecBole's metrics need the aliases of NumPy that its `Config` restores."""
     register()
+    Config.compatibility_settings(object())
 
 
 def part(pairs: list[int]) -> Any:
