@@ -92,8 +92,8 @@ def add_console_arguments(parser: argparse.ArgumentParser, what_quiet: str) -> N
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="check everything, print what would run and where it is written, and "
-        "start nothing",
+        help="check everything, print what would run, how long by earlier runs, and "
+        "where it is written, and start nothing",
     )
 
 

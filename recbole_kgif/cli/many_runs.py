@@ -14,6 +14,7 @@ from recbole_kgif.cli.arguments import (
     named_options,
     report_nothing_finished,
 )
+from recbole_kgif.cli.earlier_runs import time_in_words
 from recbole_kgif.errors import EXIT_RUNS_FAILED, NoFinishedRun, UserError
 from recbole_kgif.experiments.parallel_runs import run_all
 from recbole_kgif.experiments.planning import (
@@ -121,12 +122,14 @@ def _plan_in_words(
     count = f"{len(missing)} runs on {requests[0].dataset}"
     seeds = ", ".join(map(str, seed_numbers(namespace.seeds)))
     at_a_time = f", {namespace.jobs} at a time" if namespace.jobs > 1 else ""
+    runs = [(request.model, request.dataset) for request in missing]
     names = dict.fromkeys(r.name.rpartition("-")[0] for r in requests)
     return "\n".join(
         [
             f"would start {count}{at_a_time}{done}",
             f"  what   {', '.join(names)}",
             f"  seeds  {seeds}",
+            f"  time   {time_in_words(runs, namespace.jobs, folder)}",
             f"  folder {folder}",
             DRY_RUN,
         ]

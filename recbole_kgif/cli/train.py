@@ -105,6 +105,7 @@ def _plan(namespace: argparse.Namespace, rest: list[str], model: str) -> RunSpec
 
 def _plan_in_words(namespace: argparse.Namespace, spec: RunSpec) -> str:
     """What a training would do."""
+    from recbole_kgif.cli.earlier_runs import time_in_words
     from recbole_kgif.cli.many_runs import DRY_RUN
     from recbole_kgif.options.settings import default_options
 
@@ -116,6 +117,7 @@ def _plan_in_words(namespace: argparse.Namespace, spec: RunSpec) -> str:
         [
             f"would {action} 1 run: {spec.model} on {spec.data.name}",
             f"  with   {given}",
+            f"  time   {time_in_words([(spec.model, spec.data.name)])}",
             f"  folder {output}",
             DRY_RUN,
         ]

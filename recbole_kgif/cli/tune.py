@@ -84,6 +84,7 @@ def _plan_in_words(
     namespace: argparse.Namespace, plans: Sequence[ModelPlan], output: Path
 ) -> str:
     """What a tuning would run, checked against what is in its folder."""
+    from recbole_kgif.cli.earlier_runs import time_in_words
     from recbole_kgif.cli.many_runs import DRY_RUN
     from recbole_kgif.experiments.trial_requests import check_trials_agree
 
@@ -94,6 +95,9 @@ def _plan_in_words(
     for plan in plans:
         tuned = ", ".join(plan.space)
         lines.append(f"  {plan.model}: {plan.trials} trials of {tuned}")
+    trials = [plan.model for plan in plans for _ in range(plan.trials)]
+    runs = [(model, namespace.dataset) for model in trials]
+    lines.append(f"  time   {time_in_words(runs, namespace.jobs, output)}")
     return "\n".join([*lines, f"  folder {output}", DRY_RUN])
 
 

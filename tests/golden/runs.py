@@ -14,12 +14,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-# Runs the command with arguments in a folder.
-Runner = Callable[..., None]
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
@@ -61,16 +57,13 @@ def environment() -> dict[str, str]:
     }
 
 
-def measure(
-    model: str, dataset: str, folder: Path, run: Runner | None = None
-) -> dict[str, Any]:
+def measure(model: str, dataset: str, folder: Path) -> dict[str, Any]:
     """Train a model by the command.
 
     Args:
         model: its name.
         dataset: ``"ml-100k"`` or ``"tiny"``.
         folder: an empty folder, which gets the run in ``run``.
-        run: runs the command with arguments in a folder; None takes `command`.
 
     Returns:
         The numbers that are kept of the run.
@@ -80,8 +73,9 @@ def measure(
         shutil.copytree(TINY, folder / "dataset" / "tiny")
     if dataset == "ml-100k" and model in ("KGAT", "CKE"):
         options = (*options, "--kg_embedding_size=16")
-    named = f"--model={model}", f"--dataset={dataset}", "--output=run"
-    (run or command)(folder, *named, *options)
+    command(
+        folder, f"--model={model}", f"--dataset={dataset}", "--output=run", *options
+    )
     record = json.loads((folder / "run" / "result.json").read_text("utf-8"))
     return {
         "split_hash": record["split_hash"],
@@ -91,15 +85,14 @@ def measure(
     }
 
 
-def recommend(folder: Path, run: Runner | None = None) -> str:
+def recommend(folder: Path) -> str:
     """What the kept checkpoint recommends, with scores, as CSV.
 
     Args:
         folder: a folder that gets the recommendations, with `dataset/tiny` in it.
-        run: as for `measure`.
     """
     shutil.copy(CHECKPOINT, folder / "model.pth")
-    (run or command)(
+    command(
         folder,
         *("recommend", "--checkpoint=model.pth", "--users=all", "--k=3"),
         "--output=recommendations.csv",
