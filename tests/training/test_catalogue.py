@@ -336,10 +336,10 @@ def test_linked_items_of_a_split_without_an_interaction(
         path = folder / f"dataset/c/c.{part}.inter"
         path.write_text("\n".join([lines[0], *rows]) + "\n", "utf-8")
     with caplog.at_level(logging.INFO):
-        record = run("split", benchmark_filename=["train", "valid", "test"])
+        record = run("pre-split", benchmark_filename=["train", "valid", "test"])
     assert record["candidates"]["count"] == N_ITEMS + 1
     assert record["candidates"]["without_an_interaction"] == 1
-    assert recommended(folder, "split") == {NEW}
+    assert recommended(folder, "pre-split") == {NEW}
     assert "1 items of c.link have triples and no interaction" in caplog.text
 
 
