@@ -79,6 +79,24 @@ def test_names_are_kept(here: Path) -> None:
     assert entities[7:9] == ["6\tsplit peas", '7\t"""black"" beans"']
 
 
+def test_names_of_entities_are_kept(here: Path) -> None:
+    (here / "entities.csv").write_text("id;label\nbeans;Black beans\nQ9;Nothing\n")
+    columns = ("--entity-names-entity-column=id", "--name=recipes")
+    prepare(*PLAIN_ARGUMENTS, "--entity-names=entities.csv", *columns)
+    entities = (here / "dataset/recipes/recipes.entity").read_text("utf-8")
+    assert entities == "entity_id:token\tname:token_seq\nbeans\tBlack beans\n"
+
+
+def test_two_names_of_an_entity_are_refused(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "e.csv").write_text("entity,name\nbeans,Beans\nbeans,Pulses\n")
+    given = [*PLAIN_ARGUMENTS, "--entity-names=e.csv", "--name=recipes"]
+    assert main(["prepare", *given]) == 2
+    message = "line 3: the entity 'beans' has another name in line 2; keep one"
+    assert message in capsys.readouterr().err
+
+
 def test_the_record(here: Path) -> None:
     prepare("--kgat=kgat", "--name=recipes", "--seed=5")
     text = (here / "dataset/recipes/provenance.json").read_text("utf-8")
@@ -291,6 +309,10 @@ def test_files_without_a_header(here: Path) -> None:
         (
             [*PLAIN_ARGUMENTS[:2], "--name=a", "--names-name-column=x"],
             "--names-name-column: needs --names",
+        ),
+        (
+            [*PLAIN_ARGUMENTS[:2], "--name=a", "--entity-names-name-column=x"],
+            "--entity-names-name-column: needs --entity-names",
         ),
         (
             [*PLAIN_ARGUMENTS[:2], "--name=a", "--no-header", "links"],
