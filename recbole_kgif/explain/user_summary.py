@@ -64,7 +64,7 @@ def summarise(
         score=float(tree.total.sum()),
         reasons=tuple(listed),
         n_others=len(sums) - len(listed),
-        others=float(sums.sum() - sum(reason.value for reason in listed)),
+        others=float(np.delete(sums, strongest).sum()),
         parts=tuple(_parts(score, names, user, items, tree)),
         shares=tuple(ScoreShare(kind, value) for kind, value in by_kind.items()),
     )

@@ -194,7 +194,7 @@ class ExactView(UserView):
             paths=with_hop_totals(paths),
             reasons=tuple(reasons),
             n_others=len(values) - len(reasons),
-            others=float(values.sum() - values[list(listed)].sum()),
+            others=float(np.delete(values, list(listed)).sum()),
             shares=tuple(score_shares(self.score, tree, column)),
             removed=tuple(map(self._node, self.removed)),
             before=self._before(item),

@@ -14,6 +14,7 @@ from tests.specs import spec_of
 @pytest.fixture(scope="module")
 def trained(workplace: Path) -> list[Explainer]:
     options = {**TINY_OPTIONS, "data_path": str(TINY_FOLDER.parent)}
+    (workplace / "run").mkdir()
     run_experiment(spec_of("KGIF", "tiny", options), workplace / "run")
     path = workplace / "run" / "model.pth"
     return [Explainer.load(path, data_path=TINY_FOLDER.parent) for _ in range(2)]

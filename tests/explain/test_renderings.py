@@ -31,11 +31,12 @@ from recbole_kgif.explain.renderings.phrases import (
     first_sentence,
     part_phrase,
     percentages,
+    reason_clause,
     sentence,
     signed,
 )
 from recbole_kgif.explain.renderings.reason_graph import figure
-from recbole_kgif.explain.renderings.reason_rows import explanation_rows
+from recbole_kgif.explain.renderings.reason_rows import explanation_rows, part_rows
 from tests.explain.sample_explanations import (
     ALIEN,
     BIRTHPLACE,
@@ -154,6 +155,18 @@ UNNAMED = (Share(SCIFI, 0.1, (), 5),)
 )
 def test_a_part_is_told_in_words(part: Part, expected: str) -> None:
     assert part_phrase(part, Reason(ALIEN, part.value), explanation()) == expected
+
+
+def test_facts_without_a_word_are_counted_together() -> None:
+    parts = (
+        fact(Relation("rel1", False), shares=UNNAMED),
+        fact(GENRE, shares=named("Noir")),
+        fact(Relation("rel2", True), shares=UNNAMED, count=2),
+    )
+    reason = Reason(ALIEN, sum(part.value for part in parts), parts)
+    expected = "3 facts in common, the same genre: Noir"
+    assert reason_clause(reason, explanation()) == expected
+    assert [value for _, value in part_rows(reason, explanation())] == [0.2, 0.1]
 
 
 @pytest.mark.parametrize(

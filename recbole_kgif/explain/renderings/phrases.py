@@ -107,7 +107,7 @@ def counted(count: int, singular: str, plural: str) -> str:
 def score_rows(record: Union[Explanation, UserSummary]) -> list[Row]:
     """The parts of the score that are no single reason, with their names."""
     rows = []
-    if record.others or record.n_others:
+    if record.n_others != 0:
         rows.append((_others(record.n_others), record.others))
     for share in record.shares:
         low = "low popularity" if share.value < 0 else "popularity"
@@ -214,12 +214,34 @@ def notes(explanation: Explanation) -> list[str]:
 # --- one reason ---------------------------------------------------------------------
 
 
+def told_parts(reason: Reason) -> list[Part]:
+    """The parts of a reason, with facts that no word tells apart in one."""
+    parts: list[Part] = []
+    facts: dict[bool, list[Part]] = {}
+    for part in reason.parts:
+        words = set(map(_word, part.relations)) - {FACT_WORD}
+        if part.kind == FACT and not words:
+            facts.setdefault(part.against, []).append(part)
+        else:
+            parts.append(part)
+    for against, members in facts.items():
+        shares = [share for part in members for share in part.shares]
+        n_nodes = sum(part.n_nodes for part in members)
+        value = math.fsum(part.value for part in members)
+        parts.append(
+            Part(FACT, value, (), n_nodes, tuple(shares[:_NAMED_PARTS]), against)
+            if len(members) > 1
+            else members[0]
+        )
+    return sorted(parts, key=lambda part: -abs(part.value))
+
+
 def reason_clause(reason: Reason, explanation: Explanation) -> str:
     """What the largest parts of a reason are, those of its own sign."""
     least = _SMALL * abs(reason.value)
     parts = [
         part_phrase(part, reason, explanation)
-        for part in reason.parts
+        for part in told_parts(reason)
         if part.value * reason.value > 0 and abs(part.value) >= least
     ]
     return ", ".join(parts[:_NAMED_PARTS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recbole_kgif.explain.explanation_records import FACT, Explanation, Reason
-from recbole_kgif.explain.renderings.reason_rows import part_rows
+from recbole_kgif.explain.renderings.phrases import part_phrase
 
 _MOST_NODES = 7
 _WIDEST, _THINNEST = 9.0, 1.0
@@ -34,7 +34,6 @@ class Box:
     """A node of the figure: a label in a rectangle."""
 
     label: str
-    title: str
     kind: str
     x: float
     y: float
@@ -54,13 +53,11 @@ def joints(reason: Reason, explanation: Explanation) -> list[Joint]:
     """What joins the user's item with the explained one, strongest first."""
     found = []
     for part in reason.parts:
-        for share in part.shares if part.kind == FACT and not part.against else ():
-            found.append(Joint(share.node.label, share.value, True))
-    facts = {part for part in reason.parts if part.kind == FACT}
-    for part in reason.parts:
-        if part not in facts:
-            rows = part_rows(Reason(reason.item, part.value, (part,)), explanation)
-            found.append(Joint(rows[0][0], part.value, False))
+        if part.kind != FACT:
+            words = part_phrase(part, reason, explanation)
+            found.append(Joint(words, part.value, False))
+        elif not part.against:
+            found += [Joint(s.node.label, s.value, True) for s in part.shares]
     return sorted(found, key=lambda joint: -abs(joint.value))[:_MOST_NODES]
 
 
@@ -71,17 +68,15 @@ def figure(
     found = joints(reason, explanation)
     height = ROW_HEIGHT * max(1, len(found))
     middle = (height - NODE_HEIGHT) / 2
-    left = Box(reason.item.label, "your choice", "item", 0, middle, _SIDE)
-    right = Box(
-        explanation.item.label, "explained", "goal", WIDTH - _SIDE, middle, _SIDE
-    )
+    left = Box(reason.item.label, "item", 0, middle, _SIDE)
+    right = Box(explanation.item.label, "goal", WIDTH - _SIDE, middle, _SIDE)
     boxes, lines = [left, right], []
     largest = max((abs(joint.value) for joint in found), default=1.0)
     x = (WIDTH - _MIDDLE) / 2
     for row, joint in enumerate(found):
         y = row * ROW_HEIGHT + (ROW_HEIGHT - NODE_HEIGHT) / 2
         kind = "entity" if joint.is_entity else "user"
-        boxes.append(Box(joint.label, joint.label, kind, x, y, _MIDDLE))
+        boxes.append(Box(joint.label, kind, x, y, _MIDDLE))
         width = _THINNEST + (_WIDEST - _THINNEST) * abs(joint.value) / largest
         for start, end in (
             ((_SIDE, middle), (x, y)),

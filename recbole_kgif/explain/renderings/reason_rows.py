@@ -14,6 +14,7 @@ from recbole_kgif.explain.renderings.phrases import (
     percentages,
     reason_clause,
     score_rows,
+    told_parts,
 )
 
 # Parts of a reason below this fraction of its largest one are one row.
@@ -87,11 +88,12 @@ def summary_rows(summary: UserSummary) -> list[BarRow]:
 
 def part_rows(reason: Reason, explanation: Explanation) -> list[Row]:
     """The parts of a reason, small ones together."""
-    largest = max((abs(part.value) for part in reason.parts), default=0.0)
-    small = [part for part in reason.parts if abs(part.value) < _SMALL * largest]
+    parts = told_parts(reason)
+    largest = max((abs(part.value) for part in parts), default=0.0)
+    small = [part for part in parts if abs(part.value) < _SMALL * largest]
     rows = [
         (part_phrase(part, reason, explanation), part.value)
-        for part in reason.parts
+        for part in parts
         if len(small) < 2 or part not in small
     ]
     if len(small) > 1:
