@@ -21,6 +21,7 @@ from recbole_kgif.options.models import (
     known_models,
     recbole_folder,
 )
+from recbole_kgif.options.protocols import NEW_ITEMS, OPTION
 from recbole_kgif.options.settings import CATALOGUE, in_one_line
 from recbole_kgif.options.values import METRICS_OF_SCORES
 
@@ -286,6 +287,11 @@ def check_consistency(situation: Situation) -> None:
             check_options(options)
         except ValueError as error:
             raise UserError(f"{model}: {error}") from None
+    if options.get(OPTION) == NEW_ITEMS and situation.family == _SEQUENTIAL_FAMILY:
+        raise UserError(
+            f"--protocol {NEW_ITEMS}: {model} learns from the order of interactions, "
+            "and the split of new items has none; give another model, or protocol"
+        )
     names = options.get("metrics") or []
     names = [names] if isinstance(names, str) else names
     of_labels = [n for n in names if str(n).lower() in METRICS_OF_SCORES]

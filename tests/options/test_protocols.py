@@ -211,3 +211,54 @@ def test_runs_of_different_protocols_are_not_reported_together(tmp_path: Path) -
     write_record(tmp_path, record("BPR", protocol=KGAT_PAPER))
     with pytest.raises(UserError, match=r"different protocols .*protocol kgat-paper"):
         read_comparison([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model=SASRec"], "learns from the order of interactions"),
+        (["--eval_args={mode: uni100}"], "fixes eval_args"),
+        (["--topk=[5]"], "valid_metric=selection-NDCG@20: is not computed"),
+    ],
+)
+def test_what_the_protocol_of_new_items_refuses(
+    split_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    given = ["--dataset=grown", "--protocol=new-items", "--dry-run"]
+    assert main([*given, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_groups_choose_under_their_protocol_alone(
+    split_dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--dataset=grown", "--dry-run", "--valid_metric=new-NDCG@20"]
+    assert main(given) == 2
+    assert "choose under --protocol new-items alone" in capsys.readouterr().err
+    assert main([*given, "--protocol=new-items"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--split is missing; give random or new-items"),
+        (["--split=time"], "--split time: --dataset takes random or new-items"),
+        (
+            ["--split=random", "--triples=a.csv"],
+            "--triples: belongs to --interactions, not to --dataset",
+        ),
+    ],
+)
+def test_what_a_new_split_of_a_data_set_refuses(
+    split_dataset: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    given = ["prepare", "--dataset=grown", "--name=again", *arguments]
+    assert main(given) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("dataset/again").exists()
