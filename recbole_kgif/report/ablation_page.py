@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.variants import ABLATION, FULL, Variant
+from recbole_kgif.options.models import base_model, title_of_model
+from recbole_kgif.options.settings import preset_options
+from recbole_kgif.options.variants import ABLATION, FULL, Variant, variants_of_preset
 from recbole_kgif.report.metric_names import MetricTable, by_table, title
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_provenance import provenance
@@ -41,11 +44,21 @@ _DIFFERENCE = {
 }
 
 
+def _variants_of(model: str) -> list[Variant]:
+    """All variants of KGIF or of a preset of it, with its own options."""
+    changed = variants_of_preset(ABLATION, preset_options(model))
+    by_name = {variant.name: variant for variant in (*ABLATION, *changed)}
+    return [
+        replace(v, model=model) if v.model == "KGIF" else v for v in by_name.values()
+    ]
+
+
 class Ablation:
     """The runs of an ablation, the variants in the order of display.
 
     Attributes:
         comparison: Its runs and failures.
+        model: KGIF or a preset of it.
         variants: The variants with a run or a failure.
         labels: The variants with a run.
         tests: For each metric a paired test of each variant minus the full model, as
@@ -70,9 +83,15 @@ class Ablation:
             )
         failed = {failure.label for failure in self.comparison.failures}
         there = {*self.comparison.by_label, *failed}
-        self.variants = [variant for variant in ABLATION if variant.name in there]
+        self.model = self._model()
+        self.variants = [v for v in _variants_of(self.model) if v.name in there]
         self.labels = [name for name in known if name in self.comparison.by_label]
         self.tests = {m: self._tests(m) for m in self.comparison.metrics}
+
+    def _model(self) -> str:
+        """KGIF or the preset of it whose components are taken away."""
+        models = [str(run.request["model"]) for run in self.comparison.runs]
+        return next((m for m in models if base_model(m) == "KGIF"), "KGIF")
 
     def _tests(self, metric: str) -> pd.DataFrame:
         values = self.comparison.means_of_users(metric)
@@ -110,6 +129,7 @@ class Ablation:
         jobs = [int(run.record.get("jobs", 1)) for run in self.comparison.runs]
         return {
             **self.comparison.origin,
+            "model": title_of_model(self.model),
             "main": title(main),
             "level": LEVEL,
             "accuracy": [
@@ -120,7 +140,10 @@ class Ablation:
             "failures": failures_table(self.comparison.failures),
             "variants": text_table(
                 "variants",
-                [(v.name, v.words, v.model, _changes(v)) for v in self.variants],
+                [
+                    (v.name, v.words, title_of_model(v.model), _changes(v))
+                    for v in self.variants
+                ],
                 ["Variant", "What it is", "Model", "Options"],
             ),
             "n_users": self.tests[tested[0]]["users"].iloc[0] if tested else 0,

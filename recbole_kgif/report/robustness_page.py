@@ -10,6 +10,7 @@ import pandas as pd
 
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.conditions import CONDITIONS, Condition
+from recbole_kgif.options.models import title_of_model
 from recbole_kgif.options.variants import FULL
 from recbole_kgif.report.metric_names import by_table, cutoff, title
 from recbole_kgif.report.rendering import Table
@@ -75,7 +76,10 @@ class Robustness:
         """
         there: list[Union[Run, Failure]] = [*comparison.runs, *comparison.failures]
         places = {
-            (str(run.request["model"]), CONDITIONS.index(condition)): run.label
+            (
+                title_of_model(run.request["model"]),
+                CONDITIONS.index(condition),
+            ): run.label
             for run in there
             if (condition := condition_of(run.request)) is not None
         }
