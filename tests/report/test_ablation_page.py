@@ -110,3 +110,13 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "ablation.md").mkdir()
     with pytest.raises(UserError, match="the report cannot be written there"):
         write(tmp_path)
+
+
+def test_an_ablation_of_a_preset_names_it(tmp_path: Path) -> None:
+    for name in ("full", "without-knowledge-loss"):
+        record = variant_record(name, [0.9, 0.8, 0.9, 0.8], model="KGIF-paper")
+        write_variant(tmp_path, record)
+    text = write(tmp_path)[0].read_text("utf-8")
+    assert "# Ablation of KGIF (paper) on toy" in text
+    row = line_of(text, "| without-knowledge-loss | KGIF trained")
+    assert "| KGIF (paper) |" in row and "attention\\_update=step" in row
