@@ -16,13 +16,16 @@ from recbole_kgif.experiments.search_spaces import (
     space_of,
     starting_points,
 )
-from recbole_kgif.options.models import ALL_MODELS, presets
+from recbole_kgif.options.models import ALL_MODELS, BASELINES, presets
 from recbole_kgif.options.settings import check_option, default_options
 
 # Options that RecBole's yaml of a model names and whose values change what is learned.
 _REGULARISATIONS = {"reg_weight", "reg_weights", "weight_decay"}
+# Those that are tuned by name alone; SharedEntities chooses its only parameter itself.
+OF_BASELINES = set(BASELINES) - {"SharedEntities"}
+MODELS = [*ALL_MODELS, *presets(), *sorted(OF_BASELINES)]
 # Not trained by steps.
-IN_CLOSED_FORM = {"EASE"}
+IN_CLOSED_FORM = {"EASE", *OF_BASELINES}
 
 
 def check_parameters(model: str, parameters: Mapping[str, Any]) -> None:
@@ -33,17 +36,17 @@ def check_parameters(model: str, parameters: Mapping[str, Any]) -> None:
 
 
 def test_every_model_of_a_comparison_has_a_space_and_no_other() -> None:
-    assert set(SPACES) == {*ALL_MODELS, *presets()}
+    assert set(SPACES) == set(MODELS)
     assert set(PUBLISHED) <= set(SPACES)
 
 
-@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
+@pytest.mark.parametrize("model", MODELS)
 def test_a_space_holds_options_of_its_model_with_values_that_it_may_have(
     model: str,
 ) -> None:
     space = space_of(model, {})
     assert ("learning_rate" in space) == (model not in IN_CLOSED_FORM)
-    assert _REGULARISATIONS & set(space)
+    assert _REGULARISATIONS & set(space) or model in OF_BASELINES
     for name, domain in space.items():
         assert may_differ(name), name
         assert name not in FIXED
@@ -57,7 +60,7 @@ def test_a_space_holds_options_of_its_model_with_values_that_it_may_have(
             check_parameters(model, {name: domain.low})
 
 
-@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
+@pytest.mark.parametrize("model", MODELS)
 def test_defaults_and_published_settings_lie_in_the_space(model: str) -> None:
     space = space_of(model, {})
     starts = starting_points(model, space)
@@ -73,7 +76,7 @@ def test_defaults_and_published_settings_lie_in_the_space(model: str) -> None:
         assert starts[1].items() >= PUBLISHED[model].items()
 
 
-@pytest.mark.parametrize("model", [*ALL_MODELS, *presets()])
+@pytest.mark.parametrize("model", MODELS)
 def test_the_models_are_of_one_size(model: str) -> None:
     assert FIXED == {"embedding_size": 64, "train_batch_size": 2048}
     has_a_size = model not in IN_CLOSED_FORM
