@@ -14,8 +14,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Runs the command with arguments in a folder.
+Runner = Callable[..., None]
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
@@ -57,13 +61,16 @@ def environment() -> dict[str, str]:
     }
 
 
-def measure(model: str, dataset: str, folder: Path) -> dict[str, Any]:
+def measure(
+    model: str, dataset: str, folder: Path, run: Runner | None = None
+) -> dict[str, Any]:
     """Train a model by the command.
 
     Args:
         model: its name.
         dataset: ``"ml-100k"`` or ``"tiny"``.
         folder: an empty folder, which gets the run in ``run``.
+        run: runs the command with arguments in a folder; None takes `command`.
 
     Returns:
         The numbers that are kept of the run.
@@ -73,9 +80,8 @@ def measure(model: str, dataset: str, folder: Path) -> dict[str, Any]:
         shutil.copytree(TINY, folder / "dataset" / "tiny")
     if dataset == "ml-100k" and model in ("KGAT", "CKE"):
         options = (*options, "--kg_embedding_size=16")
-    command(
-        folder, f"--model={model}", f"--dataset={dataset}", "--output=run", *options
-    )
+    named = f"--model={model}", f"--dataset={dataset}", "--output=run"
+    (run or command)(folder, *named, *options)
     record = json.loads((folder / "run" / "result.json").read_text("utf-8"))
     return {
         "split_hash": record["split_hash"],
@@ -85,14 +91,15 @@ def measure(model: str, dataset: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def recommend(folder: Path) -> str:
+def recommend(folder: Path, run: Runner | None = None) -> str:
     """What the kept checkpoint recommends, with scores, as CSV.
 
     Args:
         folder: a folder that gets the recommendations, with `dataset/tiny` in it.
+        run: as for `measure`.
     """
     shutil.copy(CHECKPOINT, folder / "model.pth")
-    command(
+    (run or command)(
         folder,
         *("recommend", "--checkpoint=model.pth", "--users=all", "--k=3"),
         "--output=recommendations.csv",
