@@ -136,7 +136,7 @@ def test_killed_at_any_moment_it_ends_with_the_trials_of_one_that_was_not(
         assert (killed / name).read_text() == (whole / name).read_text()
     for own in trials.iterdir():
         assert {path.name for path in own.iterdir()} == {
-            *("request.json", "result.json", "log.txt", "log_tensorboard"),
+            *("request.json", "result.json", "log.txt"),
         }
         asked = read(own / "request.json")
         assert asked == read(whole / "trials" / own.name / "request.json")
