@@ -86,8 +86,11 @@ def _explained(
     explainer: Explainer, namespace: argparse.Namespace
 ) -> tuple[list[Explanation], Optional[UserSummary]]:
     """The explanations asked for, and what drives them together if there are many."""
-    from recbole_kgif.explain.user_view import Detail
+    from recbole_kgif.explain.user_view import BY_ATTENTION, Detail
 
+    if explainer.model_name == BY_ATTENTION:
+        reason = f"needs the exact scores of KGIF, and {BY_ATTENTION} has attention"
+        _refuse_given(namespace, ("reasons", "show_users"), reason)
     detail = Detail(
         n_reasons=namespace.reasons or _REASONS,
         n_paths=namespace.paths or _PATHS,

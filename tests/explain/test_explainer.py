@@ -480,6 +480,19 @@ def test_kgat_is_not_evaluated(
     assert "KGAT has no contributions" in capsys.readouterr().err
 
 
+def test_kgat_has_no_reasons_to_list(
+    train: Train, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["explain", "--checkpoint", str(train("KGAT")), "--user=ann"]
+    arguments += ["--dataset-path", str(data_folder)]
+    for option in ("--reasons=2", "--show-users"):
+        assert main([*arguments, option]) == 2
+        name = option.partition("=")[0]
+        assert f"{name}: needs the exact scores of KGIF" in capsys.readouterr().err
+    assert main([*arguments, "--top-k=1", "--paths=1"]) == 0
+    assert "Not exact: KGAT has no contributions" in capsys.readouterr().out
+
+
 def test_the_model_is_left_as_it_was(train: Train, data_folder: Path) -> None:
     model = restore(train(), data_path=data_folder).model
     before = {name: value.clone() for name, value in model.state_dict().items()}
