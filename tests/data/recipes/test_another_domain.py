@@ -73,7 +73,7 @@ def test_from_foreign_files_to_named_explanations(
         (pottery / "dataset/pottery/provenance.json").read_text("utf-8")
     )["counts"]
     assert counts["users"] == 5
-    assert counts["items"] == 7  # nobody made a lid
+    assert counts["items"] == 8  # nobody made a lid: it is for sale
     assert (counts["entities"], counts["relations"]) == (11, 2)
 
     train = ["--dataset=pottery", "--epochs=2", "--output=run", "--use_gpu=False"]
@@ -81,7 +81,7 @@ def test_from_foreign_files_to_named_explanations(
     assert main([*train, *small]) == 0
     record = json.loads((pottery / "run/result.json").read_text("utf-8"))
     assert len(record["epochs"]) == 2
-    assert record["data"]["items"] == 7
+    assert record["data"]["items"] == 8
     capsys.readouterr()
 
     checkpoint = "--checkpoint=run/model.pth"
