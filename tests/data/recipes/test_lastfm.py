@@ -35,6 +35,7 @@ EXPECTED_FILES = {
     "lastfm.item": (
         "item_id:token\tname:token_seq\n"
         '51\tSigur Rós\n52\t"""Weird Al"" Yankovic"\n54\t"Tab\tand  Spaces "\n'
+        "60\tNever Heard\n"  # linked, with a triple: it can be recommended
     ),
     "lastfm.link": "item_id:token\tentity_id:token\n51\t0\n52\t1\n54\t2\n60\t3\n",
     "lastfm.kg": (
@@ -74,7 +75,10 @@ def test_exact_output(tiny_raw: Path, tmp_path: Path) -> None:
 def test_names_are_read_back(tiny_raw: Path, tmp_path: Path) -> None:
     folder = prepare_lastfm(tmp_path / "data", tiny_raw)
     names = read_as_recbole(folder / "lastfm.item")["name:token_seq"].tolist()
-    assert names == ["Sigur Rós", '"Weird Al" Yankovic', "Tab\tand  Spaces "]
+    assert names == [
+        *("Sigur Rós", '"Weird Al" Yankovic', "Tab\tand  Spaces "),
+        "Never Heard",
+    ]
 
 
 def test_prepared_files_pass_the_checks(tiny_raw: Path, tmp_path: Path) -> None:
