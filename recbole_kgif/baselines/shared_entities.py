@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from recbole.model.abstract_recommender import GeneralRecommender
-from recbole.utils import InputType, ModelType
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbole_kgif.baselines.item_features import unit_rows, weighted_features
+from recbole_kgif.baselines.solved import Scores, SolvedRecommender
 
 
-class SharedEntities(GeneralRecommender):
+class SharedEntities(SolvedRecommender):
     """Scores an item by the entities that it shares with the user's training items.
 
     The features of an item are the pairs (relation, entity) of its triples, as head and
@@ -31,8 +31,6 @@ class SharedEntities(GeneralRecommender):
         popularity_weight: The current weight, shape: [].
     """
 
-    input_type = InputType.POINTWISE
-    type = ModelType.TRADITIONAL
     popularity_weights = (0.01, 0.05, 0.1, 0.5)
 
     popularity: Tensor
@@ -51,12 +49,12 @@ class SharedEntities(GeneralRecommender):
         self.register_buffer(
             "popularity_weight", torch.tensor(self.popularity_weights[0])
         )
-        # RecBole needs a parameter to optimise and a loss that depends on it.
-        self.unused = nn.Parameter(torch.zeros(()))
 
-    def calculate_loss(self, interaction: Any) -> Tensor:
-        """Nothing to learn, shape: []."""
-        return self.unused * 0
+    def scores_of(self, users: npt.NDArray[np.int64]) -> Scores:
+        """Scores of all items for some users, shape: [n_users, n_items]."""
+        scores: Scores = (self.users[users] @ self.items.T).toarray()
+        scores += float(self.popularity_weight) * self.popularity.cpu().numpy()
+        return scores
 
     def predict(self, interaction: Any) -> Tensor:
         """Scores of the given pairs of users and items, shape: [batch_size]."""
@@ -64,10 +62,3 @@ class SharedEntities(GeneralRecommender):
         shared = self.users[user.cpu().numpy()].multiply(self.items[item.cpu().numpy()])
         cosine = torch.from_numpy(np.asarray(shared.sum(axis=1)).ravel())
         return cosine.to(self.device) + self.popularity_weight * self.popularity[item]
-
-    def full_sort_predict(self, interaction: Any) -> Tensor:
-        """Scores of all items for the given users, shape: [batch_size * n_items]."""
-        user = interaction[self.USER_ID].cpu().numpy()
-        cosine = torch.from_numpy((self.users[user] @ self.items.T).toarray())
-        scores = cosine.to(self.device) + self.popularity_weight * self.popularity
-        return scores.view(-1)
