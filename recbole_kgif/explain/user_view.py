@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +53,7 @@ class Detail:
 
 
 @dataclass(frozen=True, eq=False)
-class UserView:
+class UserView(ABC):
     """One user's scores, to be explained.
 
     Attributes:
@@ -76,13 +77,13 @@ class UserView:
         """Numbers of the items that rank best."""
         return best_items(self.scores, self.ranked, k)
 
+    @abstractmethod
     def explanations(self, items: Sequence[int]) -> list[Explanation]:
         """One explanation an item."""
-        raise NotImplementedError
 
+    @abstractmethod
     def comparison(self, item: int, against: int) -> Explanation:
         """One explanation of the difference of two scores."""
-        raise NotImplementedError
 
     def unexplained(self, item: int) -> Explanation:
         """Score and rank of an item."""
@@ -219,9 +220,14 @@ class ExactView(UserView):
     def _node(self, edge: int) -> Node:
         return self.explainer.names.node(int(self.score.graph.tail[edge]))
 
+    @cached_property
+    def _scores_before(self) -> Floats:
+        """Scores of all items with the removed interactions, shape: [n_items]."""
+        return self.explainer.scores(self.user)
+
     def _before(self, item: int) -> Optional[Standing]:
         if not self.removed:
             return None
-        scores = self.explainer.scores(self.user)
+        scores = self._scores_before
         node = self.explainer.names.node(self.score.graph.item_node(item))
         return Standing(node, float(scores[item]), self.rank_of(item, scores))
