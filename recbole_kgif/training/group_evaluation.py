@@ -39,6 +39,7 @@ Values = npt.NDArray[np.float64]
 COLLECTED = {group: f"group.{group}" for group in (NEW, FEW, REST, WARM, NEW_ONLY)}
 # What each harmonic mean of warm and another group has as the other.
 _OTHER = {HARMONIC: NEW, SELECTION: NEW_ONLY}
+_BOTH = (WARM, NEW)
 
 
 @dataclass(frozen=True)
@@ -211,9 +212,6 @@ class GroupResult:
                 sizes["interactions"] = self.n_interactions[group]
             record[group] = {**sizes, "metrics": metrics}
         return record
-
-
-_BOTH = (WARM, NEW)
 
 
 class GroupMetrics:

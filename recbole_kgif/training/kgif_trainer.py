@@ -101,8 +101,12 @@ class KGIFTrainer(Trainer):
         result = self._validate(valid_data, show_progress)
         search, self._new_items = self._new_items, None
         if search is not None:
-            offset = group.from_first(lambda: search.choose(self.model.new_items_cost))
-            new_items.next_weights[:] = torch.tensor([MIXING, offset])
+            cost = self.model.new_items_cost
+            offset = group.from_first(
+                lambda: search.choose(cost) if search.has_new else None
+            )
+            if offset is not None:
+                new_items.next_weights[:] = torch.tensor([MIXING, offset])
         return result
 
     def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:

@@ -126,8 +126,13 @@ class NewItemSearch:
         for lists, ranked in ((self._new, mixed), (self._unchanged, of_new)):
             lists.append(RankedList.of(ranked, chosen[:, is_new], self.k))
 
+    @property
+    def has_new(self) -> bool:
+        """Whether a kept user chose a new item."""
+        return bool(torch.cat(self._n_chosen, dim=1)[1].any())
+
     def choose(self, largest_cost: float) -> float:
-        """The best offset.
+        """The best offset; by users who chose no new item all would be equal.
 
         Args:
             largest_cost: the share of the NDCG of warm items, with the scores of new

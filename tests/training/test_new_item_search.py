@@ -116,6 +116,14 @@ def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert search.is_full
 
 
+def test_users_without_a_new_item_choose_no_offset() -> None:
+    scores, expected, candidates, row, item = data()
+    assert searched((scores, expected, candidates, row, item), True).has_new
+    warm = IS_KNOWN[item]
+    of_warm = scores, expected, candidates, row[warm], item[warm]
+    assert not searched(of_warm, True).has_new
+
+
 @pytest.mark.parametrize(("share", "expected"), [(0.005, False), (0.02, True)])
 def test_a_search_needs_interactions_with_new_items(
     share: float, expected: bool

@@ -70,9 +70,8 @@ def read_plain(
     if LINKS in layouts:
         links = _read_links(layouts[LINKS], items, entities, layouts[TRIPLES].path)
     else:
-        for item in names.get(
-            "item", ()
-        ):  # those without an interaction, so that they are counted
+        # Those without an interaction, so that they are counted.
+        for item in names.get("item", ()):
             items[item]
         links = links_of_equal_ids(items.tokens, entities)
     ids = {"user": users, "item": items, "relation": relations}
