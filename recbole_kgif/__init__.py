@@ -26,8 +26,9 @@ from recbole_kgif.common.version import __version__
 from recbole_kgif.register import register, register_once_recbole_is_imported
 
 if TYPE_CHECKING:
-    from recbole_kgif.api.fitted_model import FittedModel, load
+    from recbole_kgif.api.fitted_model import FittedModel
     from recbole_kgif.api.fitting import fit
+    from recbole_kgif.api.saved_model import load
     from recbole_kgif.errors import UserError
     from recbole_kgif.recommend import Recommender
 
@@ -44,7 +45,7 @@ __all__ = [
 # Imported on demand, as these need pandas or PyTorch, which take seconds to load.
 _MODULES = {
     "FittedModel": "recbole_kgif.api.fitted_model",
-    "load": "recbole_kgif.api.fitted_model",
+    "load": "recbole_kgif.api.saved_model",
     "fit": "recbole_kgif.api.fitting",
     "Recommender": "recbole_kgif.recommend",
     "UserError": "recbole_kgif.errors",

@@ -15,6 +15,8 @@ from tqdm import tqdm
 
 from recbole_kgif.data.names import read_names
 from recbole_kgif.errors import UserError
+from recbole_kgif.extension.extended_model import MODEL, extend_model
+from recbole_kgif.extension.new_facts import facts_of_visitor
 from recbole_kgif.training.candidates import Integers
 from recbole_kgif.training.restore import Restored
 from recbole_kgif.training.trained_model import TrainedModel
@@ -24,9 +26,8 @@ Ids = Union[str, int, Iterable[object]]
 
 # Others rank by more than a user: a sequence, or features of a situation.
 _RANKING_TYPES = (ModelType.GENERAL, ModelType.KNOWLEDGE, ModelType.TRADITIONAL)
-# Models whose `forward()` gives embeddings of all users and items in one space, with
-# scores by their cosine.
-_WITH_COSINE_SCORES = ("KGIF",)
+# The unknown user of a list of items, unless the data set has this id.
+_VISITOR = "visitor"
 
 
 class Recommender(TrainedModel):
@@ -50,6 +51,7 @@ class Recommender(TrainedModel):
                 f"{self.model_name} ranks by more than a user, such as a "
                 "sequence; recommend needs a general or knowledge-aware model"
             )
+        self._restored = restored
         self._seen = self.interactions.of_any_set
         self._names = read_names(
             restored.folder / f"{self.dataset_name}.item",
@@ -117,40 +119,74 @@ class Recommender(TrainedModel):
         return [user for user in asked if self._number("user", user) not in trained]
 
     def recommend_from_items(self, items: Ids, k: int = 20) -> pd.DataFrame:
-        """Rank items for somebody without a history, by items that they like.
+        """Rank items for an unknown user, by the items of that user.
 
-        It is an approximation: the model never saw such a user. The items' embeddings
-        are normalised and averaged, and the other items are ranked by their cosine with
-        that mean.
+        The scores are those of the user in the graph: the model is extended by the
+        interactions, in memory and without training.
 
         Args:
             items: ids as in the data set, or a single one.
             k: how many items to return.
 
         Returns:
-            As `recommend`, with an empty ``user_id``, the cosine as ``score`` and one
-            more column, ``approximate``, that is always True.
+            As `recommend`, with an empty ``user_id``.
 
         Raises:
             UserError: an item is unknown, none is given, `k` is below 1, or the model
-                is not KGIF: others have no common space of users and items.
+                is not KGIF: others cannot be extended.
         """
         _require_positive(k)
-        if self.model_name not in _WITH_COSINE_SCORES:
-            raise UserError(
-                "a list of items in place of a user works for "
-                f"{', '.join(_WITH_COSINE_SCORES)} alone, and this is "
-                f"{self.model_name}; give users"
-            )
-        liked = [self._number("item", item) for item in _distinct(items)]
-        if not liked:
+        self._require_kgif("a list of items in place of a user")
+        seen = [self._number("item", item) for item in _distinct(items)]
+        if not seen:
             raise UserError("no items are given; name at least one")
-        with torch.no_grad():
-            scores = cosine_with_mean(self._model(), torch.tensor(liked))[None]
-        scores[:, [0, *liked]] = -torch.inf
+        visitor = _VISITOR
+        while visitor in self._numbers["user"]:
+            visitor += "_"
+        facts = facts_of_visitor(visitor, [self.items[number - 1] for number in seen])
+        extension = extend_model(self._restored, facts)
+        extended = TrainedModel(extension.restored)
+        user = np.array([extended._number("user", visitor)])
+        of_extended = extended._scores(user)
+        # The extension may number the items in another order.
+        order = torch.from_numpy(extension.order.items + 1).to(of_extended.device)
+        scores = torch.full_like(of_extended, -torch.inf)
+        scores[:, order] = of_extended[:, 1:]
+        scores[:, seen] = -torch.inf
         _, columns, values = _best(scores, k)
+        return self._frame(np.zeros_like(columns), columns, values).assign(user_id="")
+
+    def similar_items(self, item: object, k: int = 20) -> pd.DataFrame:
+        """The items whose embeddings have the largest cosine with that of an item.
+
+        Args:
+            item: its id.
+            k: how many items.
+
+        Returns:
+            A row an item: `rank`, `item_id`, `name` and `cosine`.
+
+        Raises:
+            UserError: the item is unknown, `k` is below 1, or the model is not KGIF.
+        """
+        _require_positive(k)
+        self._require_kgif("the similarity of items")
+        number = self._number("item", item)
+        with torch.no_grad():
+            embeddings = F.normalize(self._model()[1], dim=-1)
+            cosines = (embeddings @ embeddings[number])[None]
+        cosines[:, [0, number]] = -torch.inf
+        _, columns, values = _best(cosines, k)
         frame = self._frame(np.zeros_like(columns), columns, values)
-        return frame.assign(user_id="", approximate=True)
+        frame = frame.rename(columns={"score": "cosine"})
+        return frame[["rank", "item_id", "name", "cosine"]]
+
+    def _require_kgif(self, what: str) -> None:
+        if self.model_name != MODEL:
+            raise UserError(
+                f"{what} works for {MODEL} alone, and this is {self.model_name}; give "
+                "users"
+            )
 
     def _frame(
         self, users: Integers, items: Integers, scores: npt.NDArray[Any]
@@ -169,25 +205,6 @@ class Recommender(TrainedModel):
         ranks = frame.groupby("user_id", sort=False).cumcount() + 1
         frame.insert(1, "rank", ranks)
         return frame
-
-
-def cosine_with_mean(
-    embeddings: tuple[torch.Tensor, torch.Tensor], items: torch.Tensor
-) -> torch.Tensor:
-    """Cosine of every item with the mean of the normalised embeddings of some.
-
-    Args:
-        embeddings: of the users, shape: [n_users, d], and of the items, shape:
-            [n_items, d], as KGIF's ``forward()`` returns them.
-        items: numbers of the items to average, shape: [n_liked]
-
-    Returns:
-        Cosines, shape: [n_items]
-    """
-    _, item_e = embeddings
-    item_e = F.normalize(item_e, dim=-1)
-    mean = item_e[items.to(item_e.device)].mean(dim=0)
-    return item_e @ F.normalize(mean, dim=-1)
 
 
 def _best(

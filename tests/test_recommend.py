@@ -17,7 +17,7 @@ from recbole_kgif.checkpoint import restore as restore_checkpoint
 from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain import Explainer
-from recbole_kgif.recommend import Recommender, cosine_with_mean
+from recbole_kgif.recommend import Recommender
 from recbole_kgif.report.run_records import read_comparison
 from recbole_kgif.training.checkpoint import load as load_checkpoint
 from recbole_kgif.training.restore import restore
@@ -266,24 +266,27 @@ def test_a_model_of_sequences_is_refused(
 # --- items in place of a user -------------------------------------------------------
 
 
-def test_the_cosine_with_the_mean_of_unit_vectors() -> None:
-    item_e = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 0.1], [-1.0, 0.0]])
-    cosines = cosine_with_mean((torch.zeros(1, 2), item_e), torch.tensor([1, 2]))
-    # The mean of (1, 0) and (0, 1) points half way, whatever their lengths.
-    half = 0.5**0.5
-    torch.testing.assert_close(cosines, torch.tensor([0.0, half, half, -half]))
-
-
 def test_items_in_place_of_a_user(load: Load) -> None:
     recommender = load("KGIF")
     frame = recommender.recommend_from_items(["alien", "brazil", "alien"], k=10)
-    assert list(frame.columns) == [*COLUMNS, "approximate"]
-    assert frame["approximate"].all()
+    assert list(frame.columns) == COLUMNS
     assert set(frame["user_id"]) == {""}
     assert set(frame["item_id"]) == set(recommender.items) - {"alien", "brazil"}
     assert list(frame["rank"]) == [1, 2, 3, 4]
     assert frame["score"].is_monotonic_decreasing
-    assert frame["score"].between(-1, 1).all()
+
+
+def test_similar_items_are_those_of_the_largest_cosine(load: Load) -> None:
+    recommender = load("KGIF")
+    with torch.no_grad():
+        vectors = recommender._model()[1].numpy()
+    number = recommender.items.index("alien") + 1
+    lengths = np.linalg.norm(vectors, axis=1)
+    expected = vectors @ vectors[number] / (lengths * lengths[number])
+    frame = recommender.similar_items("alien", k=2)
+    best = [n for n in np.argsort(-expected) if n not in (0, number)][:2]
+    assert list(frame["item_id"]) == [recommender.items[n - 1] for n in best]
+    np.testing.assert_allclose(frame["cosine"], expected[best], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -344,14 +347,12 @@ def test_users_of_a_file_and_of_a_list(command: list[str]) -> None:
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
 
 
-def test_cold_items_are_marked_as_approximate(
-    command: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cold_items_are_a_user_of_the_graph(command: list[str], load: Load) -> None:
     assert main([*command, "--cold-items=alien,brazil", "--output=a.csv"]) == 0
-    assert "approximate" in capsys.readouterr().out
-    frame = read(Path("a.csv"))
-    assert frame["approximate"].all()
-    assert len(frame) == 4
+    expected = load("KGIF").recommend_from_items(["alien", "brazil"])
+    pd.testing.assert_frame_equal(
+        read(Path("a.csv")), expected, check_dtype=False, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

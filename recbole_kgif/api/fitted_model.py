@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +14,20 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 import pandas as pd
 
-from recbole_kgif.api.messages import in_python
-from recbole_kgif.common.files import AnyPath, read_object
-from recbole_kgif.common.process import prepare_process
+from recbole_kgif.common.files import AnyPath
 from recbole_kgif.data.data_frames import pair_texts
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.report.metric_names import title
-from recbole_kgif.training.run_folder import CHECKPOINT_FILE, RESULT_FILE
+from recbole_kgif.training.run_folder import CHECKPOINT_FILE, DATA_FOLDER, RESULT_FILE
 
 if TYPE_CHECKING:
+    from recbole_kgif.data.data_frames import Names
     from recbole_kgif.doctor.model_inspection import Inspection
     from recbole_kgif.explain.explainer import Explainer
     from recbole_kgif.explain.explanation_records import Explanation
     from recbole_kgif.recommend import Ids, Recommender
     from recbole_kgif.training.restore import Restored
 
-# The folder that holds a saved model's data.
-_DATA_FOLDER = "dataset"
 _SHOWN_IDS = 5
 _GROUPS = ("users", "items", "entities")
 
@@ -119,21 +119,30 @@ class FittedModel:
         frame = pd.DataFrame({"value": result})
         return frame.rename(index=title).rename_axis("metric")
 
-    def recommend(self, users: Optional[Ids] = None, k: int = 10) -> pd.DataFrame:
+    def recommend(
+        self, users: Optional[Ids] = None, k: int = 10, *, items: Optional[Ids] = None
+    ) -> pd.DataFrame:
         """Rank the items that users have not interacted with.
 
         Args:
             users: the id of one user, ids of several, or None for all users.
             k: how many items a user gets.
+            items: in place of users, ids of the items that one unknown user has
+                interacted with: the result is that of a user of the graph.
 
         Returns:
             A row a user and item: `user_id`, `rank`, `item_id`, `name` and `score`; a
             column `approximate` is added where some users have no training interaction.
 
         Raises:
-            UserError: a user is unknown, or `k` is below 1.
+            UserError: a user or an item is unknown, `k` is below 1, both are given, or
+                the model is not KGIF and items are given.
         """
-        return self._recommender.recommend(users, k)
+        if items is None:
+            return self._recommender.recommend(users, k)
+        if users is not None:
+            raise UserError("users and items are both given; give one of them")
+        return self._recommender.recommend_from_items(items, k)
 
     def similar_items(self, item: object, k: int = 10) -> pd.DataFrame:
         """The items whose embeddings have the largest cosine with that of an item.
@@ -148,9 +157,53 @@ class FittedModel:
         Raises:
             UserError: the item is unknown, `k` is below 1, or the model is not KGIF.
         """
-        frame = self._recommender.recommend_from_items([item], k)
-        frame = frame.rename(columns={"score": "cosine"})
-        return frame[["rank", "item_id", "name", "cosine"]]
+        return self._recommender.similar_items(item, k)
+
+    def extend(
+        self,
+        interactions: Optional[pd.DataFrame] = None,
+        triples: Optional[pd.DataFrame] = None,
+        links: Optional[pd.DataFrame] = None,
+        names: Optional[Names] = None,
+    ) -> FittedModel:
+        """Extend the model by new facts, without training.
+
+        New users, items and entities have no vectors of their own: what is known of
+        them is what the graph brings. An id that the model does not know is new.
+
+        Args:
+            interactions: columns `user_id` and `item_id`.
+            triples: columns `head_id`, `relation_id` and `tail_id`; relations have to
+                be known.
+            links: columns `item_id` and `entity_id`; an item without a link is the
+                entity of the same id.
+            names: a frame with `name` and one of `user_id`, `item_id` and `entity_id`,
+                or a list of them. Items in it may be in no interaction.
+
+        Returns:
+            The extended model; this one stays as it is. What people should know of the
+            facts, such as a new item without a triple, is a warning.
+
+        Raises:
+            UserError: the model is not KGIF, a relation is unknown, or the frames hold
+                what a data set cannot.
+        """
+        from recbole_kgif.extension.extended_model import extend_model, with_files
+        from recbole_kgif.extension.new_facts import facts_of_frames
+
+        facts = facts_of_frames(interactions, triples, links, names)
+        extension = extend_model(self._restored, facts)
+        for note in extension.merged.notes:
+            warnings.warn(note, stacklevel=2)
+        data_path = tempfile.mkdtemp(prefix="recbole_kgif-")
+        try:
+            restored = with_files(extension, self._restored, Path(data_path))
+        except BaseException:
+            shutil.rmtree(data_path, ignore_errors=True)
+            raise
+        extended = FittedModel(restored, {}, has_own_data=True)
+        weakref.finalize(extended, shutil.rmtree, data_path, ignore_errors=True)
+        return extended
 
     def explain(
         self,
@@ -276,7 +329,7 @@ class FittedModel:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if self.has_own_data:
-                copy = path / _DATA_FOLDER / self.dataset
+                copy = path / DATA_FOLDER / self.dataset
                 shutil.copytree(self._restored.folder, copy)
             if self.record:
                 write_json(path / RESULT_FILE, self.record)
@@ -326,52 +379,3 @@ class FittedModel:
                 "leave their rows out, or train with them"
             )
         return numbers
-
-
-def load(
-    path: AnyPath,
-    *,
-    data_path: Optional[AnyPath] = None,
-    source: Optional[AnyPath] = None,
-    trust: bool = False,
-) -> FittedModel:
-    """Read a model that `FittedModel.save` or a run of the command has written.
-
-    Args:
-        path: the folder, or the ``model.pth`` in it.
-        data_path: folder of the prepared data sets. None takes the data saved with the
-            model, else where they were for the training, else ``dataset``.
-        source: folder with the files of the data set, as ``--source``.
-        trust: whether to read also a checkpoint of RecBole's own, which runs what its
-            author put in.
-
-    Raises:
-        UserError: the checkpoint cannot be read, or its data set is not found or is
-            another one.
-    """
-    prepare_process()
-    from recbole_kgif.training.restore import restore
-
-    path = Path(path)
-    checkpoint = path / CHECKPOINT_FILE if path.is_dir() else path
-    if not checkpoint.is_file():
-        raise UserError(
-            f"{checkpoint} does not exist; give the folder of a saved model or of a run"
-        )
-    result = checkpoint.with_name(RESULT_FILE)
-    record = read_object(result) if result.is_file() else {}
-    saved_data = checkpoint.with_name(_DATA_FOLDER)
-    if data_path is None:
-        data_path = saved_data if saved_data.is_dir() else _former_data_path(record)
-    with in_python():
-        restored = restore(checkpoint, data_path=data_path, source=source, trust=trust)
-    return FittedModel(restored, record, has_own_data=saved_data.is_dir())
-
-
-def _former_data_path(record: Mapping[str, Any]) -> Optional[Path]:
-    """Where the data of a run were; None where they are there no more."""
-    configuration = record.get("configuration")
-    folder = configuration.get("data_path") if isinstance(configuration, dict) else None
-    if not isinstance(folder, str) or not Path(folder).is_dir():
-        return None
-    return Path(folder).parent

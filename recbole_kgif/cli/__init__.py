@@ -28,6 +28,7 @@ COMMANDS = (
     "datasets",
     "doctor",
     "explain",
+    "extend",
     "inspect",
     "models",
     "prepare",

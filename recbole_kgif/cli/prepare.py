@@ -7,18 +7,16 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recbole_kgif.cli.plain_files import find_layouts
+from recbole_kgif.cli.prepare_arguments import make_parser as _parser
 from recbole_kgif.cli.prepare_arguments import (
-    COLUMNS,
-    attribute,
     new_name,
     refuse_foreign_options,
     source_kind,
     split_method,
 )
-from recbole_kgif.cli.prepare_arguments import make_parser as _parser
 from recbole_kgif.data.provenance import SourceFile, source_file, write_provenance
-from recbole_kgif.data.recipes.columns import WantedColumn
-from recbole_kgif.data.recipes.delimited import Layout, find_layout
+from recbole_kgif.data.recipes.delimited import Layout
 from recbole_kgif.data.recipes.kgat_files import (
     PUBLISHED,
     TERMS,
@@ -51,7 +49,7 @@ def run(arguments: list[str]) -> int:
     method = split_method(namespace)
     refuse_foreign_options(namespace)
     kind = source_kind(namespace)
-    layouts = _layouts(namespace) if kind == "interactions" else {}
+    layouts = find_layouts(namespace) if kind == "interactions" else {}
     _check_columns(namespace, method, layouts)
     with new_dataset(namespace.output, name) as staging:
         if kind == "kgat":
@@ -65,33 +63,6 @@ def run(arguments: list[str]) -> int:
     command = _next_command(namespace, name, method)
     print(f"\n{folder} is ready; train on it with\n  {command}")
     return 0
-
-
-def _layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
-    """Find out, and print, how each plain file is read."""
-    layouts = {}
-    for kind, roles in COLUMNS.items():
-        path = getattr(namespace, kind.replace("-", "_"))
-        if path is None:
-            continue
-        wanted = [
-            WantedColumn(
-                role.rpartition("-")[2],
-                f"--{role}-column",
-                getattr(namespace, attribute(role)),
-                required,
-            )
-            for role, required in roles.items()
-        ]
-        layouts[kind] = find_layout(
-            path,
-            wanted,
-            option=f"--{kind}",
-            separator=namespace.separator,
-            has_header=kind not in namespace.no_header,
-        )
-        print(layouts[kind].describe())
-    return layouts
 
 
 def _check_columns(

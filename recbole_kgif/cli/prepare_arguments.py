@@ -7,19 +7,16 @@ import math
 from pathlib import Path
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
-from recbole_kgif.data.recipes.delimited import SEPARATORS
+from recbole_kgif.cli.plain_files import (
+    COLUMNS,
+    add_plain_file_arguments,
+    attribute,
+    refuse_columns_of_no_file,
+)
 from recbole_kgif.data.recipes.kgat_files import PUBLISHED
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.argument_types import whole_number
 
-# The columns of each plain file: what it holds, and whether the file must have it.
-COLUMNS = {
-    "interactions": {"user": True, "item": True, "rating": False, "time": False},
-    "triples": {"head": True, "relation": True, "tail": True},
-    "links": {"link-item": True, "link-entity": True},
-    "names": {"names-item": True, "names-name": True},
-    "entity-names": {"entity-names-entity": True, "entity-names-name": True},
-}
 # How each kind of source can be split, the default first; None where there is none.
 _SPLITS = {
     "kgat": ("as-given", "random", "new-items"),
@@ -94,18 +91,7 @@ def refuse_foreign_options(namespace: argparse.Namespace) -> None:
         raise UserError("--source: belongs to --kgat, not to --interactions")
     if namespace.triples is None:
         raise UserError("--triples is missing; give the file of the knowledge graph")
-    for file, roles in COLUMNS.items():
-        for role in roles:
-            if attribute(role) in given and file.replace("-", "_") not in given:
-                raise UserError(f"--{role}-column: needs --{file}; give it too")
-    for file in namespace.no_header:
-        if file.replace("-", "_") not in given:
-            raise UserError(f"--no-header {file}: needs --{file}; give it too")
-
-
-def attribute(role: str) -> str:
-    """Where the namespace has the column of a role."""
-    return f"{role.replace('-', '_')}_column"
+    refuse_columns_of_no_file(namespace)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -164,24 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
     """How files are read, filtered and split."""
-    for roles in COLUMNS.values():
-        for role in roles:
-            parser.add_argument(f"--{role}-column", metavar="NAME")
-    parser.add_argument(
-        "--separator",
-        type=_separator,
-        metavar="CHARACTER",
-        help=f"between two fields: {', '.join(SEPARATORS)}, or any character "
-        "(default: the usual one that fits)",
-    )
-    parser.add_argument(
-        "--no-header",
-        nargs="+",
-        action="extend",
-        choices=tuple(COLUMNS),
-        default=[],
-        help="files whose first line names no columns; these are then 1, 2, ...",
-    )
+    add_plain_file_arguments(parser)
     parser.add_argument(
         "--minimum-rating",
         type=_finite,
@@ -202,18 +171,6 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         default=2020,
         help="seed of the split (default: 2020)",
     )
-
-
-def _separator(text: str) -> str:
-    character = SEPARATORS.get(text, "\t" if text == r"\t" else text)
-    if character in SEPARATORS.values():
-        return character
-    if len(character) != 1 or character in '"\r\n\0':
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not one of {', '.join(SEPARATORS)}, nor a character that can "
-            "separate fields"
-        )
-    return character
 
 
 def _finite(text: str) -> float:

@@ -62,8 +62,6 @@ def run(arguments: list[str]) -> int:
             )
         recommender.require("item", dict.fromkeys(items, "--cold-items: "))
         frame = recommender.recommend_from_items(items, namespace.top_k)
-        note = "approximate: nobody with these items alone was in the training set"
-        print(note, file=sys.stdout if _is_file(output) else sys.stderr)
     else:
         if users is not None:
             recommender.require("user", users)
@@ -80,10 +78,6 @@ def run(arguments: list[str]) -> int:
         write_output(output, to_bytes(frame))
         print(f"{len(frame):,} recommendations: {output}")
     return 0
-
-
-def _is_file(output: Optional[Path]) -> bool:
-    return output not in (None, STANDARD_OUTPUT)
 
 
 def _warning_of(untrained: list[str], n_users: int) -> str:
@@ -194,8 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     whom.add_argument(
         "--cold-items",
         metavar="ITEMS",
-        help="in place of users, ids of items that somebody without a history likes, "
-        "separated by commas; an approximation, for KGIF alone",
+        help="in place of users, ids of the items of one unknown user, separated by "
+        "commas: scored as a user of the graph, for KGIF alone",
     )
     parser.add_argument(
         "--top-k",

@@ -42,10 +42,37 @@ def write_frames(
 ) -> None:
     """Write data frames as the atomic files of a data set, in the order of their rows.
 
+    Args:
+        folder: existing folder; its name is that of the data set.
+        interactions: see `numbered_frames`.
+        triples: likewise.
+        links: likewise.
+        names: likewise.
+
+    Raises:
+        UserError: a frame lacks a column or rows, or holds what a data set cannot; the
+            message names the frame and the row.
+    """
+    data = numbered_frames(interactions, triples, links, names)
+    if triples is not None and data.links.empty:
+        raise UserError(
+            "links is missing: no item has the id of an entity of the triples; "
+            f"give a frame with {_FIELDS.item} and {_FIELDS.entity}"
+        )
+    write_dataset(folder, folder.name, data)
+
+
+def numbered_frames(
+    interactions: Optional[Interactions] = None,
+    triples: Optional[pd.DataFrame] = None,
+    links: Optional[pd.DataFrame] = None,
+    names: Optional[Names] = None,
+) -> NumberedDataset:
+    """Number the ids of data frames, in the order of their rows.
+
     Ids may be texts or numbers; a number becomes the text of its digits.
 
     Args:
-        folder: existing folder; its name is that of the data set.
         interactions: columns `user_id` and `item_id`, and `rating` and `timestamp`
             where there are any; pre-split interactions as a mapping of "train",
             "valid" and "test" to such frames.
@@ -61,18 +88,19 @@ def write_frames(
             message names the frame and the row.
     """
     users, items = Vocabulary("user id"), Vocabulary("item id")
-    parts = {
-        part: _interaction_table(where, frame, users, items)
-        for part, (where, frame) in _named_parts(interactions).items()
-    }
-    data = NumberedDataset(
+    parts = {WHOLE: empty_table("user", "item")}
+    if interactions is not None:
+        parts = {
+            part: _interaction_table(where, frame, users, items)
+            for part, (where, frame) in _named_parts(interactions).items()
+        }
+    return NumberedDataset(
         users=users.tokens,
         items=items.tokens,
         parts=parts,
         names=_names(names),
         **_graph(triples, links, items),
     )
-    write_dataset(folder, folder.name, data)
 
 
 def _graph(
@@ -96,11 +124,6 @@ def _graph(
         link = _table("links", links, of_link)
     elif triples is not None:
         link = links_of_equal_ids(items.tokens, entities)
-        if link.empty:
-            raise UserError(
-                "links is missing: no item has the id of an entity of the triples; "
-                f"give a frame with {_FIELDS.item} and {_FIELDS.entity}"
-            )
     return {
         "entities": entities.tokens,
         "relations": relations.tokens,

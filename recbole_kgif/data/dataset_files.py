@@ -76,7 +76,8 @@ class DatasetFiles:
         fields: Names of the id columns.
         unlinked_items: What to do about items without an entity in the knowledge graph:
             "error" refuses them, "drop" counts them, as RecBole leaves them out. A
-            pre-split data set cannot drop them, because RecBole does not filter one.
+            pre-split data set cannot drop them, because RecBole does not filter one;
+            "keep" keeps them there.
         features: The files of features that are loaded, by suffix.
         filters_by_features: RecBole's option `filter_inter_by_user_or_item`: whether
             interactions of users and items without a row in `.user` and `.item` are
@@ -101,10 +102,10 @@ class DatasetFiles:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if self.unlinked_items not in ("error", "drop"):
+        if self.unlinked_items not in ("error", "drop", "keep"):
             raise UserError(
-                f"unlinked_items={shown(self.unlinked_items)} is unknown; give error "
-                "or drop"
+                f"unlinked_items={shown(self.unlinked_items)} is unknown; give error, "
+                "drop or keep"
             )
         if len(self.separator) != 1 or self.separator in _UNUSABLE_SEPARATORS:
             raise UserError(

@@ -60,6 +60,8 @@ def check_links(
     Raises:
         UserError: Items without an entity may not be dropped, or none has one.
     """
+    if files.is_split and files.unlinked_items == "keep":
+        return
     is_linked = content.is_linked
     unlinked = [np.flatnonzero(~is_linked[file.table["item"]]) for file in inter]
     for file, rows in zip(inter, unlinked):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Optional
 
 import numpy as np
 import pandas as pd
 
+from recbole_kgif.data.dataset_files import FieldNames
 from recbole_kgif.data.numbered import WHOLE, NumberedDataset
 
 _OPTIONS = """\
@@ -26,15 +26,15 @@ benchmark_filename: [train, valid, test]  # (list) The parts, one .inter file ea
 eval_args:  # (dict) Only the mode counts: the files give split and order.
   mode: full  # (str) Every item that a user has not met is ranked.
 """
-# The fields of the atomic files for the columns of the tables.
-_FIELDS = {
-    **{name: f"{name}_id:token" for name in ("user", "item", "entity")},
-    **{name: f"{name}_id:token" for name in ("head", "relation", "tail")},
-    **{"rating": "rating:float", "time": "timestamp:float"},
-}
+_VALUES = {"rating": "rating:float", "time": "timestamp:float"}
 
 
-def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
+def write_dataset(
+    folder: Path,
+    name: str,
+    data: NumberedDataset,
+    fields: Optional[FieldNames] = None,
+) -> None:
     """Write the atomic files of a data set, lines in the order of its tables.
 
     RecBole adds every id of a `.user` or `.item` that it loads, so that only those of
@@ -44,6 +44,7 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
         folder: existing folder, written to alone.
         name: the data set's name.
         data: the data set.
+        fields: names of the id columns; None takes RecBole's own.
 
     Raises:
         OSError: a file cannot be written.
@@ -52,11 +53,13 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
         **{"user": data.users, "item": data.items, "entity": data.entities},
         **{"head": data.entities, "relation": data.relations, "tail": data.entities},
     }
+    fields = fields or FieldNames()
+    columns = {kind: f"{getattr(fields, kind)}:token" for kind in ids}
     for part, interactions in data.parts.items():
         middle = "" if part == WHOLE else f".{part}"
-        _write_table(folder / f"{name}{middle}.inter", interactions, ids)
-    _write_table(folder / f"{name}.kg", data.triples, ids)
-    _write_table(folder / f"{name}.link", data.links, ids)
+        _write_table(folder / f"{name}{middle}.inter", interactions, ids, columns)
+    _write_table(folder / f"{name}.kg", data.triples, ids, columns)
+    _write_table(folder / f"{name}.link", data.links, ids, columns)
     is_user = np.bincount(data.interactions["user"], minlength=len(data.users)) > 0
     is_item = data.is_used | data.is_linked
     used = {"user": is_user, "item": is_item, "entity": data.in_graph}
@@ -64,8 +67,21 @@ def write_dataset(folder: Path, name: str, data: NumberedDataset) -> None:
         tokens = [ids[kind][number] for number in np.flatnonzero(used[kind])]
         rows = [(token, names[token]) for token in tokens if token in names]
         if rows:
-            columns = [_FIELDS[kind], "name:token_seq"]
-            _write(folder / f"{name}.{kind}", pd.DataFrame(rows, columns=columns))
+            write_names(folder / f"{name}.{kind}", rows, columns[kind])
+
+
+def write_names(path: Path, rows: Sequence[tuple[str, str]], column: str) -> None:
+    """Write a file of ids and their names.
+
+    Args:
+        path: such as a ``.item`` file.
+        rows: id and name of each line.
+        column: the column of the ids, with its type.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _write(path, pd.DataFrame(rows, columns=[column, "name:token_seq"]))
 
 
 def counts_of(data: NumberedDataset) -> dict[str, int]:
@@ -101,16 +117,21 @@ def write_options(folder: Path, name: str, method: str, seed: int) -> None:
 
 
 def _write_table(
-    path: Path, table: pd.DataFrame, ids: Mapping[str, Sequence[str]]
+    path: Path,
+    table: pd.DataFrame,
+    ids: Mapping[str, Sequence[str]],
+    fields: Mapping[str, str],
 ) -> None:
-    columns: dict[str, Any] = {}
-    for name, field in _FIELDS.items():
-        if name in ids and name in table:
-            columns[field] = np.array(ids[name], dtype=object)[table[name]]
-        elif name in table:
-            columns[field] = table[name].to_numpy()
-    _write(path, pd.DataFrame(columns), quoting=csv.QUOTE_NONE)
+    """Write a table with the ids of its numbers; no id has a tab or a line break."""
+    named = [kind for kind in fields if kind in table]
+    values = [kind for kind in _VALUES if kind in table]
+    texts = [np.array(ids[kind], dtype=object)[table[kind]] for kind in named]
+    texts += [table[kind].map(repr).to_numpy() for kind in values]
+    header = [*(fields[kind] for kind in named), *(_VALUES[kind] for kind in values)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("\t".join(header) + "\n")
+        file.writelines(f"{line}\n" for line in map("\t".join, zip(*texts)))
 
 
-def _write(path: Path, table: pd.DataFrame, **form: Any) -> None:
-    table.to_csv(path, sep="\t", index=False, lineterminator="\n", **form)
+def _write(path: Path, table: pd.DataFrame) -> None:
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")

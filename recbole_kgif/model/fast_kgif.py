@@ -21,6 +21,7 @@ from .kgif import NodeVectors
 from .look_up import look_up
 from .neighbour_walks import NeighbourWalks
 from .new_items import NewItems
+from .training_statistics import TrainingStatistics
 
 
 class StepFunctions(NamedTuple):
@@ -58,6 +59,8 @@ class KGIF(kgif.KGIF):
     restore_parts: Optional[tuple[Tensor, tuple[Tensor, Optional[Tensor]]]]
     # What replaces parts of a training step (`cuda_graphs`).
     captured: Optional[StepFunctions] = None
+    # Those of the training, in a model that was extended since.
+    statistics: Optional[TrainingStatistics] = None
 
     def __init__(self, config: Any, dataset: Any):
         check_options(config)
@@ -137,6 +140,47 @@ class KGIF(kgif.KGIF):
         }
         state_dict = {**none, **state_dict}
         return super().load_state_dict(state_dict, *args, **kwargs)
+
+    def training_statistics(self) -> TrainingStatistics:
+        """What the model took from all of its training data."""
+        if self.statistics is not None:
+            return self.statistics
+        walks = self.walks
+        return TrainingStatistics(
+            self.n_items,
+            walks and walks.spectral_filter(),
+            self.new_items.fact_scale(),
+            self.new_items.is_known,
+        )
+
+    def fix_statistics(self, statistics: TrainingStatistics) -> None:
+        """Keep the statistics of the training, on a graph that was extended since.
+
+        Args:
+            statistics: those of the training, with the items of this model
+        """
+        self.statistics = statistics
+        if self.walks is not None:
+            shared = kgif.shared_neighbours(
+                self.graph, self.n_users, self.n_items, statistics.n_items
+            )
+            self.walks.store(self.n_users, self.n_items, *shared)
+            self.walks.fixed_filter = statistics.spectral_filter
+        self.new_items.fix(
+            statistics.n_items, statistics.fact_scale, statistics.is_known
+        )
+        self.train(self.training)
+
+    def other_parameter(self) -> dict[str, Any]:
+        """The statistics of the training, if the model was extended since."""
+        if self.statistics is None:
+            return {"statistics": None}
+        return {"statistics": self.statistics.to_plain()}
+
+    def load_other_parameter(self, para: Optional[Mapping[str, Any]]) -> None:
+        """Keep the statistics of the training that a checkpoint has."""
+        if para and para.get("statistics"):
+            self.fix_statistics(TrainingStatistics.of_plain(para["statistics"]))
 
     def train(self, mode: bool = True) -> KGIF:
         """Switch between training and evaluation, and clear what was stored."""

@@ -37,9 +37,10 @@ def drop_dangling_nodes(facts, n_fixed, n_nodes):
     facts = torch.stack(facts)
     while True:
         ends = facts[::2]
-        pairs = ends[:, ends[0] != ends[1]].sort(dim=0).values
-        neighbours = torch.unique(pairs, dim=1).flatten()
-        is_kept = torch.bincount(neighbours, minlength=n_nodes) > 1
+        low, high = ends.amin(dim=0), ends.amax(dim=0)
+        pairs = torch.unique((low * n_nodes + high)[low != high])
+        low, high = torch.div(pairs, n_nodes, rounding_mode="floor"), pairs % n_nodes
+        is_kept = torch.bincount(torch.cat([low, high]), minlength=n_nodes) > 1
         is_kept[:n_fixed] = True
         if bool(is_kept[ends].all()):
             break
@@ -129,8 +130,10 @@ class InformationFusion(nn.Module):
         super().__init__()
         head, relation, _ = graph.triples()
         kept = ~torch.isin(relation, relation.new_tensor(left_out))
-        pairs = torch.stack([head[kept], relation[kept]])
-        tokens, count = torch.unique_consecutive(pairs, dim=1, return_counts=True)
+        pairs = head[kept] * graph.n_relations + relation[kept]
+        pairs, count = torch.unique_consecutive(pairs, return_counts=True)
+        node = torch.div(pairs, graph.n_relations, rounding_mode="floor")
+        tokens = torch.stack([node, pairs % graph.n_relations])
         self.register_buffer("tokens", tokens, persistent=False)
         self.register_buffer("token_count", count.clone(), persistent=False)
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
@@ -263,11 +266,12 @@ def ridge_filter(product, diagonal, s, degree):
     return SpectralFilter(scale, largest, tuple(powers.tolist()))
 
 
-def shared_neighbours(graph, n_users, n_items):
+def shared_neighbours(graph, n_users, n_items, n_counted=None):
     """What items have in common: *neighbours*, pairs of relation and node that at least
     two items reach. Returns user and item of each interaction; item and neighbour of
     each link, and its value x, the inverse item frequency of the neighbour divided by
-    the norm of those of the item and relation; relation and node of each neighbour."""
+    the norm of those of the item and relation; relation and node of each neighbour.
+    Frequencies are among ``n_counted`` items, by default all."""
     head, edge_relation, tail = graph.triples()
     is_interaction = head < n_users
     history = torch.stack([head[is_interaction], tail[is_interaction] - n_users])
@@ -282,7 +286,8 @@ def shared_neighbours(graph, n_users, n_items):
     node = (pairs % graph.n_nodes)[is_shared]
     # The padding item has no edges and is not counted.
     n_linked = count[is_shared].to(graph.normalisation.dtype)
-    value = ((n_items - 1) / n_linked).log()[neighbour]
+    inverse_frequency = ((n_counted or n_items) - 1) / n_linked
+    value = inverse_frequency.clamp(min=1).log()[neighbour]
     group = item * graph.n_relations + relation[neighbour]
     squares = value.new_zeros(n_items * graph.n_relations)
     norm = squares.index_add(0, group, value.square()).sqrt()[group]

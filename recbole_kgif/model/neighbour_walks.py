@@ -2,6 +2,7 @@ r"""Direct walks of KGIF by the kernels of sparse matrices."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Optional
 
@@ -11,6 +12,7 @@ from . import kgif
 from .kernels import sparse_dense_product, transposed
 from .kgif import SpectralFilter, ridge_filter
 from .shared_neighbours import SharedNeighbours
+from .sparse_pattern import SparsePattern
 
 
 class NeighbourWalks(kgif.NeighbourWalks):
@@ -18,22 +20,40 @@ class NeighbourWalks(kgif.NeighbourWalks):
 
     Attributes:
         shared: what the items have in common
-        leave_one_out: pattern interactions x relations
-        leave_one_out_value: sum of x_jn x_in of each entry, shape: [n_entries]
+        fixed_filter: P of the training, in a model that was extended since
     """
 
     n_users_at_once = 64
     # What replaces `leave_one_out_scores` in a training step (`cuda_graphs`).
     captured: Optional[Callable[..., tuple[Tensor, Tensor]]] = None
+    fixed_filter: Optional[SpectralFilter] = None
 
-    leave_one_out_value: Tensor
+    _leave_one_out: Optional[SparsePattern]
+    _leave_one_out_value: Tensor
 
     def store(self, n_users: int, n_items: int, *shared: Tensor) -> None:
         """Keep what the items have in common."""
-        n_relations = self.relation_trust.num_embeddings
         self.shared = SharedNeighbours(n_users, n_items, *shared)
-        self.leave_one_out, value = self.shared.leave_one_out_walks(n_relations)
-        self.register_buffer("leave_one_out_value", value, persistent=False)
+        self._leave_one_out = None
+
+    def leave_one_out(self) -> tuple[SparsePattern, Tensor]:
+        """What other items lead to each interaction, for training.
+
+        It is computed when it is first asked for.
+
+        Returns:
+            Pattern interactions x relations, and the sum of x_jn x_in of each entry,
+            shape: [n_entries]
+        """
+        if self._leave_one_out is None:
+            n_relations = self.relation_trust.num_embeddings
+            shared, device = self.shared, self.shared.value.device
+            if device.type != "cpu":  # whose sums are always the same
+                shared = copy.deepcopy(shared).cpu()
+            pattern, value = shared.leave_one_out_walks(n_relations)
+            self._leave_one_out, value = pattern.to(device), value.to(device)
+            self.register_buffer("_leave_one_out_value", value, persistent=False)
+        return self._leave_one_out, self._leave_one_out_value
 
     def n_items_of(self, users: Tensor) -> Tensor:
         """|N(u)| of the given users, of the same shape."""
@@ -70,6 +90,8 @@ class NeighbourWalks(kgif.NeighbourWalks):
 
     def spectral_filter(self) -> Optional[SpectralFilter]:
         """P for the current relation weights, None where no item has a neighbour."""
+        if self.fixed_filter is not None:
+            return self.fixed_filter
         items, value = self.shared.items, self.shared.value
         weights = self.relation_weights().detach()[self.shared.relation]
         of_entries = value.square() * weights.index_select(0, items.column)
@@ -121,11 +143,10 @@ class NeighbourWalks(kgif.NeighbourWalks):
         if self.captured is not None:
             return self.captured(user, item, other_items)
         interaction = self.shared.interaction_of(user, item)
-        position, entry = self.leave_one_out.entries_of_rows(interaction)
-        weights = self.relation_weights().index_select(
-            0, self.leave_one_out.column[entry]
-        )
-        part = self.leave_one_out_value[entry] * weights
+        pattern, value = self.leave_one_out()
+        position, entry = pattern.entries_of_rows(interaction)
+        weights = self.relation_weights().index_select(0, pattern.column[entry])
+        part = value[entry] * weights
         of_item = part.new_zeros(len(item)).index_add(0, position, part)
         between_items = self._between_items(other_items)
         users, user_position = user.unique(return_inverse=True)
@@ -146,9 +167,8 @@ class NeighbourWalks(kgif.NeighbourWalks):
         """
         weights, items = self.relation_weights(), self.shared.items
         history = self.shared.history
-        of_all = sparse_dense_product(
-            self.leave_one_out, self.leave_one_out_value, weights.unsqueeze(-1)
-        )
+        pattern, value = self.leave_one_out()
+        of_all = sparse_dense_product(pattern, value, weights.unsqueeze(-1))
         interaction = self.shared.interaction_of(user, item)
         of_item = of_all.squeeze(-1).index_select(0, interaction)
         selected = weights.new_zeros(items.n_rows, len(other_items))

@@ -58,6 +58,8 @@ class NewItems(nn.Module):
         self._graph = (graph,)  # in a tuple, so that it is no part of this module
         self._n_users = n_users
         self._regression: Optional[Tensor] = None
+        self.n_counted: Optional[int] = None
+        self.scale: Optional[float] = None
         self.register_buffer("weights", torch.zeros(2))
         self.register_buffer("next_weights", torch.zeros(2))
         self.register_buffer("is_known", is_known, persistent=False)
@@ -69,9 +71,29 @@ class NewItems(nn.Module):
         They depend on the training data alone, and are computed when first used.
         """
         if self._regression is None:
-            facts = item_facts(self._graph[0], self._n_users, len(self.is_known))
-            self._regression = regression_weights(facts, self.is_known)
+            graph, n_items = self._graph[0], len(self.is_known)
+            facts = item_facts(graph, self._n_users, n_items, self.n_counted)
+            self._regression = regression_weights(facts, self.is_known, self.scale)
         return self._regression
+
+    def fact_scale(self) -> float:
+        """What the products of facts are divided by."""
+        if self.scale is None:
+            graph, n_items = self._graph[0], len(self.is_known)
+            self.scale = mean_square(item_facts(graph, self._n_users, n_items))
+        return self.scale
+
+    def fix(self, n_counted: int, scale: float, is_known: Tensor) -> None:
+        """Keep the statistics of the training, in a model that was extended since.
+
+        Args:
+            n_counted: number of items of which frequencies are, padding included
+            scale: `fact_scale` of the training data
+            is_known: whether each item had interactions in the training, shape:
+                [n_items]
+        """
+        self.n_counted, self.scale = n_counted, scale
+        self.is_known, self._regression = is_known.to(self.is_known.device), None
 
     def expected_scores(self, scores: Tensor) -> Tensor:
         """The scores of new items that the regression predicts.
@@ -109,7 +131,10 @@ class NewItems(nn.Module):
 
 
 def item_facts(
-    graph: CollaborativeKnowledgeGraph, n_users: int, n_items: int
+    graph: CollaborativeKnowledgeGraph,
+    n_users: int,
+    n_items: int,
+    n_counted: Optional[int] = None,
 ) -> Tensor:
     """The facts of items: pairs of relation and entity that at least two items share.
 
@@ -117,6 +142,7 @@ def item_facts(
         graph: the collaborative knowledge graph
         n_users: number of users, padding included
         n_items: number of items, padding included
+        n_counted: number of items of which frequencies are; None takes all
 
     Returns:
         A sparse matrix of the inverse item frequency of each fact, shape: [n_items,
@@ -125,30 +151,40 @@ def item_facts(
     _, links, value, _, node = shared_neighbours(graph, n_users, n_items)
     item, fact = links[:, node[links[1]] >= n_users]
     n_linked = torch.bincount(fact, minlength=len(node)).to(value.dtype)
-    value = ((n_items - 1) / n_linked).log()[fact]
+    inverse_frequency = ((n_counted or n_items) - 1) / n_linked
+    value = inverse_frequency.clamp(min=1).log()[fact]
     facts = torch.sparse_coo_tensor(
         torch.stack([item, fact]), value, (n_items, len(node))
     )
     return facts.coalesce()
 
 
-def regression_weights(facts: Tensor, is_known: Tensor) -> Tensor:
+def mean_square(facts: Tensor) -> float:
+    """The mean over items of the squares of their facts, those without left out."""
+    indices, value = facts.indices(), facts.values()
+    squares = value.new_zeros(facts.shape[0]).index_add(0, indices[0], value.square())
+    return float(squares[squares > 0].mean()) if bool((squares > 0).any()) else 1.0
+
+
+def regression_weights(
+    facts: Tensor, is_known: Tensor, scale: Optional[float] = None
+) -> Tensor:
     """Weights of known items in the prediction for the others.
 
     Kernel ridge regression: a = (K_known,known + penalty I)^-1 K_known,new, with K the
-    products of the items' facts, divided by the mean of their squares.
+    products of the items' facts, divided by a scale.
 
     Args:
         facts: the result of `item_facts`
         is_known: whether each item's scores are known, shape: [n_items]
+        scale: None takes `mean_square`
 
     Returns:
         Shape: [n_known, n_new]
     """
     indices, value = facts.indices(), facts.values()
-    squares = value.new_zeros(len(is_known)).index_add(0, indices[0], value.square())
-    mean = squares[squares > 0].mean() if bool((squares > 0).any()) else 1
-    facts = torch.sparse_coo_tensor(indices, value / mean**0.5, facts.shape)
+    scale = mean_square(facts) if scale is None else scale
+    facts = torch.sparse_coo_tensor(indices, value / scale**0.5, facts.shape)
     known = torch.nonzero(is_known).squeeze(1)
     of_known = facts.index_select(0, known).coalesce()
     of_new = facts.index_select(0, torch.nonzero(~is_known).squeeze(1)).coalesce()

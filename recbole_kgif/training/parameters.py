@@ -19,7 +19,7 @@ def stored_parameters(model: Any) -> tuple[dict[str, torch.Tensor], dict[str, An
         name: plain(value)
         for name, value in model.other_parameter().items()
         # A module's parameters are in the state dictionary already.
-        if not isinstance(value, nn.Module)
+        if value is not None and not isinstance(value, nn.Module)
     }
     return plain(dict(model.state_dict())), other
 

@@ -112,8 +112,12 @@ def _check_files(location: DatasetLocation, checkpoint: Checkpoint) -> None:
     is_aware = is_knowledge_aware(checkpoint.model)
     needs_graph = is_aware or checkpoint.linked_items_only
     check_loaded_columns(options, needs_knowledge_graph=needs_graph)
+    keeps_unlinked = options.get("unlinked_items") == "keep"
     files = DatasetFiles.from_options(
-        location.folder, location.name, options, unlinked_items="drop"
+        location.folder,
+        location.name,
+        options,
+        unlinked_items="keep" if keeps_unlinked else "drop",
     )
     read_dataset(files, needs_knowledge_graph=needs_graph, was_trained_on=True)
 
@@ -131,7 +135,7 @@ def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, Loade
         options = {
             # Earlier releases ranked every item that was loaded.
             CANDIDATES: CATALOGUE,
-            **_given_options(checkpoint.options),
+            **config_options(checkpoint.options),
             "data_path": str(location.data_path),
             "checkpoint_dir": empty,
             "show_progress": False,
@@ -176,7 +180,7 @@ def _require_harmless_model(path: Path, model: str, trust: bool) -> None:
         )
 
 
-def _given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def config_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Resolved options as RecBole's Config takes them."""
     given = portable_options(options)
     sampling = given.get("train_neg_sample_args")

@@ -26,6 +26,8 @@ CHECKPOINT_FILE = "model.pth"
 LAST_FILE = "last.pth"
 METRICS_FILE = "metrics.jsonl"
 RESULT_FILE = "result.json"
+# Beside the checkpoint of a saved model: its data.
+DATA_FOLDER = "dataset"
 
 # Models whose resumed runs were seen to equal uninterrupted ones. Others may keep, from
 # one epoch to the next, what no checkpoint holds.

@@ -14,6 +14,7 @@ from recbole_kgif.data.numbered import (
     WHOLE,
     NumberedDataset,
     Parser,
+    empty_table,
     links_of_equal_ids,
     table_of,
     triple_parsers,
@@ -26,6 +27,7 @@ from recbole_kgif.errors import UserError
 
 INTERACTIONS, TRIPLES, LINKS = "interactions", "triples", "links"
 NAMES, ENTITY_NAMES = "names", "entity-names"
+_TRIPLE = ("head", "relation", "tail")
 # The options that name the columns of each file.
 _COLUMN_OPTIONS = {
     INTERACTIONS: "--user-column and --item-column",
@@ -39,7 +41,7 @@ _COLUMN_OPTIONS = {
 def read_plain(
     layouts: Mapping[str, Layout], needed: Collection[str] = ()
 ) -> tuple[NumberedDataset, list[str]]:
-    """Read a data set from plain files.
+    """Read a data set from plain files, or what is added to one.
 
     Args:
         layouts: the layout of each file by what it holds; without links an item is the
@@ -53,22 +55,27 @@ def read_plain(
     Raises:
         UserError: a file cannot be read or holds a bad line.
     """
-    is_rdf = layouts[TRIPLES].rdf is not None
+    is_rdf = TRIPLES in layouts and layouts[TRIPLES].rdf is not None
     users, items = Vocabulary("user id"), Vocabulary("item id")
     entities = Vocabulary("entity id", _token_of_iri if is_rdf else plain_token)
     relations = Vocabulary("relation id")
-    interactions, notes = _read_interactions(
-        layouts[INTERACTIONS], users, items, needed
-    )
-    parsers = triple_parsers(entities, relations)
-    triples, literals = _read_triples(layouts[TRIPLES], parsers)
+    interactions, triples = empty_table("user", "item"), empty_table(*_TRIPLE)
+    notes: list[str] = []
+    if INTERACTIONS in layouts:
+        interactions, notes = _read_interactions(
+            layouts[INTERACTIONS], users, items, needed
+        )
+    if TRIPLES in layouts:
+        parsers = triple_parsers(entities, relations)
+        triples, literals = _read_triples(layouts[TRIPLES], parsers)
+        notes += literals
     names = {
         kind: _read_names(layouts[file], kind)
         for kind, file in (("item", NAMES), ("entity", ENTITY_NAMES))
         if file in layouts
     }
     if LINKS in layouts:
-        links = _read_links(layouts[LINKS], items, entities, layouts[TRIPLES].path)
+        links = _read_links(layouts, items, entities)
     else:
         # Those without an interaction, so that they are counted.
         for item in names.get("item", ()):
@@ -88,7 +95,7 @@ def read_plain(
         links=links,
         names=names,
     )
-    return data, [*notes, *literals]
+    return data, notes
 
 
 def _token_of_iri(text: str) -> str:
@@ -231,9 +238,11 @@ def _finite(text: str) -> Optional[float]:
 
 
 def _read_links(
-    layout: Layout, items: Vocabulary, entities: Vocabulary, triples: Path
+    layouts: Mapping[str, Layout], items: Vocabulary, entities: Vocabulary
 ) -> pd.DataFrame:
+    layout = layouts[LINKS]
     path, roles = layout.path, list(layout.places)
+    where = f" in {layouts[TRIPLES].path.name}" if TRIPLES in layouts else ""
     item_place, entity_place = roles.index("item"), roles.index("entity")
     entity_of_item: dict[int, int] = {}
     item_lines: dict[int, int] = {}
@@ -254,7 +263,7 @@ def _read_links(
                 f"{path}, line {line}: the entity {shown(fields[entity_place])} is "
                 f"linked to another item in line {entity_lines[entity]}, and RecBole "
                 "takes one item an entity; to keep both, link this one to an entity id "
-                f"of its own, and repeat the triples with that id in {triples.name}"
+                f"of its own, and repeat the triples with that id{where}"
             )
         entity_of_item[item] = entity
         item_lines[item] = entity_lines[entity] = line

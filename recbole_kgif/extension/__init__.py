@@ -1,0 +1,1 @@
+"""New users, items, entities and interactions for a trained KGIF, without training."""
