@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,19 @@ from recbole_kgif.explain.path_records import (
     USER,
     Node,
 )
-from recbole_kgif.explain.relation_words import reads_backwards, what_it_is
+from recbole_kgif.explain.relation_words import (
+    FACT_WORD,
+    counted,
+    reads_backwards,
+    what_it_is,
+)
 from recbole_kgif.training.trained_model import TrainedModel
 
-# Names of further items that a description of an entity lists.
-_LISTED_NAMES = 1
+# Names of further items that a description of an entity lists, and how many items are
+# asked for one.
+_LISTED_NAMES, _LOOKED_AT = 1, 10
+# Facts that tell an item without a name.
+_TOLD_FACTS = 2
 _NEAREST = 3
 
 
@@ -60,6 +69,10 @@ class NodeNames:
             ITEM: dataset.iid_field,
             ENTITY: dataset.entity_field,
         }
+        # What was asked before, as the same nodes occur in many explanations.
+        self._items_of: dict[tuple[int, int], dict[int, None]] = {}
+        self._main: dict[int, int] = {}
+        self._told: dict[int, str] = {}
         self._relations = dataset.field2id_token[dataset.relation_field]
         self._tokens, self._names = {}, {}
         for kind, field in fields.items():
@@ -77,19 +90,29 @@ class NodeNames:
             number: its number.
             but: nodes that the description of an entity without a name leaves out.
         """
-        graph, original = self._graph, int(self._original[number])
-        kind = USER
-        if number >= graph.n_users:
-            original -= graph.n_users
-            kind = ITEM if number < graph.n_users + graph.n_items else ENTITY
-        token = str(self._tokens[kind][original])
-        name = self._names[kind].get(token) or None
+        kind = self._kind(number)
+        token, name = self._token(kind, number), self._name(kind, number)
+        description = None
         if kind == ENTITY and name is None:
-            name = name_in(token)
-        is_described = kind == ENTITY and name is None
-        return Node(
-            kind, token, name, self._description(number, but) if is_described else None
-        )
+            description = self._of_entity(number, but)
+        elif kind == ITEM and name is None:
+            description = self._of_item(number)
+        return Node(kind, token, name, description)
+
+    def _kind(self, number: int) -> str:
+        graph = self._graph
+        if number < graph.n_users:
+            return USER
+        return ITEM if number < graph.n_users + graph.n_items else ENTITY
+
+    def _token(self, kind: str, number: int) -> str:
+        before = 0 if kind == USER else self._graph.n_users
+        return str(self._tokens[kind][int(self._original[number]) - before])
+
+    def _name(self, kind: str, number: int) -> Optional[str]:
+        token = self._token(kind, number)
+        name = self._names[kind].get(token)
+        return name or (name_in(token) if kind == ENTITY else None)
 
     def relation(self, number: int) -> tuple[str, bool]:
         """Name of a relation, and whether it is the inverse one."""
@@ -111,28 +134,34 @@ class NodeNames:
         Returns:
             Names of a few of them, and the number of all.
         """
+        items = self._items_at(entity, relation)
+        names = (
+            self._name(ITEM, item)
+            for item in itertools.islice(items, _LOOKED_AT)
+            if item not in but
+        )
+        listed = tuple(itertools.islice(filter(None, names), _LISTED_NAMES))
+        return listed, len(items) - sum(node in items for node in but)
+
+    def _items_at(self, entity: int, relation: int) -> dict[int, None]:
+        """The items that are related to an entity, the best known first."""
+        known = self._items_of.get((entity, relation))
+        if known is not None:
+            return known
         graph = self._graph
         edges = graph.edges_of(entity)
         edges = edges[graph.relation[graph.reverse[edges]] == relation]
         items = np.unique(graph.tail[edges])
-        items = items[(items >= graph.n_users) & ~np.isin(items, list(but))]
+        items = items[items >= graph.n_users]
         items = items[items < graph.n_users + graph.n_items]
-        # Those with the most edges are the best known.
         items = items[np.argsort(-graph.degree[items], kind="stable")]
-        names = []
-        for item in items[: _LISTED_NAMES * 8].tolist():
-            token = str(self._tokens[ITEM][int(self._original[item]) - graph.n_users])
-            if self._names[ITEM].get(token):
-                names.append(self._names[ITEM][token])
-        return tuple(names[:_LISTED_NAMES]), len(items)
+        return self._items_of.setdefault(
+            (entity, relation), dict.fromkeys(items.tolist())
+        )
 
-    def _description(self, entity: int, but: Collection[int]) -> str:
+    def _of_entity(self, entity: int, but: Collection[int]) -> str:
         """What an entity is and whom it joins, by its most frequent relation."""
-        graph = self._graph
-        edges = graph.edges_of(entity)
-        relations = graph.relation[graph.reverse[edges]]
-        found, count = np.unique(relations, return_counts=True)
-        relation = int(found[count.argmax()])
+        relation = self._main_relation(entity)
         name = self.relation(relation)
         what = what_it_is(*name)
         names, n_items = self.joined_items(entity, relation, but)
@@ -140,12 +169,54 @@ class NodeNames:
             return f"the same {what}"
         others = n_items - len(names)
         rest = f" and {others:,} more" if others else ""
-        joined = f"{', '.join(names)}{rest}"
-        if not names:
-            joined = f"{others:,} {'item' if others == 1 else 'items'}"
+        joined = (
+            f"{', '.join(names)}{rest}" if names else counted(others, "item", "items")
+        )
         if reads_backwards(*name):
             return f"what has {joined} as {what}"
         return f"the {what} of {joined}"
+
+    def _main_relation(self, entity: int) -> int:
+        """The relation by which most nodes are related to an entity."""
+        graph = self._graph
+        if entity not in self._main:
+            relations = graph.relation[graph.reverse[graph.edges_of(entity)]]
+            self._main[entity] = int(np.bincount(relations).argmax())
+        return self._main[entity]
+
+    def _of_item(self, item: int) -> str:
+        """An item by its id and what is known of it."""
+        if item not in self._told:
+            known = self._facts_in_words(item) or self._counts(item)
+            known_of = f" ({', '.join(known)})" if known else ""
+            self._told[item] = f"item {self._token(ITEM, item)}{known_of}"
+        return self._told[item]
+
+    def _facts_in_words(self, item: int) -> list[str]:
+        """Facts of an item that have a word and an entity with a name."""
+        graph = self._graph
+        told: dict[str, str] = {}
+        for edge in graph.edges_of(item).tolist():
+            relation = self.relation(int(graph.relation[edge]))
+            word = what_it_is(*relation)
+            entity = int(graph.tail[edge])
+            if self._kind(entity) != ENTITY or word in (*told, FACT_WORD):
+                continue
+            name = self._name(ENTITY, entity)
+            if name and not reads_backwards(*relation):
+                told[word] = f"{word} {name}"
+            if len(told) == _TOLD_FACTS:
+                break
+        return list(told.values())
+
+    def _counts(self, item: int) -> list[str]:
+        """How many people chose an item, and how many facts it has."""
+        graph = self._graph
+        n_edges = int(graph.degree[item])
+        n_people = int((graph.tail[graph.edges_of(item)] < graph.n_users).sum())
+        people = f"chosen by {counted(n_people, 'person', 'people')}"
+        facts = counted(n_edges - n_people, "fact", "facts")
+        return [people] * bool(n_people) + [facts] * (n_edges > n_people)
 
     @cached_property
     def _items_by_name(self) -> dict[str, list[str]]:

@@ -21,7 +21,8 @@ class Node:
         kind: "user", "item" or "entity"; user 26 is not item 26.
         id: its id in the data set.
         name: its name, where the data set has one.
-        description: what it is and whom it joins, for an entity without a name.
+        description: for an entity without a name what it is and whom it joins, for an
+            item without one its id and what is known of it.
     """
 
     kind: str

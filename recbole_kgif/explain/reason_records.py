@@ -177,18 +177,18 @@ class ReasonRecords:
 
     def _paths(self, walks: ShortWalks, edge: int) -> list[Path]:
         """The strongest short walks of an interaction that visit no node twice."""
-        graph = self._graph
-        paths: list[Path] = []
-        for number in np.argsort(-np.abs(walks.value), kind="stable").tolist():
-            if len(paths) == self.n_paths:
-                break
+        graph, first = self._graph, int(self._graph.tail[edge])
+        middle, has_third = graph.tail[walks.second], walks.third != NO_EDGE
+        last = np.where(has_third, graph.tail[walks.third], middle)
+        is_path = (middle != first) & (last != first) & ((last != middle) | ~has_third)
+        if not self.shows_users:
+            is_path &= middle >= graph.n_users
+        listed = np.flatnonzero(is_path)
+        order = np.argsort(-np.abs(walks.value[listed]), kind="stable")
+        paths = []
+        for number in listed[order[: self.n_paths]].tolist():
             edges = [edge, int(walks.second[number]), int(walks.third[number])]
-            edges = [each for each in edges if each != NO_EDGE]
-            nodes = [self.user, *graph.tail[edges].tolist()]
-            goes_by_user = any(node < graph.n_users for node in nodes[1:])
-            if len(set(nodes)) < len(nodes) or (goes_by_user and not self.shows_users):
-                continue
-            hops = self.hops(edges)
+            hops = self.hops(each for each in edges if each != NO_EDGE)
             attention = float(np.prod([hop.attention for hop in hops]))
             paths.append(Path(hops, attention, float(walks.value[number])))
         return paths

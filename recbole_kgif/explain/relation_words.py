@@ -71,3 +71,8 @@ def reads_backwards(relation: str, inverse: bool) -> bool:
 def is_participle(word: str) -> bool:
     """Whether a relation reads as in "directed by"."""
     return word.endswith(" by")
+
+
+def counted(count: int, singular: str, plural: str) -> str:
+    """A number with its noun."""
+    return f"{count:,} {singular if count == 1 else plural}"

@@ -154,7 +154,10 @@ def item_facts(
     inverse_frequency = ((n_counted or n_items) - 1) / n_linked
     value = inverse_frequency.clamp(min=1).log()[fact]
     facts = torch.sparse_coo_tensor(
-        torch.stack([item, fact]), value, (n_items, len(node))
+        torch.stack([item, fact]),
+        value,
+        (n_items, len(node)),
+        check_invariants=False,
     )
     return facts.coalesce()
 

@@ -9,8 +9,10 @@ from tests.docs.page_parser import CHECKOUT
 
 EXAMPLE = CHECKOUT / "docs" / "example"
 
-# A user and an item of Last.FM that occur in the pages; the others are numbered.
+# A user and artists of Last.FM that occur in the pages; other users are numbered, and
+# other artists are named after recipes.
 _LAST_USER, _FIRST_ITEM = 131, 16104
+_ARTISTS = ("Freddie McGregor", "Buju Banton")
 # Copies of users and items in a split data set: KGAT's protocol ranks 100 items.
 _COPIES = 4
 
@@ -86,6 +88,7 @@ def write_raw_lastfm(folder: Path) -> None:
     user_ids = {name: number + 2 for name, number in users.items()}
     user_ids[list(users)[-1]] = _LAST_USER
     recipes = _rows("recipes.csv")
+    titles = [*_ARTISTS, *(row["title"] for row in recipes[len(_ARTISTS) :])]
     _write(
         folder / "user_artists.dat",
         [
@@ -101,8 +104,8 @@ def write_raw_lastfm(folder: Path) -> None:
         [
             "id\tname\turl\tpictureURL",
             *(
-                f"{_FIRST_ITEM + entities[row['recipe']]}\t{row['title']}\thttp://a\t"
-                for row in recipes
+                f"{_FIRST_ITEM + entities[row['recipe']]}\t{title}\thttp://a\t"
+                for row, title in zip(recipes, titles)
             ),
         ],
     )

@@ -20,12 +20,17 @@ NAMES = {"1": "Sugar Minott", "2": "Freddie McGregor", "3": "Freddie McGregor"}
 def names(tmp_path: Path) -> NodeNames:
     rows = "".join(f"{token}\t{name}\n" for token, name in NAMES.items())
     (tmp_path / "a.item").write_text("item_id:token\tname:token_seq\n" + rows, "utf-8")
+    return names_in(tmp_path, ENTITIES)
+
+
+def names_in(folder: Path, entities: list[str]) -> NodeNames:
+    """Names of the nodes of a small graph: those that are in a folder."""
     facts = [(1, 1, 3), (3, 0, 6), (4, 0, 6), (5, 0, 6), (3, 0, 7)]
     columns = np.array(facts).T
     graph = Graph(
         *both_directions(*columns, 2), n_users=2, n_items=4, n_nodes=8, n_relations=2
     )
-    tokens = {"u": USERS, "item_id": ITEMS, "e": [*ITEMS, *ENTITIES]}
+    tokens = {"u": USERS, "item_id": ITEMS, "e": [*ITEMS, *entities]}
     dataset = SimpleNamespace(
         **{"uid_field": "u", "iid_field": "item_id", "entity_field": "e"},
         relation_field="r",
@@ -34,7 +39,7 @@ def names(tmp_path: Path) -> NodeNames:
     trained: Any = SimpleNamespace(
         dataset=dataset, dataset_name="a", config={"field_separator": "\t"}
     )
-    return NodeNames(trained, tmp_path, graph, np.arange(8))
+    return NodeNames(trained, folder, graph, np.arange(8))
 
 
 def test_an_entity_is_told_by_what_it_is_and_whom_it_joins(names: NodeNames) -> None:
@@ -45,6 +50,21 @@ def test_an_entity_is_told_by_what_it_is_and_whom_it_joins(names: NodeNames) -> 
     assert names.node(7, but={3}).label == "the same birthplace"
     assert names.node(3).label == "Sugar Minott"
     assert names.joined_items(6, 0, but={3, 4}) == (("Freddie McGregor",), 1)
+
+
+@pytest.mark.parametrize(
+    ("entities", "expected"),
+    [
+        (ENTITIES, "item 1 (chosen by 1 person, 2 facts)"),
+        (["Kingston", "7"], "item 1 (birthplace Kingston)"),
+    ],
+)
+def test_an_item_without_a_name_is_told_by_what_is_known(
+    tmp_path: Path, entities: list[str], expected: str
+) -> None:
+    names = names_in(tmp_path, entities)
+    assert names.node(3).label == expected
+    assert names.node(3).name is None
 
 
 def test_an_item_is_found_by_its_name_in_any_case(names: NodeNames) -> None:

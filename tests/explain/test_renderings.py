@@ -93,12 +93,12 @@ class Page(HTMLParser):
 def test_a_reason_is_a_sentence() -> None:
     # What is taken off is not why the item is recommended, and small parts are not.
     expected = (
-        "Because you chose Alien (50 %): 12 people chose both, the same genre as "
-        "Solaris and 3 more, similar in taste."
+        "Because you chose Alien: 12 people chose both, the same genre as Solaris and "
+        "3 more, similar in taste (50 %)."
     )
     assert sentence(BY_ALIEN, explanation(), "50 %") == expected
     lowering = sentence(BY_BRAZIL, explanation())
-    assert lowering == f"Although you chose Brazil ({MINUS}0.20): different in taste."
+    assert lowering == f"Although you chose Brazil: different in taste ({MINUS}0.20)."
 
 
 def named(*names: str) -> tuple[Share, ...]:
@@ -125,7 +125,7 @@ UNNAMED = (Share(SCIFI, 0.1, (), 5),)
         (fact(BIRTHPLACE, shares=UNNAMED), "the same birthplace as 5 other items"),
         (
             fact(BIRTHPLACE, shares=(Share(SCIFI, 0.1),)),
-            "the same birthplace, which no other item has",
+            "the same birthplace, and no other item has it",
         ),
         (
             fact(BIRTHPLACE, shares=(Share(SCIFI, 0.1, ("Sugar Minott",), 4),)),
@@ -148,7 +148,7 @@ UNNAMED = (Share(SCIFI, 0.1, (), 5),)
         ),
         (
             fact(GENRE, BIRTHPLACE, shares=UNNAMED),
-            "genre of one, birthplace of the other",
+            "the genre of one is the birthplace of the other",
         ),
         (BY_ALIEN.parts[-1], f"it is the sequel of {HOSTILE}"),
     ],
@@ -167,6 +167,17 @@ def test_facts_without_a_word_are_counted_together() -> None:
     expected = "3 facts in common, the same genre: Noir"
     assert reason_clause(reason, explanation()) == expected
     assert [value for _, value in part_rows(reason, explanation())] == [0.2, 0.1]
+
+
+def test_an_entity_by_two_relations_of_both_items_is_two_facts() -> None:
+    first, second = Relation("rel1", False), Relation("rel2", False)
+    pairs = [(first,), (second,), (first, second), (second, first)]
+    parts = tuple(fact(*pair, shares=named("Noir")) for pair in pairs)
+    reason = Reason(ALIEN, sum(part.value for part in parts), parts)
+    expected = "2 facts in common: Noir and 1 more"
+    assert reason_clause(reason, explanation()) == expected
+    (row,) = part_rows(reason, explanation())
+    assert row == (expected, pytest.approx(0.4))
 
 
 @pytest.mark.parametrize(

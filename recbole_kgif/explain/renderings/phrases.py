@@ -22,15 +22,18 @@ from recbole_kgif.explain.explanation_records import (
     Part,
     Reason,
     Relation,
+    Share,
     UserSummary,
 )
 from recbole_kgif.explain.path_records import (
     INTERACTION,
     Hop,
+    Node,
     Path,
 )
 from recbole_kgif.explain.relation_words import (
     FACT_WORD,
+    counted,
     is_participle,
     readable,
     reads_backwards,
@@ -94,11 +97,6 @@ def percentages(values: Sequence[float], total: float) -> list[str]:
     if whole is None:
         return [""] * len(values)
     return [f"{value} %".replace("-", _MINUS) for value in whole]
-
-
-def counted(count: int, singular: str, plural: str) -> str:
-    """A number with its noun."""
-    return f"{count:,} {singular if count == 1 else plural}"
 
 
 # --- a whole score ------------------------------------------------------------------
@@ -225,15 +223,25 @@ def told_parts(reason: Reason) -> list[Part]:
         else:
             parts.append(part)
     for against, members in facts.items():
-        shares = [share for part in members for share in part.shares]
-        n_nodes = sum(part.n_nodes for part in members)
-        value = math.fsum(part.value for part in members)
-        parts.append(
-            Part(FACT, value, (), n_nodes, tuple(shares[:_NAMED_PARTS]), against)
-            if len(members) > 1
-            else members[0]
-        )
+        parts.append(_in_one(members, against) if len(members) > 1 else members[0])
     return sorted(parts, key=lambda part: -abs(part.value))
+
+
+def _in_one(facts: Sequence[Part], against: bool) -> Part:
+    """Facts of several relations as one part.
+
+    A fact in common is the same relation to the same entity. Entities that the two
+    items have by different relations count where they are more.
+    """
+    by_node: dict[Node, float] = {}
+    for share in (share for part in facts for share in part.shares):
+        by_node[share.node] = by_node.get(share.node, 0.0) + share.value
+    n_same = sum(part.n_nodes for part in facts if len(part.relations) < 2)
+    n_facts = max(n_same, len(by_node), *(part.n_nodes for part in facts))
+    shares = [Share(node, value) for node, value in by_node.items()]
+    shares.sort(key=lambda share: -abs(share.value))
+    value = math.fsum(part.value for part in facts)
+    return Part(FACT, value, (), n_facts, tuple(shares[:_NAMED_PARTS]), against)
 
 
 def reason_clause(reason: Reason, explanation: Explanation) -> str:
@@ -252,9 +260,8 @@ def sentence(reason: Reason, explanation: Explanation, share: str = "") -> str:
     clause = reason_clause(reason, explanation)
     amount = share or signed(reason.value)
     verb = "Because" if reason.value > 0 else "Although"
-    return f"{verb} you chose {reason.item.label} ({amount})" + (
-        f": {clause}." if clause else "."
-    )
+    why = f": {clause}" if clause else ""
+    return f"{verb} you chose {reason.item.label}{why} ({amount})."
 
 
 def part_phrase(part: Part, reason: Reason, explanation: Explanation) -> str:
@@ -279,7 +286,7 @@ def _phrase(part: Part, chosen: str, item: str) -> str:
         return "different in taste"
     return {
         ITSELF: "you chose it already",
-        LONGER: "longer connections in the graph",
+        LONGER: "longer chains of people and facts",
         TASTE: "similar in taste",
         FILTER: "taken off: much of it is common to many items",
     }[part.kind]
@@ -317,14 +324,14 @@ def _link(relation: Relation, item: str) -> str:
 
 def _fact(part: Part) -> str:
     names = [share.node.name for share in part.shares if share.node.name]
-    if not part.relations or _word(part.relations[0]) == FACT_WORD:
+    words_of = [*dict.fromkeys(map(_word, part.relations))]
+    if not words_of or FACT_WORD in words_of:
         words = counted(part.n_nodes, "fact", "facts") + " in common"
         return f"{words}: {_listed(names, part.n_nodes)}" if names else words
-    word = " and ".join(dict.fromkeys(map(_word, part.relations)))
-    if len(part.relations) > 1:
-        first, second = map(_word, part.relations)
-        word = f"{first} of one, {second} of the other"
-        return f"{word}: {_listed(names, part.n_nodes)}" if names else word
+    word = words_of[0]
+    if len(words_of) > 1:
+        both = f"the {word} of one is the {words_of[1]} of the other"
+        return f"{both}: {_listed(names, part.n_nodes)}" if names else both
     if reads_backwards(part.relations[0].name, part.relations[0].inverse):
         of = _listed(names, part.n_nodes) if names else "the same"
         return f"both are the {word} of {of}"
@@ -349,7 +356,7 @@ def _joined(part: Part) -> str:
     if share is None:
         return ""
     if not share.n_others:
-        return ", which no other item has"
+        return ", and no other item has it"
     others = share.n_others - len(share.others)
     if not share.others:
         return f" as {counted(others, 'other item', 'other items')}"
