@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -40,6 +42,10 @@ class Recommender(TrainedModel):
     Args:
         restored: the checkpoint and its data.
 
+    Attributes:
+        seen: what each user has interacted with, shape: [n_users, n_items]
+        names: names of items by their ids.
+
     Raises:
         UserError: the model ranks by more than a user.
     """
@@ -52,8 +58,8 @@ class Recommender(TrainedModel):
                 "sequence; recommend needs a general or knowledge-aware model"
             )
         self._restored = restored
-        self._seen = self.interactions.of_any_set
-        self._names = read_names(
+        self.seen = self.interactions.of_any_set
+        self.names = read_names(
             restored.folder / f"{self.dataset_name}.item",
             id_field=self.dataset.iid_field,
             separator=self.config["field_separator"],
@@ -90,7 +96,7 @@ class Recommender(TrainedModel):
                 batch = numbers[start : start + step]
                 scores = self._scores(batch)
                 scores[:, 0] = -torch.inf
-                seen = (torch.from_numpy(n) for n in self._seen[batch].nonzero())
+                seen = (torch.from_numpy(n) for n in self.seen[batch].nonzero())
                 scores[tuple(seen)] = -torch.inf
                 rows, columns, values = _best(scores, k)
                 frames.append(self._frame(batch[rows], columns, values))
@@ -100,6 +106,12 @@ class Recommender(TrainedModel):
         if untrained:
             frame["approximate"] = frame["user_id"].isin(untrained)
         return frame
+
+    @cached_property
+    def _scoring_model(self) -> Any:
+        """The model; KGIF in double precision."""
+        is_doubled = self.model_name == MODEL
+        return in_double_precision(self._model) if is_doubled else self._model
 
     def untrained(self, users: Optional[Ids] = None) -> list[str]:
         """Those of some users who have no training interaction.
@@ -198,13 +210,28 @@ class Recommender(TrainedModel):
             {
                 "user_id": dataset.field2id_token[dataset.uid_field][users],
                 "item_id": item_ids,
-                "name": [self._names.get(item, "") for item in item_ids],
+                "name": [self.names.get(item, "") for item in item_ids],
                 "score": scores,
             }
         )
         ranks = frame.groupby("user_id", sort=False).cumcount() + 1
         frame.insert(1, "rank", ranks)
         return frame
+
+
+def in_double_precision(model: Any) -> Any:
+    """A copy of a trained KGIF that computes in double precision.
+
+    The walks add up terms of opposite signs. In single precision what is left of them
+    depends on the order of the sums, and the order of near-equal items with it.
+
+    Args:
+        model: the model, ready for evaluation; it stays as it is.
+    """
+    if float(model.new_items.weights[0]) > 0:
+        # Those of the training, for both precisions; they take long to compute.
+        _ = model.new_items.regression
+    return copy.deepcopy(model).double().eval()
 
 
 def _best(
@@ -217,9 +244,10 @@ def _best(
         k: how many.
 
     Returns:
-        Row, column and score of each, rows together, best first.
+        Row, column and score of each, rows together, best first, ties by column.
     """
-    values, columns = scores.topk(min(k, scores.shape[1]), dim=1)
+    values, columns = scores.sort(dim=1, descending=True, stable=True)
+    values, columns = values[:, :k], columns[:, :k]
     allowed = values > -torch.inf
     rows = torch.arange(len(scores), device=scores.device)[:, None].expand_as(columns)
     return (

@@ -25,6 +25,9 @@ from .kgif import CollaborativeKnowledgeGraph, shared_neighbours
 MIXING = 0.25
 PENALTY = 0.3
 SHARPNESS = 1.5
+# The regression may predict less than nothing: the least share of an item, times the
+# number of known items.
+LEAST_SHARE = 1e-3
 # A system of more known items is solved by conjugate gradients.
 MOST_KNOWN = 8192
 _TOLERANCE = 1e-4
@@ -105,9 +108,8 @@ class NewItems(nn.Module):
             x, shape: [n_selected, n_new]
         """
         known = SHARPNESS * scores[:, self.is_known]
-        share = known.softmax(1) @ self.regression
-        # The regression may predict less than nothing.
-        share = share.clamp(min=1e-3 / known.shape[1])
+        share = known.softmax(1) @ self.regression.to(known.dtype)
+        share = share.clamp(min=LEAST_SHARE / known.shape[1])
         return (share.log() + known.logsumexp(1, keepdim=True)) / SHARPNESS
 
     def forward(self, scores: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Optional, TypeVar
 
 import torch
@@ -102,9 +103,14 @@ class TrainedModel:
             f"{advice}"
         )
 
+    @cached_property
+    def _scoring_model(self) -> Any:
+        """The model that gives the scores."""
+        return self._model
+
     def _scores(self, users: Integers) -> torch.Tensor:
         """Scores of all items, shape: [n_users, n_items]."""
-        dataset, model = self.dataset, self._model
+        dataset, model = self.dataset, self._scoring_model
         asked = Interaction({dataset.uid_field: torch.from_numpy(users)})
         interaction = dataset.join(asked).to(model.device)
         with torch.no_grad():

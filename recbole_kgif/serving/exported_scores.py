@@ -1,0 +1,239 @@
+r"""Scores of a trained KGIF from arrays, in double precision, without PyTorch.
+
+The score of a user u and an item i is::
+
+    y(u, i) = p s(z_u, z_i) + q w(u, i) + b_i
+    w(u, .) = f_u P(K) (X r_u),  r_u = X' h_u but 0 where a neighbour is u,  K = X X'
+
+with s the cosine or the inner product of the vectors, h_u 1 for each training item of
+u, X the walk matrix (a row an item, a column a neighbour), X' its transpose and P(K) =
+sum_k c_k K^k. Items without training interactions, where the model mixes their scores
+with those that the known items k predict, get::
+
+    y'(u, i) = (1 - m) y(u, i) + m log(max(sum_k a_ki e_k, l) / sum_k e_k) / s + c
+    with e_k = exp(s y(u, k)), l the least share times sum_k e_k
+
+P(K) is dense, so that no sparse matrix holds the walk term as a whole; X and the few
+numbers c_k hold it exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Optional
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ScoreForm:
+    """The few numbers of the formula.
+
+    Attributes:
+        similarity: "cosine" or "dot".
+        similarity_weight: p, the temperature included.
+        walk_weight: q; 0 where the model has no walks.
+        walk_polynomial: c_0, c_1, ...; (1,) where the walks are not filtered.
+        new_item_mixing: m.
+        new_item_offset: c.
+        new_item_sharpness: s of new items.
+        new_item_least_share: l of new items, a share of the sum.
+    """
+
+    similarity: str
+    similarity_weight: float
+    walk_weight: float
+    walk_polynomial: tuple[float, ...]
+    new_item_mixing: float
+    new_item_offset: float
+    new_item_sharpness: float
+    new_item_least_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Walks:
+    """The walk term.
+
+    Attributes:
+        matrix: X, shape: [n_items, n_neighbours]
+        polynomial: c_0, c_1, ...
+    """
+
+    matrix: csr_matrix
+    polynomial: tuple[float, ...]
+
+    @cached_property
+    def transposed(self) -> csr_matrix:
+        """X', shape: [n_neighbours, n_items]."""
+        return self.matrix.T.tocsr()
+
+    def filtered(self, of_items: Floats) -> Floats:
+        """P(K) times values of all items, shape: [n_items] or [n_items, n]."""
+        *others, last = self.polynomial
+        total = last * of_items
+        for coefficient in reversed(others):
+            product: Floats = self.matrix @ (self.transposed @ total)
+            total = product + coefficient * of_items
+        return total
+
+    def scores(self, reached: Floats) -> Floats:
+        """W by what users reach, without the factors of the users.
+
+        Args:
+            reached: r, shape: [n_neighbours, n_users]
+
+        Returns:
+            Shape: [n_items, n_users]
+        """
+        return self.filtered(self.matrix @ reached)
+
+
+@dataclass(frozen=True, eq=False)
+class Askers:
+    """Those whose items are scored: users of the export, or visitors.
+
+    Attributes:
+        vectors: z, shape: [n, d]
+        history: h, shape: [n, n_items]
+        walk_factor: f, shape: [n]
+        own_neighbour: column of X that each is itself, -1 for none, shape: [n]
+    """
+
+    vectors: Floats
+    history: csr_matrix
+    walk_factor: Floats
+    own_neighbour: Integers
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def reached(self, walks: Walks) -> Floats:
+        """R, shape: [n_neighbours, n]."""
+        reached = np.asarray((self.history @ walks.matrix).todense()).T.copy()
+        column = np.flatnonzero(self.own_neighbour >= 0)
+        reached[self.own_neighbour[column], column] = 0
+        return reached
+
+
+@dataclass(frozen=True, eq=False)
+class ItemScores:
+    """All that belongs to the items.
+
+    Attributes:
+        form: the numbers of the formula.
+        vectors: z, shape: [n_items, d]
+        bias: b, shape: [n_items]
+        is_new: whether each item has no training interactions, shape: [n_items]
+        walks: the walk term; None where the model has none.
+        regression: a, shape: [n_known, n_new]; None where nothing is predicted.
+    """
+
+    form: ScoreForm
+    vectors: Floats
+    bias: Floats
+    is_new: npt.NDArray[np.bool_]
+    walks: Optional[Walks] = None
+    regression: Optional[Floats] = None
+
+    @classmethod
+    def of(
+        cls, form: ScoreForm, tensors: Mapping[str, Any], n_neighbours: int
+    ) -> ItemScores:
+        """Take the arrays of an export, see docs/export.md for their names."""
+        vectors = tensors["item_vectors"].astype(np.float64)
+        walks = None
+        if form.walk_weight:
+            parts = (tensors[f"walk_{name}"] for name in ("value", "column", "pointer"))
+            shape = (len(vectors), n_neighbours)
+            walks = Walks(csr_matrix(tuple(parts), shape=shape), form.walk_polynomial)
+        return cls(
+            form=form,
+            vectors=vectors,
+            bias=tensors["item_bias"],
+            is_new=tensors["item_is_new"].astype(bool),
+            walks=walks,
+            regression=tensors.get("new_item_regression"),
+        )
+
+    @cached_property
+    def scaled_vectors(self) -> Floats:
+        """What the vectors of users are multiplied by, shape: [n_items, d]."""
+        return self.form.similarity_weight * self.compared(self.vectors)
+
+    def compared(self, vectors: Floats) -> Floats:
+        """Vectors as their products are taken: of length 1 for the cosine."""
+        return normalised(vectors) if self.form.similarity == "cosine" else vectors
+
+    def scores(self, askers: Askers) -> Floats:
+        """Scores of all items, shape: [n_askers, n_items]."""
+        scores = self.compared(askers.vectors) @ self.scaled_vectors.T
+        scores += self.bias
+        if self.walks is not None:
+            factor = self.form.walk_weight * askers.walk_factor
+            scores += (self.walks.scores(askers.reached(self.walks)) * factor).T
+        return self.with_new_items(scores)
+
+    def with_new_items(self, scores: Floats) -> Floats:
+        """Y' by y, shape of both: [n_askers, n_items]."""
+        form = self.form
+        if form.new_item_mixing == form.new_item_offset == 0:
+            return scores
+        of_new = scores[:, self.is_new]
+        if self.regression is not None:
+            expected = self.expected_scores(scores[:, ~self.is_new])
+            of_new = of_new + form.new_item_mixing * (expected - of_new)
+        scores[:, self.is_new] = of_new + form.new_item_offset
+        return scores
+
+    def expected_scores(self, of_known: Floats) -> Floats:
+        """What the scores of the known items predict: [n_askers, n_new]."""
+        assert self.regression is not None
+        sharpness = self.form.new_item_sharpness
+        largest = sharpness * of_known.max(axis=1, keepdims=True)
+        powers = np.exp(sharpness * of_known - largest)
+        total = powers.sum(axis=1, keepdims=True)
+        least = self.form.new_item_least_share
+        share = (powers / total @ self.regression).clip(min=least)
+        predicted: Floats = (np.log(share * total) + largest) / sharpness
+        return predicted
+
+
+def normalised(vectors: Floats) -> Floats:
+    """Vectors of length 1 and the same directions."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # As PyTorch's `normalize` bounds it.
+    directions: Floats = vectors / lengths.clip(min=1e-12)
+    return directions
+
+
+def best(scores: Floats, k: int) -> Integers:
+    """The k largest of some scores, largest first, ties by their order.
+
+    Args:
+        scores: minus infinity for what is not ranked, shape: [n]
+        k: how many, or fewer where fewer are ranked.
+    """
+    ranked = np.flatnonzero(scores > -np.inf)
+    values = scores[ranked]
+    if k < len(values):
+        # All that are as large as the last one, so that ties are broken by order.
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        ranked = ranked[values >= least]
+        values = scores[ranked]
+    order = np.argsort(-values, kind="stable")[:k]
+    return ranked[order].astype(np.int64)
+
+
+def one_hot_rows(rows: Sequence[npt.NDArray[Any]], n_columns: int) -> csr_matrix:
+    """A matrix with ones at some columns of each row."""
+    pointer = np.cumsum([0, *map(len, rows)])
+    columns = np.concatenate([*rows, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+    shape = (len(rows), n_columns)
+    return csr_matrix((np.ones(len(columns)), columns, pointer), shape=shape)
