@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_PARAMETERS = 7
-MOST_ROOMS = 19
+MOST_ROOMS = 20
 
 # RecBole has one file for a model.
 LONG_MODULES = {"model/kgif.py"}

@@ -28,6 +28,7 @@ COMMANDS = (
     "datasets",
     "doctor",
     "explain",
+    "export",
     "extend",
     "inspect",
     "models",

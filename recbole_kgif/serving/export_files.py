@@ -144,11 +144,12 @@ def read_table(folder: Path, name: str, columns: list[str]) -> pyarrow.Table:
     return parquet.read_table(folder / name, columns=columns)
 
 
-def write_tensor_file(folder: Path, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def write_tensor_file(
+    folder: Path, tensors: Mapping[str, np.ndarray[Any, Any]]
+) -> None:
     """Write the tensors as safetensors."""
-    from safetensors.numpy import save_file
-
     import numpy as np
+    from safetensors.numpy import save_file
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     save_file(whole, folder / TENSORS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
@@ -17,13 +18,16 @@ from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.serving.export_files import (
     ITEMS,
+    NEIGHBOURS,
     USERS,
     read_manifest,
     read_table,
     read_tensor_file,
     require_libraries,
 )
+from recbole_kgif.serving.exported_reasons import ScoreParts, score_parts
 from recbole_kgif.serving.exported_scores import (
+    Askers,
     Floats,
     Integers,
     ItemScores,
@@ -31,10 +35,26 @@ from recbole_kgif.serving.exported_scores import (
     best,
     normalised,
 )
-from recbole_kgif.serving.exported_users import ExportedUsers
+from recbole_kgif.serving.exported_users import ExportedUsers, visitor, visitor_weights
 
 # About 64 MiB of scores at a time.
 _CELLS = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class Asker:
+    """Somebody whose items are ranked: a user of the export, or a visitor.
+
+    Attributes:
+        scored: vector and items, as `ItemScores` takes them.
+        weights: weight of each item in the vector; None where the propagation is not
+            linear, shape: [n_chosen]
+        seen: rows of the items that are left out of lists.
+    """
+
+    scored: Askers
+    weights: Optional[Floats]
+    seen: Integers
 
 
 class ExportedModel:
@@ -105,6 +125,60 @@ class ExportedModel:
     def has_history(self, user: int) -> bool:
         """Whether a user has training interactions."""
         return len(self.users.history.of(user)) > 0
+
+    def user(self, row: int) -> Asker:
+        """A user, to be scored and explained."""
+        users = self.users
+        weights = users.history_weight
+        if weights is not None:
+            weights = weights[users.history.entries(row)]
+        of_user = users.askers(np.array([row]), len(self.item_ids))
+        return Asker(of_user, weights, users.seen.of(row).astype(np.int64))
+
+    def visitor(self, rows: Sequence[int]) -> Asker:
+        """Somebody without an account, by distinct rows of items.
+
+        Raises:
+            UserError: the model has no linear propagation, on which this relies.
+        """
+        if "visitor_weight" not in self.tensors:
+            raise UserError(
+                "this model's propagation is not linear, so lists of items have no "
+                "scores; ask for a user"
+            )
+        items = np.array(sorted(rows), dtype=np.int64)
+        weights = visitor_weights(self.tensors, self.form, items)
+        return Asker(visitor(self.tensors, self.form, items), weights, items)
+
+    def best_of(self, asker: Asker, k: int) -> tuple[Integers, Floats]:
+        """Rows and scores of the best items that are new to somebody, best first."""
+        scores = self.items.scores(asker.scored)[0]
+        scores[asker.seen] = -np.inf
+        rows = best(scores, k)
+        return rows, scores[rows]
+
+    def parts(self, asker: Asker, rows: Sequence[int]) -> ScoreParts:
+        """The exact parts of the scores of some items.
+
+        Raises:
+            UserError: the model has no linear propagation, on which this relies.
+        """
+        if asker.weights is None:
+            raise UserError(
+                "this model's propagation is not linear, so no sum of reasons is equal "
+                "to its scores"
+            )
+        contribution = self.tensors["item_contribution"]
+        return score_parts(self.items, asker.scored, asker.weights, contribution, rows)
+
+    @cached_property
+    def neighbours(self) -> dict[str, list[Any]]:
+        """Kind, id, name, relation and direction of each neighbour."""
+        columns = ["kind", "id", "name", "relation", "inverse"]
+        table: dict[str, list[Any]] = read_table(
+            self.folder, NEIGHBOURS, columns
+        ).to_pydict()
+        return table
 
     def ranked(self, users: Integers, k: int) -> Iterator[tuple[Integers, Floats]]:
         """The best new items of users.

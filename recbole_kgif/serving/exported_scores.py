@@ -41,6 +41,9 @@ class ScoreForm:
         similarity_weight: p, the temperature included.
         walk_weight: q; 0 where the model has no walks.
         walk_polynomial: c_0, c_1, ...; (1,) where the walks are not filtered.
+        walk_exponent: e of the factor f_u = n^-e of a user with n training items.
+        visitor_normalisation: what the weights of a visitor's items are divided by: the
+            "root" of their number, or their "sum".
         new_item_mixing: m.
         new_item_offset: c.
         new_item_sharpness: s of new items.
@@ -51,6 +54,8 @@ class ScoreForm:
     similarity_weight: float
     walk_weight: float
     walk_polynomial: tuple[float, ...]
+    walk_exponent: float
+    visitor_normalisation: str
     new_item_mixing: float
     new_item_offset: float
     new_item_sharpness: float
@@ -112,6 +117,7 @@ class Askers:
     own_neighbour: Integers
 
     def __len__(self) -> int:
+        """How many there are."""
         return len(self.vectors)
 
     def reached(self, walks: Walks) -> Floats:
@@ -173,12 +179,16 @@ class ItemScores:
 
     def scores(self, askers: Askers) -> Floats:
         """Scores of all items, shape: [n_askers, n_items]."""
-        scores = self.compared(askers.vectors) @ self.scaled_vectors.T
+        return self.with_new_items(self.learned_scores(askers))
+
+    def learned_scores(self, askers: Askers) -> Floats:
+        """Y, before the scores of new items are mixed: [n_askers, n_items]."""
+        scores: Floats = self.compared(askers.vectors) @ self.scaled_vectors.T
         scores += self.bias
         if self.walks is not None:
             factor = self.form.walk_weight * askers.walk_factor
             scores += (self.walks.scores(askers.reached(self.walks)) * factor).T
-        return self.with_new_items(scores)
+        return scores
 
     def with_new_items(self, scores: Floats) -> Floats:
         """Y' by y, shape of both: [n_askers, n_items]."""

@@ -13,6 +13,7 @@ from recbole_kgif.serving.exported_scores import (
     Floats,
     Integers,
     ItemScores,
+    ScoreForm,
     one_hot_rows,
 )
 
@@ -73,6 +74,7 @@ class ExportedUsers:
         )
 
     def __len__(self) -> int:
+        """How many there are."""
         return len(self.vectors)
 
     def askers(self, users: Integers, n_items: int) -> Askers:
@@ -100,3 +102,34 @@ class ExportedUsers:
         for row, user in enumerate(users):
             scores[row, self.seen.of(user)] = -np.inf
         return scores
+
+
+def visitor(tensors: Mapping[str, Any], form: ScoreForm, items: Integers) -> Askers:
+    """Somebody without an account, as a user of the graph who has these items.
+
+    The visitor's vector is that of a user without an embedding of its own. The graph
+    itself stays as it is: no other score depends on who is asking.
+
+    Args:
+        tensors: the arrays of an export.
+        form: the numbers of the formula.
+        items: distinct rows of the items, shape: [n]
+    """
+    weights = visitor_weights(tensors, form, items)
+    history = one_hot_rows([items], len(tensors["item_bias"]))
+    return Askers(
+        vectors=(weights @ tensors["item_contribution"][items])[None],
+        history=history,
+        walk_factor=np.array([len(items) ** -form.walk_exponent]),
+        own_neighbour=np.array([-1]),
+    )
+
+
+def visitor_weights(
+    tensors: Mapping[str, Any], form: ScoreForm, items: Integers
+) -> Floats:
+    """Weight of each item of a visitor in the visitor's vector, shape: [n]."""
+    weights = tensors["visitor_weight"][items]
+    is_sum = form.visitor_normalisation == "sum"
+    weighted: Floats = weights / (weights.sum() if is_sum else len(items) ** 0.5)
+    return weighted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 
 from recbole_kgif.common.version import __version__
 from recbole_kgif.errors import UserError
 from recbole_kgif.explain.model_adapters import graph_of
 from recbole_kgif.explain.node_names import NodeNames
-from recbole_kgif.model.new_items import LEAST_SHARE, SHARPNESS
 from recbole_kgif.recommend import Recommender, in_double_precision
+from recbole_kgif.serving.export_arrays import (
+    Arrays,
+    array_of,
+    form_of,
+    tensors_of,
+)
 from recbole_kgif.serving.export_files import (
     ENTITIES,
     ITEMS,
@@ -38,8 +43,6 @@ _FORMULA = (
     "w(u, .) = f_u P(X X') X r_u; r_u = X' h_u, 0 where a neighbour is u; "
     "P(K) = sum_k walk_polynomial[k] K^k; new items: see docs/export.md"
 )
-
-Arrays = dict[str, Any]
 
 
 def export_model(
@@ -64,10 +67,10 @@ def export_model(
             f"{recommender.model_name} cannot be exported: an export holds vectors and "
             "walks of KGIF; give a checkpoint of KGIF"
         )
-    model = in_double_precision(restored.model)
+    model = in_double_precision(restored.model).cpu()
     with torch.no_grad(), new_export(folder) as hidden:
-        tensors = _tensors(model, recommender)
-        form = _form(model)
+        tensors = tensors_of(model, recommender)
+        form = form_of(model)
         loss = None
         if precision != "float64":
             exact = dict(tensors)
@@ -86,98 +89,6 @@ def export_model(
 def _names(restored: Restored, recommender: Recommender, model: Any) -> NodeNames:
     original = model.graph_nodes.cpu().numpy()
     return NodeNames(recommender, restored.folder, graph_of(model), original)
-
-
-def _tensors(model: Any, recommender: Recommender) -> Arrays:
-    """All arrays of the scores; the first row is that of number 1, not the padding."""
-    users, items = model()
-    tensors = {
-        "user_vectors": _array(users)[1:],
-        "item_vectors": _array(items)[1:],
-        "item_bias": _array(model.item_bias.weight)[1:, 0],
-        "item_is_new": ~_array(model.new_items.is_known)[1:],
-        **_interactions(model, recommender),
-        **_walks(model),
-    }
-    if float(model.new_items.weights[0]) > 0 and bool(model.new_items.is_known.any()):
-        # The padding is the first of the new items.
-        regression = _array(model.new_items.regression)
-        tensors["new_item_regression"] = regression[:, 1:]
-    tensors["item_is_new"] = tensors["item_is_new"].astype(np.uint8)
-    return tensors
-
-
-def _interactions(model: Any, recommender: Recommender) -> Arrays:
-    """Training interactions with their weights, and all that are left out of lists."""
-    head, _, tail = (_array(part) for part in model.graph.triples())
-    chosen = np.flatnonzero(head < model.n_users)
-    user, item = head[chosen] - 1, tail[chosen] - model.n_users - 1
-    arrays = {
-        "history_pointer": _pointer(user, model.n_users - 1),
-        "history_item": item.astype(np.int32),
-    }
-    if not model.propagation.aggregators:
-        fused, weights = model.fused_embeddings(), model.edge_weights()
-        n_layers = model.n_layers + 1
-        layer = _array(fused)
-        matrix = csr_matrix(
-            (_array(weights), (head, tail)), shape=(model.graph.n_nodes,) * 2
-        )
-        total = np.zeros_like(layer)
-        for _ in range(model.n_layers):
-            total, layer = total + layer, matrix @ layer
-        first = model.n_users + 1
-        arrays["history_weight"] = _array(weights)[chosen] / n_layers
-        arrays["item_contribution"] = total[first : first + model.n_items - 1]
-    seen = recommender.seen[1:, 1:].tocsr()
-    seen.sort_indices()
-    arrays["seen_pointer"] = seen.indptr.astype(np.int64)
-    arrays["seen_item"] = seen.indices.astype(np.int32)
-    return arrays
-
-
-def _pointer(rows: Any, n_rows: int) -> Any:
-    return np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int64)
-
-
-def _walks(model: Any) -> Arrays:
-    """The walk matrix X, with a column a neighbour, and what belongs to the users."""
-    walks = model.walks
-    if walks is None or not float(model.balance[1]):
-        return {}
-    shared = walks.shared
-    trust = walks.relation_weights()[shared.relation].sqrt()
-    value = _array(shared.value * trust[shared.items.column])
-    item, neighbour = _array(shared.items.row), _array(shared.items.column)
-    users = torch.arange(1, shared.history.n_rows)
-    return {
-        "walk_pointer": _pointer(item - 1, shared.items.n_rows - 1),
-        "walk_column": neighbour.astype(np.int32),
-        "walk_value": value,
-        "walk_factor": _array(walks.user_factor(walks.n_items_of(users))),
-        "own_neighbour": _array(shared.neighbour_of_user)[1:].astype(np.int64),
-    }
-
-
-def _form(model: Any) -> ScoreForm:
-    similarity_weight, walk_weight = model.balance.tolist()
-    mixing, offset = model.new_items.weights.tolist()
-    by = None if model.walks is None else model.walks.spectral_filter()
-    polynomial = (1.0,)
-    if by is not None:
-        polynomial = tuple(
-            value * by.scale**power for power, value in enumerate(by.coefficients)
-        )
-    return ScoreForm(
-        similarity="cosine" if model.similarity == "cosine" else "dot",
-        similarity_weight=similarity_weight / model.temperature,
-        walk_weight=0.0 if model.walks is None else walk_weight,
-        walk_polynomial=polynomial,
-        new_item_mixing=mixing,
-        new_item_offset=offset,
-        new_item_sharpness=SHARPNESS,
-        new_item_least_share=LEAST_SHARE / max(1, int(model.new_items.is_known.sum())),
-    )
 
 
 def _write_tables(
@@ -222,12 +133,12 @@ def _write_nodes(folder: Path, model: Any, names: NodeNames, precision: str) -> 
         {
             "entity_id": [node.id for node in nodes],
             "name": [node.name or node.description or "" for node in nodes],
-            "vector": _array(vectors)[first:].astype(precision),
+            "vector": array_of(vectors)[first:].astype(precision),
         },
     )
     shared = None if model.walks is None else model.walks.shared
-    number = [] if shared is None else _array(shared.node).tolist()
-    relation = [] if shared is None else _array(shared.relation).tolist()
+    number = [] if shared is None else array_of(shared.node).tolist()
+    relation = [] if shared is None else array_of(shared.relation).tolist()
     nodes = [names.node(each) for each in number]
     relations = {each: names.relation(each) for each in set(relation)}
     write_table(
@@ -250,8 +161,6 @@ def _manifest(
     precision: str,
     loss: Optional[Loss],
 ) -> dict[str, Any]:
-    import dataclasses
-
     versions = {
         "recbole_kgif": __version__,
         "python": platform.python_version(),
@@ -285,9 +194,7 @@ def _counts(tensors: Mapping[str, Any]) -> dict[str, int]:
         "items": len(tensors["item_vectors"]),
         "new_items": int(tensors["item_is_new"].sum()),
         "interactions": len(tensors["history_item"]),
-        "neighbours": 0 if columns is None or not len(columns) else int(columns.max()) + 1,
+        "neighbours": 0
+        if columns is None or not len(columns)
+        else int(columns.max()) + 1,
     }
-
-
-def _array(tensor: torch.Tensor) -> Any:
-    return tensor.detach().cpu().numpy()

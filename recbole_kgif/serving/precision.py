@@ -62,12 +62,12 @@ def measure_loss(
         first, second = (
             users.ranked_scores(items, np.array([row]))[0] for items, users in sides
         )
-        lists = [best(scores, _N_RANKED) for scores in (first, second)]
+        of_exact, of_stored = best(first, _N_RANKED), best(second, _N_RANKED)
         ranked = np.isfinite(first)
         if not ranked.any():
             continue
-        same_lists.append(np.array_equal(*lists))
-        same_items.append(np.isin(*lists).mean())
+        same_lists.append(np.array_equal(of_exact, of_stored))
+        same_items.append(np.isin(of_exact, of_stored).mean())
         differences.append(np.abs(first[ranked] - second[ranked]).max())
         largest = max(largest, float(np.abs(first[ranked]).max()))
     return Loss(

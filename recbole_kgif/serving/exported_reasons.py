@@ -1,0 +1,152 @@
+"""The tree of reasons for a score, from the arrays of an export.
+
+A score is the sum of the parts of the items that somebody has chosen, of the user's own
+vector, of the item's bias and of what a new item gets from known ones. The part of a
+chosen item is the sum of three: similarity by the vectors; the neighbours that both
+items share, each named; and what the filter of the walks adds, mostly below 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recbole_kgif.serving.exported_scores import (
+    Askers,
+    Floats,
+    Integers,
+    ItemScores,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreParts:
+    """The exact parts of the scores of some items for one asker.
+
+    Attributes:
+        chosen: rows of the items of the asker, shape: [n_chosen]
+        similarity: by chosen item, shape: [n_chosen, n_items]
+        shared: by chosen item, shape: [n_chosen, n_items]
+        filtered: by chosen item, shape: [n_chosen, n_items]
+        own: of the asker's own vector, shape: [n_items]
+        bias: shape: [n_items]
+        predicted: what new items get from known ones, shape: [n_items]
+        offset: what is added for new items, shape: [n_items]
+    """
+
+    chosen: Integers
+    similarity: Floats
+    shared: Floats
+    filtered: Floats
+    own: Floats
+    bias: Floats
+    predicted: Floats
+    offset: Floats
+
+    @property
+    def of_chosen(self) -> Floats:
+        """The part of each chosen item, shape: [n_chosen, n_items]."""
+        return self.similarity + self.shared + self.filtered
+
+    @property
+    def total(self) -> Floats:
+        """The scores, shape: [n_items]."""
+        rest = self.own + self.bias + self.predicted + self.offset
+        total: Floats = self.of_chosen.sum(axis=0) + rest
+        return total
+
+
+def score_parts(
+    items: ItemScores,
+    asker: Askers,
+    weights: Floats,
+    contribution: Floats,
+    asked: Sequence[int],
+) -> ScoreParts:
+    """Take scores apart.
+
+    Args:
+        items: the items.
+        asker: one user or visitor.
+        weights: weight of each item of the asker in its vector, shape: [n_chosen]
+        contribution: what items bring to a vector, shape: [n_all_items, d]
+        asked: rows of the items to explain.
+    """
+    rows, form = list(asked), items.form
+    chosen = asker.history.indices.astype(np.int64)
+    # The rest of a new item's score is predicted from known items.
+    is_mixed = items.is_new[rows] & (items.regression is not None)
+    left = np.where(is_mixed, 1 - form.new_item_mixing, 1.0)
+    scaled = items.scaled_vectors[rows].T * left
+    if form.similarity == "cosine":
+        scaled = scaled / max(float(np.linalg.norm(asker.vectors[0])), 1e-12)
+    similarity = weights[:, None] * (contribution[chosen] @ scaled)
+    shared, filtered = _walk_parts(items, asker, rows)
+    mixed, offset = np.zeros((2, len(rows)))
+    if is_mixed.any():
+        scores = items.learned_scores(asker)[:, ~items.is_new]
+        position = np.cumsum(items.is_new)[rows] - 1
+        expected = items.expected_scores(scores)[0]
+        mixed[is_mixed] = form.new_item_mixing * expected[position[is_mixed]]
+    offset[items.is_new[rows]] = form.new_item_offset
+    return ScoreParts(
+        chosen=chosen,
+        similarity=similarity,
+        shared=shared * left,
+        filtered=filtered * left,
+        own=asker.vectors[0] @ scaled - similarity.sum(axis=0),
+        bias=items.bias[rows] * left,
+        predicted=mixed,
+        offset=offset,
+    )
+
+
+def _walk_parts(
+    items: ItemScores, asker: Askers, rows: list[int]
+) -> tuple[Floats, Floats]:
+    """The walk term by chosen item, without its filter and what the filter adds."""
+    walks = items.walks
+    shape = (asker.history.nnz, len(rows))
+    if walks is None:
+        return np.zeros(shape), np.zeros(shape)
+    first = chosen_links(items, asker)
+    scale = items.form.walk_weight * float(asker.walk_factor[0])
+    selected = np.zeros((len(items.bias), len(rows)))
+    selected[rows, np.arange(len(rows))] = scale
+    whole = first @ (walks.transposed @ walks.filtered(selected))
+    direct = (first @ walks.matrix[rows].T).toarray() * scale
+    return direct, whole - direct
+
+
+def chosen_links(items: ItemScores, asker: Askers) -> csr_matrix:
+    """Rows of X of an asker's items, without the asker: [n_chosen, n_neighbours]."""
+    assert items.walks is not None
+    links = items.walks.matrix[asker.history.indices].copy()
+    links.data[links.indices == asker.own_neighbour[0]] = 0
+    return links
+
+
+def shared_neighbours(
+    items: ItemScores, asker: Askers, position: int, row: int
+) -> Mapping[int, float]:
+    """What each neighbour of a chosen item and an explained one adds to the score.
+
+    Args:
+        items: the items.
+        asker: one user or visitor.
+        position: which of the asker's items.
+        row: the explained item.
+    """
+    if items.walks is None:
+        return {}
+    left = 1.0
+    if items.is_new[row] and items.regression is not None:
+        left = 1 - items.form.new_item_mixing
+    links = chosen_links(items, asker)[position]
+    product: Any = links.multiply(items.walks.matrix[row]).tocsr()
+    scale = left * items.form.walk_weight * float(asker.walk_factor[0])
+    return dict(zip(product.indices.tolist(), (scale * product.data).tolist()))
