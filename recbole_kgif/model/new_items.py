@@ -13,7 +13,7 @@ and c are 0. All this is our choice.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,35 @@ _TOLERANCE = 1e-4
 _MOST_ITERATIONS = 200
 # New items whose weights are computed at once by conjugate gradients.
 _BLOCK = 512
+
+
+class Regression(NamedTuple):
+    """Weights a of known items in the prediction for the others.
+
+    Known items without facts have none, and new items with equal facts have the same.
+
+    Attributes:
+        items: the known items with facts, shape: [n_with_facts]
+        weights: of these items, shape: [n_with_facts, n_distinct]
+        column: the column of each new item, shape: [n_new]
+    """
+
+    items: Tensor
+    weights: Tensor
+    column: Tensor
+
+    def dense(self, is_known: Tensor) -> Tensor:
+        """The weights of all known items for all new ones.
+
+        Args:
+            is_known: whether each item's scores are known, shape: [n_items]
+
+        Returns:
+            Shape: [n_known, n_new]
+        """
+        of_all = self.weights.new_zeros(len(is_known), len(self.column))
+        of_all[self.items] = self.weights[:, self.column]
+        return of_all[is_known]
 
 
 class NewItems(nn.Module):
@@ -60,23 +89,30 @@ class NewItems(nn.Module):
         super().__init__()
         self._graph = (graph,)  # in a tuple, so that it is no part of this module
         self._n_users = n_users
-        self._regression: Optional[Tensor] = None
+        self._regression: Optional[Regression] = None
+        # storage: the scores of the last prediction, and the prediction
+        self._restore_expected: Optional[tuple[Tensor, Tensor]] = None
         self.n_counted: Optional[int] = None
         self.scale: Optional[float] = None
         self.register_buffer("weights", torch.zeros(2))
         self.register_buffer("next_weights", torch.zeros(2))
         self.register_buffer("is_known", is_known, persistent=False)
 
+    def train(self, mode: bool = True) -> NewItems:
+        """Switch between training and evaluation, and clear what was stored."""
+        self._restore_expected = None
+        return super().train(mode)
+
     @property
-    def regression(self) -> Tensor:
-        """The weights a, shape: [n_known, n_new].
+    def regression(self) -> Regression:
+        """The weights a.
 
         They depend on the training data alone, and are computed when first used.
         """
         if self._regression is None:
             graph, n_items = self._graph[0], len(self.is_known)
             facts = item_facts(graph, self._n_users, n_items, self.n_counted)
-            self._regression = regression_weights(facts, self.is_known, self.scale)
+            self._regression = solve_regression(facts, self.is_known, self.scale)
         return self._regression
 
     def fact_scale(self) -> float:
@@ -97,9 +133,12 @@ class NewItems(nn.Module):
         """
         self.n_counted, self.scale = n_counted, scale
         self.is_known, self._regression = is_known.to(self.is_known.device), None
+        self._restore_expected = None
 
     def expected_scores(self, scores: Tensor) -> Tensor:
         """The scores of new items that the regression predicts.
+
+        Those for the scores of the last call are kept: a validation asks twice.
 
         Args:
             scores: of all items, shape: [n_selected, n_items]
@@ -107,10 +146,22 @@ class NewItems(nn.Module):
         Returns:
             x, shape: [n_selected, n_new]
         """
-        known = SHARPNESS * scores[:, self.is_known]
-        share = known.softmax(1) @ self.regression.to(known.dtype)
-        share = share.clamp(min=LEAST_SHARE / known.shape[1])
-        return (share.log() + known.logsumexp(1, keepdim=True)) / SHARPNESS
+        stored = self._restore_expected
+        if stored is None or not torch.equal(stored[0], scores):
+            stored = self._restore_expected = (scores, self._expected(scores))
+        return stored[1]
+
+    def _expected(self, scores: Tensor) -> Tensor:
+        items, weights, column = self.regression
+        of_known = scores.masked_fill(~self.is_known, -torch.inf)
+        # The largest score cancels out; it keeps the exponentials in range.
+        largest = of_known.amax(1, keepdim=True)
+        exponential = of_known.sub_(largest).mul_(SHARPNESS).exp_()
+        total = exponential.sum(1, keepdim=True)
+        expected = exponential.index_select(1, items) @ weights.to(total.dtype)
+        least = LEAST_SHARE / int(self.is_known.sum())
+        expected = torch.maximum(expected, least * total)
+        return (expected.log() / SHARPNESS + largest).index_select(1, column)
 
     def forward(self, scores: Tensor) -> Tensor:
         """Scores with those of new items replaced.
@@ -124,12 +175,11 @@ class NewItems(nn.Module):
         mixing, offset = self.weights.tolist()
         if mixing == offset == 0 or not bool(self.is_known.any()):
             return scores
-        of_new = scores[:, ~self.is_known]
+        new = torch.nonzero(~self.is_known).squeeze(1)
+        of_new = scores.index_select(1, new)
         if mixing > 0:
             of_new = of_new + mixing * (self.expected_scores(scores) - of_new)
-        scores = scores.clone()
-        scores[:, ~self.is_known] = of_new + offset
-        return scores
+        return scores.index_copy(1, new, of_new + offset)
 
 
 def item_facts(
@@ -171,9 +221,9 @@ def mean_square(facts: Tensor) -> float:
     return float(squares[squares > 0].mean()) if bool((squares > 0).any()) else 1.0
 
 
-def regression_weights(
+def solve_regression(
     facts: Tensor, is_known: Tensor, scale: Optional[float] = None
-) -> Tensor:
+) -> Regression:
     """Weights of known items in the prediction for the others.
 
     Kernel ridge regression: a = (K_known,known + penalty I)^-1 K_known,new, with K the
@@ -185,23 +235,45 @@ def regression_weights(
         scale: None takes `mean_square`
 
     Returns:
-        Shape: [n_known, n_new]
+        The weights
     """
     indices, value = facts.indices(), facts.values()
     scale = mean_square(facts) if scale is None else scale
     facts = torch.sparse_coo_tensor(indices, value / scale**0.5, facts.shape)
-    known = torch.nonzero(is_known).squeeze(1)
+    new = torch.nonzero(~is_known).squeeze(1)
+    first, column = _distinct_rows(facts.index_select(0, new).coalesce())
+    has_facts = torch.bincount(indices[0], minlength=len(is_known)) > 0
+    known = torch.nonzero(is_known & has_facts).squeeze(1)
     of_known = facts.index_select(0, known).coalesce()
-    of_new = facts.index_select(0, torch.nonzero(~is_known).squeeze(1)).coalesce()
+    of_new = facts.index_select(0, new[first]).coalesce()
     if len(known) > MOST_KNOWN:
         ids = torch.arange(of_new.shape[0], device=value.device)
         parts = [_by_gradients(of_known, of_new, block) for block in ids.split(_BLOCK)]
-        return torch.cat(parts, dim=1)
+        return Regression(known, torch.cat(parts, dim=1), column)
     to_facts = of_known.t()
     kernel = torch.sparse.mm(of_known, to_facts).to_dense()
     kernel.diagonal().add_(PENALTY)
     between = torch.sparse.mm(of_known, of_new.t()).to_dense()
-    return torch.cholesky_solve(between, torch.linalg.cholesky(kernel))
+    weights = torch.cholesky_solve(between, torch.linalg.cholesky(kernel))
+    return Regression(known, weights, column)
+
+
+def _distinct_rows(facts: Tensor) -> tuple[Tensor, Tensor]:
+    """The first of each set of items with equal facts, and the set of each item.
+
+    A fact has the same value for all of its items.
+    """
+    item, fact = facts.indices()
+    count = torch.bincount(item, minlength=facts.shape[0]).tolist()
+    sets: dict[tuple[int, ...], int] = {}
+    first: list[int] = []
+    column: list[int] = []
+    for position, of_item in enumerate(fact.cpu().split(count)):
+        number = sets.setdefault(tuple(of_item.tolist()), len(sets))
+        if number == len(first):
+            first.append(position)
+        column.append(number)
+    return fact.new_tensor(first), fact.new_tensor(column)
 
 
 def _by_gradients(of_known: Tensor, of_new: Tensor, block: Tensor) -> Tensor:

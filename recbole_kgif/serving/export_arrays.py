@@ -34,7 +34,9 @@ def tensors_of(model: Any, recommender: Recommender) -> Arrays:
     is_new = tensors["item_is_new"]
     if float(model.new_items.weights[0]) > 0 and is_new.any() and not is_new.all():
         # The padding is the first of the new items.
-        tensors["new_item_regression"] = array_of(model.new_items.regression)[:, 1:]
+        tensors["new_item_regression"] = array_of(
+            model.new_items.regression.dense(model.new_items.is_known)
+        )[:, 1:]
     tensors["item_is_new"] = is_new.astype(np.uint8)
     return tensors
 

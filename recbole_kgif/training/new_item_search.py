@@ -68,6 +68,10 @@ class RankedList:
             torch.cat([one.hits for one in lists]),
         )
 
+    def rows(self, users: Tensor) -> RankedList:
+        """The lists of some users."""
+        return RankedList(self.scores[users], self.hits[users])
+
 
 @dataclass
 class NewItemSearch:
@@ -113,18 +117,18 @@ class NewItemSearch:
         self._n_users += len(scores)
         chosen = torch.zeros_like(is_candidate)
         chosen[row, item] = True
-        is_new = ~self.is_known
-        n_chosen = [chosen[:, self.is_known].sum(1), chosen[:, is_new].sum(1)]
-        self._n_chosen.append(torch.stack(n_chosen))
+        new = torch.nonzero(~self.is_known).squeeze(1)
+        chosen_new = chosen.index_select(1, new)
+        n_new = chosen_new.sum(1)
+        self._n_chosen.append(torch.stack([chosen.sum(1) - n_new, n_new]))
         scores = scores.masked_fill(~is_candidate, -torch.inf)
-        self._warm.append(
-            RankedList.of(scores[:, self.is_known], chosen[:, self.is_known], self.k)
-        )
-        of_new = scores[:, is_new]
+        of_new = scores.index_select(1, new)
         mixed = torch.lerp(of_new, expected, MIXING)
         mixed = mixed.masked_fill(torch.isneginf(of_new), -torch.inf)
         for lists, ranked in ((self._new, mixed), (self._unchanged, of_new)):
-            lists.append(RankedList.of(ranked, chosen[:, is_new], self.k))
+            lists.append(RankedList.of(ranked, chosen_new, self.k))
+        of_warm = scores.masked_fill_(~self.is_known, -torch.inf)
+        self._warm.append(RankedList.of(of_warm, chosen, self.k))
 
     @property
     def has_new(self) -> bool:
@@ -138,19 +142,25 @@ class NewItemSearch:
             largest_cost: the share of the NDCG of warm items, with the scores of new
                 ones unchanged, that may be lost.
         """
-        n_warm, n_new = torch.cat(self._n_chosen, dim=1)
-        warm, new = RankedList.joined(self._warm), RankedList.joined(self._new)
+        n_chosen = torch.cat(self._n_chosen, dim=1)
+        n_chosen = torch.cat([n_chosen, n_chosen.sum(0, keepdim=True)])
+        # Users without a hit add nothing to any of the sums.
+        lists = [*map(RankedList.joined, (self._warm, self._new, self._unchanged))]
+        has_hit = torch.stack([one.hits.any(1) for one in lists]).any(0)
+        warm, new, unchanged = (one.rows(has_hit) for one in lists)
+        n_warm, n_new, n_both = n_chosen[:, has_hit]
+        of_warm_users, of_new_users, of_users = (n_chosen > 0).sum(1).tolist()
 
         def by_offset(new: RankedList, offset: float) -> tuple[float, float]:
             """What is to be the largest, and the NDCG of warm items."""
             hits, is_new = merged(warm, new, offset)
-            of_warm = ndcg(hits & ~is_new, n_warm)
+            of_warm = ndcg(hits & ~is_new, n_warm, of_warm_users)
             if self.separately:
-                return harmonic_mean(of_warm, ndcg(hits & is_new, n_new)), of_warm
-            return ndcg(hits, n_warm + n_new), of_warm
+                of_new = ndcg(hits & is_new, n_new, of_new_users)
+                return harmonic_mean(of_warm, of_new), of_warm
+            return ndcg(hits, n_both, of_users), of_warm
 
-        unchanged = by_offset(RankedList.joined(self._unchanged), 0)
-        least = (1 - largest_cost) * unchanged[1]
+        least = (1 - largest_cost) * by_offset(unchanged, 0)[1]
         values = {offset: by_offset(new, offset) for offset in OFFSETS}
         allowed = [offset for offset in OFFSETS if values[offset][1] >= least]
         return max(allowed or OFFSETS[:1], key=lambda offset: values[offset][0])
@@ -174,21 +184,18 @@ def merged(warm: RankedList, new: RankedList, offset: float) -> tuple[Tensor, Te
     return hits, index >= warm.scores.shape[1]
 
 
-def ndcg(hits: Tensor, n_chosen: Tensor) -> float:
+def ndcg(hits: Tensor, n_chosen: Tensor, n_users: int) -> float:
     """Mean NDCG over the users who have chosen something.
 
     Args:
-        hits: by place, shape: [n_users, k]
-        n_chosen: number of items that each user chose, shape: [n_users]
+        hits: by place, of at least all users with a hit, shape: [n_listed, k]
+        n_chosen: number of items that each user chose, shape: [n_listed]
+        n_users: number of users who have chosen something.
 
     Returns:
         The mean; 0 if there are no such users.
     """
-    has_chosen = n_chosen > 0
-    if not bool(has_chosen.any()):
-        return 0.0
-    hits, n_chosen = hits[has_chosen], n_chosen[has_chosen]
     places = torch.arange(2, hits.shape[1] + 2, device=hits.device)
     discount = places.double().log2().reciprocal()
-    ideal = discount.cumsum(0)[n_chosen.clamp(max=hits.shape[1]) - 1]
-    return float(((hits.double() @ discount) / ideal).mean())
+    ideal = discount.cumsum(0)[n_chosen.clamp(1, hits.shape[1]) - 1]
+    return float(((hits.double() @ discount) / ideal).sum()) / max(n_users, 1)

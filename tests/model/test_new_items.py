@@ -14,7 +14,7 @@ from recbole_kgif.model.new_items import (
     SHARPNESS,
     NewItems,
     item_facts,
-    regression_weights,
+    solve_regression,
 )
 from tests.conftest import Loaded
 from tests.model.helpers import build, interaction
@@ -63,6 +63,11 @@ def dense_regression(facts: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     return weights
 
 
+def solved(facts: Tensor, is_known: Tensor) -> np.ndarray:
+    found: np.ndarray = solve_regression(facts, is_known).dense(is_known).numpy()
+    return found
+
+
 def random_facts(n_items: int, n_facts: int) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     facts = torch.rand(n_items, n_facts, generator=generator).double()
@@ -77,21 +82,39 @@ def test_the_regression_is_that_of_dense_matrices(
     monkeypatch.setattr(new_items, "_BLOCK", 7)
     facts = random_facts(60, 40)
     is_known = torch.arange(60) % 3 > 0
-    weights = regression_weights(facts.coalesce(), is_known)
+    weights = solved(facts.coalesce(), is_known)
     expected = dense_regression(facts.to_dense().numpy(), is_known.numpy())
     # Conjugate gradients stop when they are near enough.
     tolerance = 1e-12 if most_known == 1000 else 1e-3
-    np.testing.assert_allclose(weights.numpy(), expected, atol=tolerance)
+    np.testing.assert_allclose(weights, expected, atol=tolerance)
 
 
 def test_an_item_without_facts_has_no_weights() -> None:
     facts = torch.zeros(4, 2).double()
     facts[1] = 1
     is_known = torch.tensor([False, True, True, False])
-    weights = regression_weights(facts.to_sparse().coalesce(), is_known)
-    np.testing.assert_array_equal(weights.numpy(), np.zeros((2, 2)))
+    weights = solved(facts.to_sparse().coalesce(), is_known)
+    np.testing.assert_array_equal(weights, np.zeros((2, 2)))
     none = torch.zeros(4, 2).to_sparse().coalesce()
-    assert not regression_weights(none, is_known).any()
+    assert not solved(none, is_known).any()
+
+
+def test_new_items_of_equal_facts_are_solved_once() -> None:
+    facts = torch.tensor([[1, 0], [1, 2], [0, 2], [1, 2], [0, 0], [0, 2]]).double()
+    is_known = torch.tensor([True, False, False, False, True, False])
+    found = solve_regression(facts.to_sparse().coalesce(), is_known)
+    assert found.items.tolist() == [0]
+    assert found.column.tolist() == [0, 1, 0, 1]
+    assert found.weights.shape == (1, 2)
+
+
+def test_expected_scores_are_those_of_the_given_scores() -> None:
+    module = NewItems(graph(), N_USERS, IS_KNOWN)
+    first, second = torch.randn(2, 2, N_ITEMS).unbind()
+    expected = module.expected_scores(first)
+    assert module.expected_scores(first.clone()) is expected
+    assert not torch.isclose(module.expected_scores(second), expected).all()
+    assert torch.equal(module.expected_scores(first), expected)
 
 
 def test_scores_of_new_items_are_mixed_with_the_expected_ones() -> None:
