@@ -10,7 +10,6 @@ import numpy as np
 from recbole_kgif.explain.explanation_records import (
     FACT,
     FILTER,
-    ITSELF,
     LINK,
     LONGER,
     PEOPLE,
@@ -27,7 +26,6 @@ from recbole_kgif.explain.reason_records import ordered, score_shares
 from recbole_kgif.explain.reason_tree import (
     NO_EDGE,
     ScoreTree,
-    itself_value,
     short_walks,
 )
 
@@ -46,7 +44,7 @@ def summarise(
         score: the model.
         names: names of nodes and relations.
         user: number of the user.
-        items: numbers of the items.
+        items: numbers of the items, none of them the user's own.
         tree: their reasons.
         n_reasons: how many interactions are listed.
     """
@@ -80,14 +78,13 @@ def _parts(
     """The parts of all interactions for all items, by kind and relation."""
     graph, n_relations = score.graph, 2 * score.graph.n_relations
     by_relation = np.zeros((2, n_relations))
-    similarity = people = itself = 0.0
+    similarity = people = 0.0
     for item in items:
         walks = short_walks(score, user, item, range(len(tree.edges)))
         is_link = walks.third == NO_EDGE
         is_person = ~is_link & (graph.tail[walks.second] < graph.n_users)
         similarity += float(walks.similarity.sum())
         people += float(walks.value[is_person].sum())
-        itself += sum(itself_value(score, user, item, int(e)) for e in tree.edges)
         relation = graph.relation[walks.second]
         for row, chosen in enumerate((is_link, ~is_link & ~is_person)):
             found = np.bincount(relation[chosen], walks.value[chosen], n_relations)
@@ -100,8 +97,7 @@ def _parts(
     ]
     rest = {
         PEOPLE: people,
-        ITSELF: itself,
-        LONGER: float(tree.connected.sum()) - similarity - itself,
+        LONGER: float(tree.connected.sum()) - similarity,
         TASTE: float(tree.taste.sum()),
         FILTER: float(tree.filtered.sum()),
     }

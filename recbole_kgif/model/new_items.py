@@ -239,7 +239,9 @@ def solve_regression(
     """
     indices, value = facts.indices(), facts.values()
     scale = mean_square(facts) if scale is None else scale
-    facts = torch.sparse_coo_tensor(indices, value / scale**0.5, facts.shape)
+    facts = torch.sparse_coo_tensor(
+        indices, value / scale**0.5, facts.shape, check_invariants=False
+    )
     new = torch.nonzero(~is_known).squeeze(1)
     first, column = _distinct_rows(facts.index_select(0, new).coalesce())
     has_facts = torch.bincount(indices[0], minlength=len(is_known)) > 0

@@ -158,7 +158,9 @@ def summary() -> UserSummary:
             Part(TASTE, 10.0),
             Part(PEOPLE, 5.0),
             Part(FACT, 2.0, (BIRTHPLACE,)),
-            Part(FILTER, -3.0),
+            Part(FACT, 1.5, (Relation("rel1", False),)),
+            Part(FACT, -0.5, (Relation("rel2", True),)),
+            Part(FILTER, -4.0),
         ),
         shares=(ScoreShare(OWN, 2.0), ScoreShare(POPULARITY, 4.0)),
     )

@@ -234,6 +234,12 @@ def test_a_comparison_adds_up_to_the_difference(explainer: Explainer) -> None:
     for reason in both.reasons:
         (former,) = [r for r in first.reasons if r.item == reason.item]
         assert reason.value == pytest.approx(former.value - values[reason.item])
+    # The record checks that the row of the others makes up for what is not listed.
+    few = explainer.compare("cy", "casino", "dune", detail=Detail(n_reasons=1))
+    (listed,) = few.reasons
+    assert few.others == pytest.approx(
+        sum(reason.value for reason in both.reasons) + both.others - listed.value
+    )
     with pytest.raises(UserError, match="cannot be compared with itself"):
         explainer.compare("cy", "casino", "casino")
 

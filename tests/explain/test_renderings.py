@@ -26,14 +26,17 @@ from recbole_kgif.explain.renderings import (
     render_html,
     render_text,
 )
-from recbole_kgif.explain.renderings.phrases import (
+from recbole_kgif.explain.renderings.numerals import (
     digits,
-    first_sentence,
-    part_phrase,
     percentages,
+    signed,
+)
+from recbole_kgif.explain.renderings.phrases import (
+    first_sentence,
+    kind_rows,
+    part_phrase,
     reason_clause,
     sentence,
-    signed,
 )
 from recbole_kgif.explain.renderings.reason_graph import figure
 from recbole_kgif.explain.renderings.reason_rows import explanation_rows, part_rows
@@ -178,6 +181,14 @@ def test_an_entity_by_two_relations_of_both_items_is_two_facts() -> None:
     assert reason_clause(reason, explanation()) == expected
     (row,) = part_rows(reason, explanation())
     assert row == (expected, pytest.approx(0.4))
+
+
+def test_a_summary_tells_the_facts_without_a_word_together() -> None:
+    rows = kind_rows(summary())
+    assert ("facts in common", pytest.approx(1.0)) in rows
+    assert len(rows) == len(dict(rows)) == 5
+    text = render_text.render([explanation()], summary())
+    assert re.search(r"\+1\.0 +facts in common\n", text)
 
 
 @pytest.mark.parametrize(

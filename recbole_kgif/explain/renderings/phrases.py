@@ -39,14 +39,16 @@ from recbole_kgif.explain.relation_words import (
     reads_backwards,
     what_it_is,
 )
+from recbole_kgif.explain.renderings.numerals import (
+    digits,
+    signed,
+    whole_percentages,
+)
 
 # Parts that a clause about a reason names.
 _NAMED_PARTS = 3
 # A part smaller than this fraction of its reason is not named.
 _SMALL = 0.05
-# Percentages say nothing of a score that is so small beside its parts.
-_LARGEST_FRACTION = 3.0
-_MINUS = "\N{MINUS SIGN}"
 
 # What a value is from, and the value.
 Row = tuple[str, float]
@@ -57,46 +59,6 @@ _SHARE_WORDS = {
     BORROWED: "known items with the same facts",
     ENDPOINTS: "similarity of the embeddings",
 }
-
-
-# --- numbers ------------------------------------------------------------------------
-
-
-def digits(value: float) -> str:
-    """A number with two significant digits, or all those before the point."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    decimals = max(0, 1 - math.floor(math.log10(abs(value) * (1 + 1e-12))))
-    return f"{value:.{decimals}f}".replace("-", _MINUS)
-
-
-def signed(value: float) -> str:
-    """A contribution with its sign and two significant digits."""
-    return digits(value) if value <= 0 else f"+{digits(value)}"
-
-
-def whole_percentages(values: Sequence[float], total: float) -> Optional[list[int]]:
-    """Whole percentages that add up to 100 where the values add up to the total.
-
-    None where the total is no positive number, or small beside a value.
-    """
-    if total <= 0 or max(map(abs, values), default=0) > _LARGEST_FRACTION * total:
-        return None
-    exact = [100 * value / total for value in values]
-    whole = [math.floor(value) for value in exact]
-    missing = round(sum(exact)) - sum(whole)
-    by_rest = sorted(range(len(exact)), key=lambda n: whole[n] - exact[n])
-    for number in by_rest[:missing]:
-        whole[number] += 1
-    return whole
-
-
-def percentages(values: Sequence[float], total: float) -> list[str]:
-    """`whole_percentages` as texts, empty ones where there are none."""
-    whole = whole_percentages(values, total)
-    if whole is None:
-        return [""] * len(values)
-    return [f"{value} %".replace("-", _MINUS) for value in whole]
 
 
 # --- a whole score ------------------------------------------------------------------
@@ -292,8 +254,16 @@ def _phrase(part: Part, chosen: str, item: str) -> str:
     }[part.kind]
 
 
-def kind_phrase(part: Part) -> str:
-    """A part of all interactions together, as in a `UserSummary`."""
+def kind_rows(summary: UserSummary) -> list[Row]:
+    """The parts of all interactions, those of the same words together."""
+    rows: dict[str, float] = {}
+    for part in summary.parts:
+        words = _kind_phrase(part)
+        rows[words] = rows.get(words, 0.0) + part.value
+    return sorted(rows.items(), key=lambda row: -abs(row[1]))
+
+
+def _kind_phrase(part: Part) -> str:
     if part.kind == PEOPLE:
         return "people who chose both"
     if part.kind == LINK:
@@ -301,6 +271,8 @@ def kind_phrase(part: Part) -> str:
         return "items that are linked" if word == FACT_WORD else f"being its {word}"
     if part.kind == FACT:
         relation = part.relations[0]
+        if _word(relation) == FACT_WORD:
+            return "facts in common"
         if reads_backwards(relation.name, relation.inverse):
             return f"being the {_word(relation)} of the same"
         return f"the same {_word(relation)}"

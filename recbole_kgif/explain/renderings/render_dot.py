@@ -13,12 +13,14 @@ from recbole_kgif.explain.path_records import (
     USER,
     Node,
 )
+from recbole_kgif.explain.renderings.numerals import (
+    signed,
+)
 from recbole_kgif.explain.renderings.phrases import (
     headline,
     hop_label,
     reason_clause,
     score_rows,
-    signed,
     strength,
 )
 

@@ -12,11 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recbole_kgif.explain.explanation_records import Explanation
+from recbole_kgif.explain.renderings.numerals import (
+    signed,
+)
 from recbole_kgif.explain.renderings.phrases import (
     first_sentence,
     headline,
     path_sentence,
-    signed,
     strength,
 )
 from recbole_kgif.explain.renderings.reason_rows import (

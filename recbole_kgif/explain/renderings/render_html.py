@@ -15,7 +15,12 @@ from markupsafe import Markup, escape
 
 from recbole_kgif.explain.explanation_json import to_json
 from recbole_kgif.explain.explanation_records import Explanation, UserSummary
-from recbole_kgif.explain.renderings import phrases, reason_graph, reason_rows
+from recbole_kgif.explain.renderings import (
+    numerals,
+    phrases,
+    reason_graph,
+    reason_rows,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _FRAME_HEIGHT = 640  # in pixels
@@ -44,6 +49,7 @@ def render(
         explanations=explanations,
         summary=summary,
         title=_title(explanations),
+        numerals=numerals,
         phrases=phrases,
         rows=reason_rows,
         graph=reason_graph,

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Optional
 
 from recbole_kgif.explain.explanation_records import Explanation, Reason, UserSummary
+from recbole_kgif.explain.renderings.numerals import (
+    percentages,
+    signed,
+)
 from recbole_kgif.explain.renderings.phrases import (
     Row,
     first_sentence,
     headline,
-    kind_phrase,
+    kind_rows,
     notes,
     path_sentence,
-    percentages,
     rank_without,
     score_rows,
-    signed,
     strength,
 )
 from recbole_kgif.explain.renderings.reason_rows import part_rows
@@ -93,5 +95,7 @@ def _summary(summary: UserSummary) -> str:
     rows = [(reason.item.label, reason.value) for reason in summary.reasons]
     lines += _rows([*rows, *score_rows(summary)], summary.score)
     lines.append("  All choices together:")
-    lines += [f"  {signed(p.value):>7}        {kind_phrase(p)}" for p in summary.parts]
+    lines += [
+        f"  {signed(value):>7}        {name}" for name, value in kind_rows(summary)
+    ]
     return "\n".join(lines) + "\n"
