@@ -36,6 +36,7 @@ COMMANDS = (
     "recommend",
     "report",
     "robustness",
+    "serve",
     "tune",
 )
 

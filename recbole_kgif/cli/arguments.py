@@ -119,6 +119,11 @@ def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the model.pth of a run, or the run's folder",
     )
+    add_data_arguments(parser)
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the data that a checkpoint was trained on are found and read."""
     parser.add_argument(
         "--dataset-path",
         type=Path,

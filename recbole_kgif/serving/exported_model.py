@@ -39,6 +39,7 @@ from recbole_kgif.serving.exported_users import ExportedUsers, visitor, visitor_
 
 # About 64 MiB of scores at a time.
 _CELLS = 2**23
+_OF_A_NEIGHBOUR = ["kind", "id", "name", "relation", "inverse"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,22 @@ class Asker:
     scored: Askers
     weights: Optional[Floats]
     seen: Integers
+
+
+class UnknownId(UserError):
+    """There is no user or item of this id.
+
+    Args:
+        message: what is unknown.
+        advice: ids that there are.
+
+    Attributes:
+        message: the message without the advice.
+    """
+
+    def __init__(self, message: str, advice: str):
+        super().__init__(f"{message}; {advice}")
+        self.message = message
 
 
 class ExportedModel:
@@ -91,6 +108,8 @@ class ExportedModel:
         self.names: list[str] = items["name"].to_pylist()
         users = read_table(self.folder, USERS, ["user_id"])
         self.user_ids: list[str] = users["user_id"].to_pylist()
+        # All is read now: the folder may be replaced while this model answers.
+        self._neighbours = read_table(self.folder, NEIGHBOURS, _OF_A_NEIGHBOUR)
         self._rows = {
             kind: {token: row for row, token in enumerate(tokens)}
             for kind, tokens in (("user", self.user_ids), ("item", self.item_ids))
@@ -109,7 +128,7 @@ class ExportedModel:
             token: the id.
 
         Raises:
-            UserError: there is none; the nearest ids are named.
+            UnknownId: there is none; the nearest ids are named.
         """
         rows = self._rows[kind]
         if str(token) in rows:
@@ -118,9 +137,8 @@ class ExportedModel:
         advice = f"the nearest {kind}s are {', '.join(near)}"
         if not near:
             advice = f"its {kind}s are such as {', '.join(list(rows)[:3])}"
-        raise UserError(
-            f"{kind} {shown(str(token))} is not in {self.dataset}; {advice}"
-        )
+        message = f"{kind} {shown(str(token))} is not in {self.dataset}"
+        raise UnknownId(message, advice)
 
     def has_history(self, user: int) -> bool:
         """Whether a user has training interactions."""
@@ -172,13 +190,36 @@ class ExportedModel:
         return score_parts(self.items, asker.scored, asker.weights, contribution, rows)
 
     @cached_property
-    def neighbours(self) -> dict[str, list[Any]]:
-        """Kind, id, name, relation and direction of each neighbour."""
-        columns = ["kind", "id", "name", "relation", "inverse"]
-        table: dict[str, list[Any]] = read_table(
-            self.folder, NEIGHBOURS, columns
-        ).to_pydict()
-        return table
+    def searched(self) -> list[tuple[str, str]]:
+        """Id and name of each item, in lower case."""
+        pairs = zip(self.item_ids, self.names)
+        return [(token.casefold(), name.casefold()) for token, name in pairs]
+
+    @cached_property
+    def n_interactions(self) -> Integers:
+        """How many training interactions each item has."""
+        items = self.users.history.item
+        return np.bincount(items, minlength=len(self.item_ids)).astype(np.int64)
+
+    @cached_property
+    def neighbour_is_user(self) -> npt.NDArray[np.bool_]:
+        """Whether each column of the walk matrix is a user."""
+        kinds = self._neighbours.column("kind").to_numpy(zero_copy_only=False)
+        is_user: npt.NDArray[np.bool_] = np.asarray(kinds == "user", dtype=bool)
+        return is_user
+
+    def items_of_neighbour(self, column: int) -> Integers:
+        """Rows of the items with a neighbour, the best known first."""
+        assert self.items.walks is not None
+        links = self.items.walks.transposed
+        rows = links.indices[links.indptr[column] : links.indptr[column + 1]]
+        counts = self.n_interactions[rows]
+        return rows[np.argsort(-counts, kind="stable")].astype(np.int64)
+
+    def neighbour(self, column: int) -> dict[str, Any]:
+        """Kind, id, name, relation and direction of a column of the walk matrix."""
+        row: dict[str, Any] = self._neighbours.slice(column, 1).to_pylist()[0]
+        return row
 
     def ranked(self, users: Integers, k: int) -> Iterator[tuple[Integers, Floats]]:
         """The best new items of users.

@@ -8,9 +8,9 @@ items share, each named; and what the filter of the walks adds, mostly below 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -20,6 +20,7 @@ from recbole_kgif.serving.exported_scores import (
     Floats,
     Integers,
     ItemScores,
+    Walks,
 )
 
 
@@ -36,6 +37,10 @@ class ScoreParts:
         bias: shape: [n_items]
         predicted: what new items get from known ones, shape: [n_items]
         offset: what is added for new items, shape: [n_items]
+        links: rows of X of the chosen items; None without walks, shape: [n_chosen,
+            n_neighbours]
+        link_scale: what the products of two rows of X are multiplied by, shape:
+            [n_items]
     """
 
     chosen: Integers
@@ -46,6 +51,8 @@ class ScoreParts:
     bias: Floats
     predicted: Floats
     offset: Floats
+    links: Optional[csr_matrix]
+    link_scale: Floats
 
     @property
     def of_chosen(self) -> Floats:
@@ -85,7 +92,15 @@ def score_parts(
     if form.similarity == "cosine":
         scaled = scaled / max(float(np.linalg.norm(asker.vectors[0])), 1e-12)
     similarity = weights[:, None] * (contribution[chosen] @ scaled)
-    shared, filtered = _walk_parts(items, asker, rows)
+    links = None if items.walks is None else _links(items.walks, asker)
+    scale = left * form.walk_weight * float(asker.walk_factor[0])
+    shared = filtered = np.zeros((len(chosen), len(rows)))
+    if items.walks is not None:
+        selected = np.zeros((len(items.bias), len(rows)))
+        selected[rows, np.arange(len(rows))] = scale
+        filtered = links @ (items.walks.transposed @ items.walks.filtered(selected))
+        shared = (links @ items.walks.matrix[rows].T).toarray() * scale
+        filtered = filtered - shared
     mixed, offset = np.zeros((2, len(rows)))
     if is_mixed.any():
         scores = items.learned_scores(asker)[:, ~items.is_new]
@@ -96,57 +111,41 @@ def score_parts(
     return ScoreParts(
         chosen=chosen,
         similarity=similarity,
-        shared=shared * left,
-        filtered=filtered * left,
+        shared=shared,
+        filtered=filtered,
         own=asker.vectors[0] @ scaled - similarity.sum(axis=0),
         bias=items.bias[rows] * left,
         predicted=mixed,
         offset=offset,
+        links=links,
+        link_scale=scale,
     )
 
 
-def _walk_parts(
-    items: ItemScores, asker: Askers, rows: list[int]
-) -> tuple[Floats, Floats]:
-    """The walk term by chosen item, without its filter and what the filter adds."""
-    walks = items.walks
-    shape = (asker.history.nnz, len(rows))
-    if walks is None:
-        return np.zeros(shape), np.zeros(shape)
-    first = chosen_links(items, asker)
-    scale = items.form.walk_weight * float(asker.walk_factor[0])
-    selected = np.zeros((len(items.bias), len(rows)))
-    selected[rows, np.arange(len(rows))] = scale
-    whole = first @ (walks.transposed @ walks.filtered(selected))
-    direct = (first @ walks.matrix[rows].T).toarray() * scale
-    return direct, whole - direct
-
-
-def chosen_links(items: ItemScores, asker: Askers) -> csr_matrix:
+def _links(walks: Walks, asker: Askers) -> csr_matrix:
     """Rows of X of an asker's items, without the asker: [n_chosen, n_neighbours]."""
-    assert items.walks is not None
-    links = items.walks.matrix[asker.history.indices].copy()
+    links = walks.matrix[asker.history.indices].copy()
     links.data[links.indices == asker.own_neighbour[0]] = 0
     return links
 
 
 def shared_neighbours(
-    items: ItemScores, asker: Askers, position: int, row: int
-) -> Mapping[int, float]:
+    walks: Optional[Walks], parts: ScoreParts, place: tuple[int, int], row: int
+) -> tuple[Integers, Floats]:
     """What each neighbour of a chosen item and an explained one adds to the score.
 
     Args:
-        items: the items.
-        asker: one user or visitor.
-        position: which of the asker's items.
+        walks: those of the items.
+        parts: the parts of the score.
+        place: position of the chosen item, and of the explained one, in the parts.
         row: the explained item.
+
+    Returns:
+        Columns of X and their values, the largest first.
     """
-    if items.walks is None:
-        return {}
-    left = 1.0
-    if items.is_new[row] and items.regression is not None:
-        left = 1 - items.form.new_item_mixing
-    links = chosen_links(items, asker)[position]
-    product: Any = links.multiply(items.walks.matrix[row]).tocsr()
-    scale = left * items.form.walk_weight * float(asker.walk_factor[0])
-    return dict(zip(product.indices.tolist(), (scale * product.data).tolist()))
+    if walks is None or parts.links is None:
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    both: Any = parts.links[place[0]].multiply(walks.matrix[row]).tocsr()
+    values = parts.link_scale[place[1]] * both.data
+    order = np.argsort(-np.abs(values), kind="stable")
+    return both.indices[order].astype(np.int64), values[order]

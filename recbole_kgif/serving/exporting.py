@@ -132,7 +132,7 @@ def _write_nodes(folder: Path, model: Any, names: NodeNames, precision: str) -> 
         ENTITIES,
         {
             "entity_id": [node.id for node in nodes],
-            "name": [node.name or node.description or "" for node in nodes],
+            "name": [node.name or "" for node in nodes],
             "vector": array_of(vectors)[first:].astype(precision),
         },
     )
@@ -147,7 +147,7 @@ def _write_nodes(folder: Path, model: Any, names: NodeNames, precision: str) -> 
         {
             "kind": [node.kind for node in nodes],
             "id": [node.id for node in nodes],
-            "name": [node.name or node.description or "" for node in nodes],
+            "name": [node.name or "" for node in nodes],
             "relation": [relations[each][0] for each in relation],
             "inverse": [relations[each][1] for each in relation],
         },
