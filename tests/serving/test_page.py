@@ -46,7 +46,7 @@ def page(address: str, browser: Any) -> Iterator[Any]:  # noqa: F811
     opened.on("dialog", lambda dialog: problems.append(dialog.message))
     opened.on("request", lambda request: requests.append(request.url))
     opened.goto(address)
-    opened.expect_problems = problems
+    opened.seen_problems = problems
     yield opened
     assert problems == []
     assert all(url.startswith((address, "data:,")) for url in requests)
@@ -116,8 +116,8 @@ def test_nothing_found_and_no_service_are_said(page: Any, address: str) -> None:
     page.locator("#search").fill("left")
     page.locator("#problem", has_text="The service does not answer.").wait_for()
     # The browser itself reports that the request failed.
-    assert all("Failed to load" in text for text in page.expect_problems)
-    page.expect_problems.clear()
+    assert all("Failed to load" in text for text in page.seen_problems)
+    page.seen_problems.clear()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
