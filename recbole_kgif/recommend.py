@@ -228,9 +228,12 @@ def in_double_precision(model: Any) -> Any:
     Args:
         model: the model, ready for evaluation; it stays as it is.
     """
-    if float(model.new_items.weights[0]) > 0:
-        # Those of the training, for both precisions; they take long to compute.
-        _ = model.new_items.regression
+    # Those of the training, for both precisions; they take long to compute.
+    new_items = model.new_items
+    if float(new_items.weights[0]) > 0:
+        _ = new_items.regression
+    if float(new_items.weights[1]) > 0:
+        _ = new_items.arrivals
     return copy.deepcopy(model).double().eval()
 
 

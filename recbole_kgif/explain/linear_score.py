@@ -119,27 +119,26 @@ class WalkTerm:
 
 @dataclass(frozen=True, eq=False)
 class BorrowedScores:
-    """What new items get from the scores of known ones.
+    """What new items get from known ones, and from walks that the user's items begin.
 
     Attributes:
-        weight: weight of the prediction in the score of a new item.
         is_new: whether each item is new, shape: [n_items]
-        predict: maps scores, [n_users, n_items], to those that they predict for the new
-            items, [n_users, n_new].
+        predict: maps scores, [n_users, n_items], and 1 for each item of the user, else
+            0, of the same shape, to what the new items get, [n_users, n_new].
     """
 
-    weight: float
     is_new: Flags
-    predict: Callable[[Floats], Floats]
+    predict: Callable[[Floats, Floats], Floats]
 
-    def parts(self, scores: Floats) -> Floats:
+    def parts(self, scores: Floats, history: Floats) -> Floats:
         """The parts of all scores, 0 for known items, shape: [n_users, n_items].
 
         Args:
             scores: of all items, of which those of the known ones count.
+            history: 1 for each item of the user, else 0, of the same shape.
         """
         parts = np.zeros_like(scores)
-        parts[:, self.is_new] = self.weight * self.predict(scores)
+        parts[:, self.is_new] = self.predict(scores, history)
         return parts
 
 
@@ -241,13 +240,18 @@ class LinearScore:
         for term in self.walks:
             scores = scores + term.scores(user, history)
         scores = scores + sum(bias.of_items for bias in self.biases)
-        return self.with_borrowed(scores[None])[0]
+        return self.with_borrowed(scores[None], history[None])[0]
 
-    def with_borrowed(self, scores: Floats) -> Floats:
-        """Scores of all items with what new ones borrow, shape: [n_users, n_items]."""
+    def with_borrowed(self, scores: Floats, history: Floats) -> Floats:
+        """Scores of all items with what new ones get, shape: [n_users, n_items].
+
+        Args:
+            scores: of all items without it.
+            history: 1 for each item of the user, else 0, of the same shape.
+        """
         if self.borrowed is None:
             return scores
-        return scores + self.borrowed.parts(scores)
+        return scores + self.borrowed.parts(scores, history)
 
     def without(self, edges: Sequence[int]) -> LinearScore:
         """The score once edges are deleted, in both directions.

@@ -41,10 +41,10 @@ def linear_score(model: Any) -> LinearScore:
         )
     with torch.no_grad():
         similarity_weight, walk_weight = model.balance.tolist()
-        mixing, offset = model.new_items.weights.tolist()
+        *mixing, offset = model.new_items.weights.tolist()
         is_new = ~model.new_items.is_known.cpu().numpy()
         # The rest of a new item's score is borrowed from known ones.
-        every_item = np.where(is_new, 1 - mixing, 1.0)
+        every_item = np.where(is_new, 1 - sum(mixing), 1.0)
         popularity = every_item * _doubles(model.item_bias.weight)[:, 0]
         return LinearScore(
             graph=graph_of(model),
@@ -55,21 +55,25 @@ def linear_score(model: Any) -> LinearScore:
             similarity_weight=similarity_weight / model.temperature * every_item,
             walks=_walk_terms(model.walks, walk_weight * every_item),
             biases=(Bias(POPULARITY, popularity), Bias(NEW, offset * is_new)),
-            borrowed=_borrowed(model, mixing, is_new),
+            borrowed=_borrowed(model, is_new),
         )
 
 
-def _borrowed(model: Any, mixing: float, is_new: Flags) -> Optional[BorrowedScores]:
-    if mixing <= 0 or is_new.all():
+def _borrowed(model: Any, is_new: Flags) -> Optional[BorrowedScores]:
+    new_items = model.new_items
+    if not bool(new_items.weights[:2].any()) or is_new.all():
         return None
 
-    def predict(scores: Floats) -> Floats:
+    def predict(scores: Floats, history: Floats) -> Floats:
         weight = model.item_bias.weight
-        given = torch.from_numpy(scores).to(weight.device, weight.dtype)
+        given = [
+            torch.from_numpy(part).to(weight.device, weight.dtype)
+            for part in (scores, history)
+        ]
         with torch.no_grad():
-            return _doubles(model.new_items.expected_scores(given))
+            return _doubles(new_items.borrowed_scores(*given))
 
-    return BorrowedScores(mixing, is_new, predict)
+    return BorrowedScores(is_new, predict)
 
 
 def graph_of(model: Any) -> Graph:

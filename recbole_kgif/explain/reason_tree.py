@@ -107,7 +107,8 @@ def score_tree(score: LinearScore, user: int, items: Sequence[int]) -> ScoreTree
 def _borrowed(score: LinearScore, user: int, items: Sequence[int]) -> Floats:
     if score.borrowed is None or not score.borrowed.is_new[list(items)].any():
         return np.zeros(len(items))
-    return score.borrowed.parts(score.scores(user)[None])[0, list(items)]
+    scores, history = score.scores(user), score.history(user)
+    return score.borrowed.parts(scores[None], history[None])[0, list(items)]
 
 
 def _continuations(score: LinearScore, items: Sequence[int]) -> Floats:

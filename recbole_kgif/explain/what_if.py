@@ -58,7 +58,10 @@ def scores_without_each(
             scale = scale / (lengths * length)
         scores[number] = scale * changed
     scores += _walks_without(score, user, edges)
-    return score.with_borrowed(scores + sum(bias.of_items for bias in score.biases))
+    scores += sum(bias.of_items for bias in score.biases)
+    history = np.tile(score.history(user), (len(edges), 1))
+    history[np.arange(len(edges)), graph.tail[edges] - first] = 0
+    return score.with_borrowed(scores, history)
 
 
 def _powers(score: LinearScore, user: int, edges: Integers) -> Floats:

@@ -198,7 +198,7 @@ class KGIF(kgif.KGIF):
         return super()._scores(user)
 
     def _scores(self, user: Tensor) -> Tensor:
-        scores: Tensor = self.new_items(self.learned_scores(user))
+        scores: Tensor = self.new_items(self.learned_scores(user), user)
         return scores
 
     def predict(self, interaction: Any) -> Tensor:

@@ -2,32 +2,41 @@ r"""Scores of new items: those without training interactions.
 
 What KGIF learns about a new item is little, and on another scale than what it learns
 about the others. But the facts of new items are known. So a new item borrows from known
-items with the same facts. With a the weights of a kernel ridge regression on facts::
+items with the same facts, and from random walks that start at the user's items and
+follow interactions and facts. With a the weights of a kernel ridge regression on facts,
+and r_ji how often a walk from item j is at item i::
 
-    y'(u, i) = (1 - m) y(u, i) + m x(u, i) + c
+    y'(u, i) = (1 - m - n) y(u, i) + m x(u, i) + n w(u, i) + c
     x(u, i) = log(sum_k a_ki exp(s y(u, k))) / s
+    w(u, i) = log(mean_j r_ji)
 
-where k runs over the known items. The offset c is chosen in validation; until then, m
-and c are 0. All this is our choice.
+where k runs over the known items, and j over those of the user. Mixing weights and
+offset c are chosen in validation; until then all are 0. All this is our choice.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
 
 from .kgif import CollaborativeKnowledgeGraph, shared_neighbours
+from .random_walks import arrivals
+from .sparse_pattern import SparsePattern
 
-# m, the penalty of the regression, and s. Not chosen on validation alone: the test
-# values of three data sets were in view (docs/method.md).
-MIXING = 0.25
+# m and n, unless a validation shows others to be better beyond chance.
+MIXING = (0.25, 0.125)
+OTHER_MIXINGS = ((0.25, 0.25), (0.0, 0.5), (0.0, 0.75), (0.0, 1.0))
+# The penalty of the regression, and s.
 PENALTY = 0.3
 SHARPNESS = 1.5
 # The regression may predict less than nothing: the least share of an item, times the
 # number of known items.
 LEAST_SHARE = 1e-3
+# No walk of so few steps may arrive.
+LEAST_ARRIVALS = 1e-7
 # A system of more known items is solved by conjugate gradients.
 MOST_KNOWN = 8192
 _TOLERANCE = 1e-4
@@ -74,7 +83,7 @@ class NewItems(nn.Module):
         is_known: whether each item has training interactions, shape: [n_items]
 
     Attributes:
-        weights: the mixing weight m and the offset c; (0, 0) leaves all scores
+        weights: the mixing weights m and n, and the offset c; zeros leave all scores
         next_weights: those that a trainer tries in its next validation
         is_known: as given
     """
@@ -90,12 +99,13 @@ class NewItems(nn.Module):
         self._graph = (graph,)  # in a tuple, so that it is no part of this module
         self._n_users = n_users
         self._regression: Optional[Regression] = None
+        self._arrivals: Optional[Tensor] = None
         # storage: the scores of the last prediction, and the prediction
         self._restore_expected: Optional[tuple[Tensor, Tensor]] = None
         self.n_counted: Optional[int] = None
         self.scale: Optional[float] = None
-        self.register_buffer("weights", torch.zeros(2))
-        self.register_buffer("next_weights", torch.zeros(2))
+        self.register_buffer("weights", torch.zeros(3))
+        self.register_buffer("next_weights", torch.zeros(3))
         self.register_buffer("is_known", is_known, persistent=False)
 
     def train(self, mode: bool = True) -> NewItems:
@@ -115,6 +125,18 @@ class NewItems(nn.Module):
             self._regression = solve_regression(facts, self.is_known, self.scale)
         return self._regression
 
+    @property
+    def arrivals(self) -> Tensor:
+        """How often random walks from items are at new items, [n_items, n_new].
+
+        They depend on the graph alone, and are computed when first used.
+        """
+        if self._arrivals is None:
+            graph, n_items = self._graph[0], len(self.is_known)
+            new = torch.nonzero(~self.is_known).squeeze(1)
+            self._arrivals = arrivals(graph, self._n_users, n_items, new)
+        return self._arrivals
+
     def fact_scale(self) -> float:
         """What the products of facts are divided by."""
         if self.scale is None:
@@ -132,8 +154,8 @@ class NewItems(nn.Module):
                 [n_items]
         """
         self.n_counted, self.scale = n_counted, scale
-        self.is_known, self._regression = is_known.to(self.is_known.device), None
-        self._restore_expected = None
+        self.is_known = is_known.to(self.is_known.device)
+        self._regression = self._arrivals = self._restore_expected = None
 
     def expected_scores(self, scores: Tensor) -> Tensor:
         """The scores of new items that the regression predicts.
@@ -163,23 +185,77 @@ class NewItems(nn.Module):
         expected = torch.maximum(expected, least * total)
         return (expected.log() / SHARPNESS + largest).index_select(1, column)
 
-    def forward(self, scores: Tensor) -> Tensor:
+    def history(self, user: Tensor) -> Tensor:
+        """How often each user chose each item, shape: [n_selected, n_items].
+
+        Args:
+            user: numbers of users, shape: [n_selected]
+        """
+        position, entry = self._choices.entries_of_rows(user)
+        item = self._choices.column.index_select(0, entry)
+        history = self.arrivals.new_zeros(len(user), len(self.is_known))
+        once = history.new_ones(len(item))
+        return history.index_put((position, item), once, accumulate=True)
+
+    @cached_property
+    def _choices(self) -> SparsePattern:
+        """The interactions, by user."""
+        head, _, tail = self._graph[0].triples()
+        is_choice = head < self._n_users
+        user, order = head[is_choice].sort(stable=True)
+        item = tail[is_choice][order] - self._n_users
+        return SparsePattern(user, item, self._n_users, len(self.is_known))
+
+    def walk_scores(self, history: Tensor) -> Tensor:
+        """The scores of new items by random walks.
+
+        Args:
+            history: how often each user chose each item, shape: [n_selected, n_items]
+
+        Returns:
+            w, shape: [n_selected, n_new]
+        """
+        arrived = torch.sparse.mm(history.to_sparse(), self.arrivals.to(history.dtype))
+        mean = arrived / history.sum(1, keepdim=True).clamp(min=1)
+        return mean.clamp(min=LEAST_ARRIVALS).log()
+
+    def borrowed_scores(self, scores: Tensor, history: Optional[Tensor]) -> Tensor:
+        """What new items borrow by the present weights.
+
+        Args:
+            scores: y of all items, shape: [n_selected, n_items]
+            history: how often each user chose each item, of the same shape; None where
+                walks have no weight
+
+        Returns:
+            m x + n w, shape: [n_selected, n_new]
+        """
+        of_facts, of_walks, _ = self.weights.tolist()
+        borrowed = scores.new_zeros(len(scores), int((~self.is_known).sum()))
+        if of_facts > 0:
+            borrowed = borrowed + of_facts * self.expected_scores(scores)
+        if of_walks > 0 and history is not None:
+            borrowed = borrowed + of_walks * self.walk_scores(history.to(scores.dtype))
+        return borrowed
+
+    def forward(self, scores: Tensor, user: Tensor) -> Tensor:
         """Scores with those of new items replaced.
 
         Args:
             scores: y of all items, shape: [n_selected, n_items]
+            user: whose they are, shape: [n_selected]
 
         Returns:
             y', of the same shape; ``scores`` itself where nothing is replaced
         """
-        mixing, offset = self.weights.tolist()
-        if mixing == offset == 0 or not bool(self.is_known.any()):
+        of_facts, of_walks, offset = self.weights.tolist()
+        if of_facts == of_walks == offset == 0 or not bool(self.is_known.any()):
             return scores
+        history = self.history(user) if of_walks > 0 else None
+        borrowed = self.borrowed_scores(scores, history)
         new = torch.nonzero(~self.is_known).squeeze(1)
-        of_new = scores.index_select(1, new)
-        if mixing > 0:
-            of_new = of_new + mixing * (self.expected_scores(scores) - of_new)
-        return scores.index_copy(1, new, of_new + offset)
+        own = (1 - of_facts - of_walks) * scores.index_select(1, new)
+        return scores.index_copy(1, new, own + borrowed + offset)
 
 
 def item_facts(

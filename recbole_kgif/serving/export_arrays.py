@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
-from recbole_kgif.model.new_items import LEAST_SHARE, SHARPNESS
+from recbole_kgif.model.new_items import LEAST_ARRIVALS, LEAST_SHARE, SHARPNESS
 from recbole_kgif.recommend import Recommender
 from recbole_kgif.serving.exported_scores import ScoreForm
 
@@ -32,11 +32,14 @@ def tensors_of(model: Any, recommender: Recommender) -> Arrays:
         **_walks(model),
     }
     is_new = tensors["item_is_new"]
-    if float(model.new_items.weights[0]) > 0 and is_new.any() and not is_new.all():
+    of_facts, of_walks, _ = model.new_items.weights.tolist()
+    if is_new.any() and not is_new.all():
         # The padding is the first of the new items.
-        tensors["new_item_regression"] = array_of(
-            model.new_items.regression.dense(model.new_items.is_known)
-        )[:, 1:]
+        if of_facts > 0:
+            weights = model.new_items.regression.dense(model.new_items.is_known)
+            tensors["new_item_regression"] = array_of(weights)[:, 1:]
+        if of_walks > 0:
+            tensors["new_item_arrivals"] = array_of(model.new_items.arrivals)[1:, 1:]
     tensors["item_is_new"] = is_new.astype(np.uint8)
     return tensors
 
@@ -128,7 +131,7 @@ def _walks(model: Any) -> Arrays:
 def form_of(model: Any) -> ScoreForm:
     """The numbers of the formula."""
     similarity_weight, walk_weight = model.balance.tolist()
-    mixing, offset = model.new_items.weights.tolist()
+    mixing, walk_mixing, offset = model.new_items.weights.tolist()
     by = None if model.walks is None else model.walks.spectral_filter()
     polynomial = (1.0,)
     if by is not None:
@@ -144,9 +147,11 @@ def form_of(model: Any) -> ScoreForm:
         walk_exponent=0.0 if model.walks is None else _walk_exponent(model.walks),
         visitor_normalisation="sum" if is_softmax else "root",
         new_item_mixing=mixing,
+        new_item_walk_mixing=walk_mixing,
         new_item_offset=offset,
         new_item_sharpness=SHARPNESS,
         new_item_least_share=LEAST_SHARE / max(1, int(model.new_items.is_known.sum())),
+        new_item_least_arrivals=LEAST_ARRIVALS,
     )
 
 

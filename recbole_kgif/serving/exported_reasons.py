@@ -86,8 +86,8 @@ def score_parts(
     rows, form = list(asked), items.form
     chosen = asker.history.indices.astype(np.int64)
     # The rest of a new item's score is predicted from known items.
-    is_mixed = items.is_new[rows] & (items.regression is not None)
-    left = np.where(is_mixed, 1 - form.new_item_mixing, 1.0)
+    is_new = items.is_new[rows]
+    left = np.where(is_new, form.new_item_own, 1.0)
     scaled = items.scaled_vectors[rows].T * left
     if form.similarity == "cosine":
         scaled = scaled / max(float(np.linalg.norm(asker.vectors[0])), 1e-12)
@@ -102,12 +102,11 @@ def score_parts(
         shared = (links @ items.walks.matrix[rows].T).toarray() * scale
         filtered = filtered - shared
     mixed, offset = np.zeros((2, len(rows)))
-    if is_mixed.any():
+    if is_new.any():
         scores = items.learned_scores(asker)[:, ~items.is_new]
         position = np.cumsum(items.is_new)[rows] - 1
-        expected = items.expected_scores(scores)[0]
-        mixed[is_mixed] = form.new_item_mixing * expected[position[is_mixed]]
-    offset[items.is_new[rows]] = form.new_item_offset
+        mixed[is_new] = items.borrowed_scores(scores, asker)[0, position[is_new]]
+    offset[is_new] = form.new_item_offset
     return ScoreParts(
         chosen=chosen,
         similarity=similarity,

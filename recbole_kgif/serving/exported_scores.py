@@ -45,9 +45,11 @@ class ScoreForm:
         visitor_normalisation: what the weights of a visitor's items are divided by: the
             "root" of their number, or their "sum".
         new_item_mixing: m.
+        new_item_walk_mixing: n.
         new_item_offset: c.
         new_item_sharpness: s of new items.
         new_item_least_share: l of new items, a share of the sum.
+        new_item_least_arrivals: the least r of new items.
     """
 
     similarity: str
@@ -57,9 +59,16 @@ class ScoreForm:
     walk_exponent: float
     visitor_normalisation: str
     new_item_mixing: float
+    new_item_walk_mixing: float
     new_item_offset: float
     new_item_sharpness: float
     new_item_least_share: float
+    new_item_least_arrivals: float
+
+    @property
+    def new_item_own(self) -> float:
+        """Weight of y of a new item in y'."""
+        return 1 - self.new_item_mixing - self.new_item_walk_mixing
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +148,7 @@ class ItemScores:
         is_new: whether each item has no training interactions, shape: [n_items]
         walks: the walk term; None where the model has none.
         regression: a, shape: [n_known, n_new]; None where nothing is predicted.
+        arrivals: r, shape: [n_items, n_new]; None where random walks have no weight.
     """
 
     form: ScoreForm
@@ -147,6 +157,7 @@ class ItemScores:
     is_new: npt.NDArray[np.bool_]
     walks: Optional[Walks] = None
     regression: Optional[Floats] = None
+    arrivals: Optional[Floats] = None
 
     @classmethod
     def of(
@@ -166,6 +177,7 @@ class ItemScores:
             is_new=tensors["item_is_new"].astype(bool),
             walks=walks,
             regression=tensors.get("new_item_regression"),
+            arrivals=tensors.get("new_item_arrivals"),
         )
 
     @cached_property
@@ -179,7 +191,7 @@ class ItemScores:
 
     def scores(self, askers: Askers) -> Floats:
         """Scores of all items, shape: [n_askers, n_items]."""
-        return self.with_new_items(self.learned_scores(askers))
+        return self.with_new_items(self.learned_scores(askers), askers)
 
     def learned_scores(self, askers: Askers) -> Floats:
         """Y, before the scores of new items are mixed: [n_askers, n_items]."""
@@ -190,17 +202,31 @@ class ItemScores:
             scores += (self.walks.scores(askers.reached(self.walks)) * factor).T
         return scores
 
-    def with_new_items(self, scores: Floats) -> Floats:
+    def with_new_items(self, scores: Floats, askers: Askers) -> Floats:
         """Y' by y, shape of both: [n_askers, n_items]."""
         form = self.form
-        if form.new_item_mixing == form.new_item_offset == 0:
+        if form.new_item_own == 1 and form.new_item_offset == 0:
             return scores
-        of_new = scores[:, self.is_new]
-        if self.regression is not None:
-            expected = self.expected_scores(scores[:, ~self.is_new])
-            of_new = of_new + form.new_item_mixing * (expected - of_new)
-        scores[:, self.is_new] = of_new + form.new_item_offset
+        borrowed = self.borrowed_scores(scores[:, ~self.is_new], askers)
+        own = form.new_item_own * scores[:, self.is_new]
+        scores[:, self.is_new] = own + borrowed + form.new_item_offset
         return scores
+
+    def borrowed_scores(self, of_known: Floats, askers: Askers) -> Floats:
+        """M x + n w of the new items by y of the known ones: [n_askers, n_new]."""
+        borrowed = np.zeros((len(of_known), int(self.is_new.sum())))
+        if self.regression is not None:
+            borrowed += self.form.new_item_mixing * self.expected_scores(of_known)
+        if self.arrivals is not None:
+            borrowed += self.form.new_item_walk_mixing * self.walk_scores(askers)
+        return borrowed
+
+    def walk_scores(self, askers: Askers) -> Floats:
+        """W, the scores of new items by random walks: [n_askers, n_new]."""
+        assert self.arrivals is not None
+        n_chosen = np.asarray(askers.history.sum(axis=1)).clip(min=1)
+        mean: Floats = (askers.history @ self.arrivals) / n_chosen
+        return np.log(mean.clip(min=self.form.new_item_least_arrivals))
 
     def expected_scores(self, of_known: Floats) -> Floats:
         """What the scores of the known items predict: [n_askers, n_new]."""

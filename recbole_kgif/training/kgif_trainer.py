@@ -12,7 +12,6 @@ from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
 from recbole_kgif.model.cuda_graphs import capture_training_step
-from recbole_kgif.model.new_items import MIXING
 from recbole_kgif.model.score_weights import (
     candidate_score_weights,
     update_score_weights,
@@ -87,7 +86,7 @@ class KGIFTrainer(Trainer):
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
-        """Validate, and choose score weights and, for later, the offset of new items.
+        """Validate, and choose score weights and, for later, those of new items.
 
         A saved model has the weights by which it was validated.
         """
@@ -102,11 +101,11 @@ class KGIFTrainer(Trainer):
         search, self._new_items = self._new_items, None
         if search is not None:
             cost = self.model.new_items_cost
-            offset = group.from_first(
+            weights = group.from_first(
                 lambda: search.choose(cost) if search.has_new else None
             )
-            if offset is not None:
-                new_items.next_weights[:] = torch.tensor([MIXING, offset])
+            if weights is not None:
+                new_items.next_weights[:] = torch.tensor(weights)
         return result
 
     def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
@@ -184,8 +183,10 @@ class KGIFTrainer(Trainer):
         """Show the search a validated batch."""
         user = interaction[self.config["USER_ID_FIELD"]].to(self.device)
         scores = self.model.learned_scores(user)
-        expected = self.model.new_items.expected_scores(scores)
-        search.add(scores, expected, ~torch.isneginf(masked), row, item)
+        new_items = self.model.new_items
+        expected = new_items.expected_scores(scores)
+        walked = new_items.walk_scores(new_items.history(user))
+        search.add(scores, expected, walked, ~torch.isneginf(masked), row, item)
 
 
 @dataclass

@@ -1,8 +1,13 @@
-"""Choice of the offset of new items, from what a validation has seen.
+"""Choice of mixing weights and offset of new items, from what a validation has seen.
 
-The best one by the metric that stops the training is taken: the NDCG of all items, or
-the harmonic mean of those of warm and new ones. What it costs warm items, those with
+The best offset by the metric that stops the training is taken: the NDCG of all items,
+or the harmonic mean of those of warm and new ones. What it costs warm items, those with
 training interactions, can be limited.
+
+Validations have few new items, and which mixing weights are the best for them is mostly
+chance: choosing the best for one half of the new items of a data set made it worse for
+the other half. So there are default weights, and others are taken only if their lead
+over the default is more than the chance in the draw of the items explains.
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import torch
 from recbole.data.dataloader import FullSortEvalDataLoader
 from torch import Tensor
 
-from recbole_kgif.model.new_items import MIXING
+from recbole_kgif.model.new_items import MIXING, OTHER_MIXINGS
 from recbole_kgif.options.item_groups import harmonic_mean
 
 OFFSETS = tuple(step / 4 for step in range(-16, 49))
@@ -22,6 +27,9 @@ OFFSETS = tuple(step / 4 for step in range(-16, 49))
 MOST_USERS = 4000
 # The least share of the validation interactions that have to be with new items.
 LEAST_SHARE = 0.01
+# Standard errors by which other mixing weights have to lead.
+LEAST_LEAD = 3
+MIXINGS = (MIXING, *OTHER_MIXINGS)
 
 
 def has_new_items(valid_data: Any, is_known: Tensor) -> bool:
@@ -49,16 +57,19 @@ class RankedList:
     Attributes:
         scores: in descending order, shape: [n_users, k]
         hits: whether each item is one that the user chose, of the same shape.
+        items: which ones they are, by column, of the same shape.
     """
 
     scores: Tensor
     hits: Tensor
+    items: Tensor
 
     @classmethod
     def of(cls, scores: Tensor, chosen: Tensor, k: int) -> RankedList:
         """The best k columns."""
         best, index = scores.topk(min(k, scores.shape[1]), dim=1)
-        return cls(best, chosen.gather(1, index) & torch.isfinite(best))
+        hits = chosen.gather(1, index) & torch.isfinite(best)
+        return cls(best, hits, index)
 
     @classmethod
     def joined(cls, lists: list[RankedList]) -> RankedList:
@@ -66,16 +77,17 @@ class RankedList:
         return cls(
             torch.cat([one.scores for one in lists]),
             torch.cat([one.hits for one in lists]),
+            torch.cat([one.items for one in lists]),
         )
 
     def rows(self, users: Tensor) -> RankedList:
         """The lists of some users."""
-        return RankedList(self.scores[users], self.hits[users])
+        return RankedList(self.scores[users], self.hits[users], self.items[users])
 
 
 @dataclass
 class NewItemSearch:
-    """What a validation shows of warm and new items, for the choice of the offset.
+    """What a validation shows of warm and new items, for the choice of their weights.
 
     Attributes:
         is_known: whether each item has training interactions, shape: [n_items]
@@ -89,7 +101,7 @@ class NewItemSearch:
     _n_users: int = 0
     _n_chosen: list[Tensor] = field(default_factory=list)
     _warm: list[RankedList] = field(default_factory=list)
-    _new: list[RankedList] = field(default_factory=list)
+    _new: list[list[RankedList]] = field(default_factory=lambda: [[] for _ in MIXINGS])
     _unchanged: list[RankedList] = field(default_factory=list)
 
     @property
@@ -101,6 +113,7 @@ class NewItemSearch:
         self,
         scores: Tensor,
         expected: Tensor,
+        walked: Tensor,
         is_candidate: Tensor,
         row: Tensor,
         item: Tensor,
@@ -108,8 +121,9 @@ class NewItemSearch:
         """Keep the lists of a batch of users.
 
         Args:
-            scores: of all items, by the weights (0, 0), shape: [n_users, n_items]
+            scores: of all items as learned, shape: [n_users, n_items]
             expected: of new items, by the regression, shape: [n_users, n_new]
+            walked: of new items, by random walks, of the same shape
             is_candidate: whether each item is ranked, shape: [n_users, n_items]
             row: row of each validation interaction, shape: [n_interactions]
             item: item of each validation interaction, shape: [n_interactions]
@@ -123,10 +137,13 @@ class NewItemSearch:
         self._n_chosen.append(torch.stack([chosen.sum(1) - n_new, n_new]))
         scores = scores.masked_fill(~is_candidate, -torch.inf)
         of_new = scores.index_select(1, new)
-        mixed = torch.lerp(of_new, expected, MIXING)
-        mixed = mixed.masked_fill(torch.isneginf(of_new), -torch.inf)
-        for lists, ranked in ((self._new, mixed), (self._unchanged, of_new)):
-            lists.append(RankedList.of(ranked, chosen_new, self.k))
+        self._unchanged.append(RankedList.of(of_new, chosen_new, self.k))
+        is_ranked = torch.isfinite(of_new)
+        for lists, (of_facts, of_walks) in zip(self._new, MIXINGS):
+            mixed = (1 - of_facts - of_walks) * of_new
+            mixed = mixed + of_facts * expected + of_walks * walked
+            mixed = mixed.masked_fill(~is_ranked, -torch.inf)
+            lists.append(RankedList.of(mixed, chosen_new, self.k))
         of_warm = scores.masked_fill_(~self.is_known, -torch.inf)
         self._warm.append(RankedList.of(of_warm, chosen, self.k))
 
@@ -135,19 +152,26 @@ class NewItemSearch:
         """Whether a kept user chose a new item."""
         return bool(torch.cat(self._n_chosen, dim=1)[1].any())
 
-    def choose(self, largest_cost: float) -> float:
-        """The best offset; by users who chose no new item all would be equal.
+    def choose(self, largest_cost: float) -> tuple[float, float, float]:
+        """The best weights; by users who chose no new item all would be equal.
 
         Args:
             largest_cost: the share of the NDCG of warm items, with the scores of new
                 ones unchanged, that may be lost.
+
+        Returns:
+            The mixing weights m and n, and the offset.
         """
         n_chosen = torch.cat(self._n_chosen, dim=1)
         n_chosen = torch.cat([n_chosen, n_chosen.sum(0, keepdim=True)])
+        by_mixing = [RankedList.joined(lists) for lists in self._new]
+        n_items = int((~self.is_known).sum())
+        number = leader([item_gains(one, n_chosen[1], n_items) for one in by_mixing])
         # Users without a hit add nothing to any of the sums.
-        lists = [*map(RankedList.joined, (self._warm, self._new, self._unchanged))]
+        lists = [*map(RankedList.joined, (self._warm, self._unchanged))]
+        lists.append(by_mixing[number])
         has_hit = torch.stack([one.hits.any(1) for one in lists]).any(0)
-        warm, new, unchanged = (one.rows(has_hit) for one in lists)
+        warm, unchanged, new = (one.rows(has_hit) for one in lists)
         n_warm, n_new, n_both = n_chosen[:, has_hit]
         of_warm_users, of_new_users, of_users = (n_chosen > 0).sum(1).tolist()
 
@@ -163,7 +187,8 @@ class NewItemSearch:
         least = (1 - largest_cost) * by_offset(unchanged, 0)[1]
         values = {offset: by_offset(new, offset) for offset in OFFSETS}
         allowed = [offset for offset in OFFSETS if values[offset][1] >= least]
-        return max(allowed or OFFSETS[:1], key=lambda offset: values[offset][0])
+        best = max(allowed or OFFSETS[:1], key=lambda offset: values[offset][0])
+        return (*MIXINGS[number], best)
 
 
 def merged(warm: RankedList, new: RankedList, offset: float) -> tuple[Tensor, Tensor]:
@@ -184,6 +209,48 @@ def merged(warm: RankedList, new: RankedList, offset: float) -> tuple[Tensor, Te
     return hits, index >= warm.scores.shape[1]
 
 
+def leader(gains: list[Tensor]) -> int:
+    """The position of the best ranking, the first one unless another clearly leads.
+
+    The items are a sample: the standard error of a lead is that of a sum over items
+    drawn independently.
+
+    Args:
+        gains: of each ranking `item_gains`.
+    """
+    best, most = 0, 0.0
+    for number, gain in enumerate(gains[1:], 1):
+        leads = gain - gains[0]
+        lead, error = float(leads.sum()), float(leads.square().sum().sqrt())
+        if lead > max(most, LEAST_LEAD * error):
+            best, most = number, lead
+    return best
+
+
+def item_gains(ranked: RankedList, n_chosen: Tensor, n_items: int) -> Tensor:
+    """What each item adds to the sum of the users' NDCG.
+
+    Args:
+        ranked: the lists.
+        n_chosen: number of items that each user chose, shape: [n_users]
+        n_items: number of items.
+
+    Returns:
+        Shape: [n_items]
+    """
+    discount, ideal = _discounts(ranked.hits.shape[1], n_chosen)
+    gain = ranked.hits * discount / ideal[:, None]
+    total = gain.new_zeros(n_items)
+    return total.index_add(0, ranked.items.flatten(), gain.flatten())
+
+
+def _discounts(k: int, n_chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """The discount of each place, [k], and the largest sum of each user, [n_users]."""
+    places = torch.arange(2, k + 2, device=n_chosen.device)
+    discount = places.double().log2().reciprocal()
+    return discount, discount.cumsum(0)[n_chosen.clamp(min=1, max=k) - 1]
+
+
 def ndcg(hits: Tensor, n_chosen: Tensor, n_users: int) -> float:
     """Mean NDCG over the users who have chosen something.
 
@@ -195,7 +262,5 @@ def ndcg(hits: Tensor, n_chosen: Tensor, n_users: int) -> float:
     Returns:
         The mean; 0 if there are no such users.
     """
-    places = torch.arange(2, hits.shape[1] + 2, device=hits.device)
-    discount = places.double().log2().reciprocal()
-    ideal = discount.cumsum(0)[n_chosen.clamp(1, hits.shape[1]) - 1]
+    discount, ideal = _discounts(hits.shape[1], n_chosen)
     return float(((hits.double() @ discount) / ideal).sum()) / max(n_users, 1)

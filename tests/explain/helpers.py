@@ -16,7 +16,7 @@ from recbole_kgif.explain.linear_score import (
     LinearScore,
     WalkTerm,
 )
-from recbole_kgif.explain.path_graph import Graph, both_directions
+from recbole_kgif.explain.path_graph import Floats, Graph, both_directions
 from recbole_kgif.model.kgif import SpectralFilter
 
 N_USERS, N_ITEMS, N_RELATIONS = 3, 4, 3
@@ -79,9 +79,15 @@ def random_score(
 
 
 def borrowed_scores() -> BorrowedScores:
-    """The last item is new, and gets a quarter of the others' largest score."""
+    """The last item is new, and gets something by scores and by the user's items."""
     is_new = np.arange(N_ITEMS) == N_ITEMS - 1
-    return BorrowedScores(0.25, is_new, lambda y: y[:, :-1].max(axis=1, keepdims=True))
+    return BorrowedScores(is_new, lambda y, h: borrowed_by_last(y, h)[:, None])
+
+
+def borrowed_by_last(scores: Floats, history: Floats) -> Floats:
+    """A quarter of the others' largest score, and a tenth for each item of the user."""
+    part: Floats = 0.25 * scores[..., :-1].max(axis=-1) + 0.1 * history.sum(axis=-1)
+    return part
 
 
 def _walk_term(graph: Graph, random: Any) -> WalkTerm:

@@ -17,6 +17,7 @@ from tests.explain.helpers import (
     N_USERS,
     all_walks,
     as_direct_walk,
+    borrowed_by_last,
     product_scale,
     random_score,
     through_embeddings,
@@ -61,7 +62,7 @@ def dense_scores(score: LinearScore, user: int, history: np.ndarray) -> np.ndarr
         scores += term.item_weight * term.user_factor[user] * walks
     scores = scores + sum(bias.of_items for bias in score.biases)
     if score.borrowed is not None:
-        scores[-1] += 0.25 * scores[:-1].max()
+        scores[-1] += borrowed_by_last(scores, history)
     return scores
 
 

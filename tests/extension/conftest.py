@@ -73,7 +73,7 @@ def facts() -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
 def extended() -> Extended:
     before = rk.fit(*facts(), options=OPTIONS, epochs=4)
     # The training has no new items to choose these for.
-    restored, weights = before._restored, torch.tensor([0.25, 0.5])
+    restored, weights = before._restored, torch.tensor([0.25, 0.125, 0.5])
     restored.checkpoint.state_dict["new_items.weights"] = weights
     restored.model.load_state_dict(restored.checkpoint.state_dict)
     with warnings.catch_warnings(record=True) as caught:

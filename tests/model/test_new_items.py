@@ -7,15 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model import new_items
+from recbole_kgif.model import new_items, random_walks
 from recbole_kgif.model.kgif import CollaborativeKnowledgeGraph, Triples
 from recbole_kgif.model.new_items import (
+    LEAST_ARRIVALS,
     PENALTY,
     SHARPNESS,
     NewItems,
     item_facts,
     solve_regression,
 )
+from recbole_kgif.model.random_walks import N_STEPS, RESTART
 from tests.conftest import Loaded
 from tests.model.helpers import build, interaction
 
@@ -117,28 +119,70 @@ def test_expected_scores_are_those_of_the_given_scores() -> None:
     assert torch.equal(module.expected_scores(first), expected)
 
 
-def test_scores_of_new_items_are_mixed_with_the_expected_ones() -> None:
+def dense_arrivals() -> np.ndarray:
+    """How often walks are at each item, by powers of the dense transition matrix."""
+    ckg = graph()
+    head, _, tail = (column.numpy() for column in ckg.triples())
+    step = np.zeros((N_NODES, N_NODES))
+    np.add.at(step, (head, tail), 1)
+    step /= step.sum(axis=1, keepdims=True).clip(min=1)
+    on = (1 - RESTART) * step
+    powers = [np.linalg.matrix_power(on, n) for n in range(N_STEPS + 1)]
+    walks = RESTART * sum(powers[:-1], np.zeros_like(on)) + powers[-1]
+    items = slice(N_USERS, N_USERS + N_ITEMS)
+    of_items: np.ndarray = walks[items, items]
+    return of_items
+
+
+@pytest.mark.parametrize("cells", [N_NODES, 10**6])
+def test_arrivals_are_those_of_dense_matrices(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random_walks, "_CELLS_AT_ONCE", cells)
+    targets = torch.tensor([0, 4, 5])
+    found = random_walks.arrivals(graph(), N_USERS, N_ITEMS, targets)
+    np.testing.assert_allclose(found, dense_arrivals()[:, targets], atol=1e-6)
+
+
+def test_scores_of_new_items_are_mixed_with_the_borrowed_ones() -> None:
     scores = torch.randn(2, N_ITEMS, generator=torch.Generator().manual_seed(0))
     module = NewItems(graph(), N_USERS, IS_KNOWN)
-    assert module(scores) is scores
-    module.weights.copy_(torch.tensor([0.25, 2.0]))
-    found = module(scores).double().numpy()
+    users = torch.tensor([2, 1])
+    assert module(scores, users) is scores
+    module.weights.copy_(torch.tensor([0.25, 0.5, 2.0]))
+    found = module(scores, users).double().numpy()
     facts = item_facts(graph(), N_USERS, N_ITEMS).to_dense().double().numpy()
     weights = dense_regression(facts, IS_KNOWN.numpy())
+    history = np.zeros((2, N_ITEMS))
+    history[0, 3] = history[1, 1] = history[1, 2] = 1
+    np.testing.assert_array_equal(module.history(users), history)
+    arrived = dense_arrivals()[:, ~IS_KNOWN.numpy()]
     for user in range(2):
         known = np.exp(SHARPNESS * scores[user, IS_KNOWN].double().numpy())
         # Item 5 shares facts with 1 and 2; item 4 with 1.
         sums = np.maximum(known @ weights, 1e-3 / 3 * known.sum())
         expected = np.log(sums) / SHARPNESS
+        walked = history[user] @ arrived / history[user].sum()
         own = scores[user, ~IS_KNOWN].double().numpy()
         np.testing.assert_allclose(
             found[user, ~IS_KNOWN.numpy()],
-            0.75 * own + 0.25 * expected + 2,
+            0.25 * own
+            + 0.25 * expected
+            + 0.5 * np.log(np.maximum(walked, LEAST_ARRIVALS))
+            + 2,
             rtol=1e-5,
         )
         np.testing.assert_array_equal(
             found[user, IS_KNOWN.numpy()], scores[user, IS_KNOWN].numpy()
         )
+
+
+def test_a_user_without_interactions_has_no_walks() -> None:
+    module = NewItems(graph(), N_USERS, IS_KNOWN)
+    nobody = module.history(torch.tensor([0]))
+    assert not nobody.any()
+    expected = torch.full((1, 3), LEAST_ARRIVALS).log()
+    torch.testing.assert_close(module.walk_scores(nobody), expected)
 
 
 def test_a_model_gives_its_new_items_these_scores(
@@ -148,11 +192,11 @@ def test_a_model_gives_its_new_items_these_scores(
     users = list(range(1, model.n_users))
     before = model.full_sort_predict(interaction(user_id=users)).view(len(users), -1)
     model.new_items.is_known[3:] = False
-    model.new_items.weights.copy_(torch.tensor([0.5, 1.0]))
+    model.new_items.weights.copy_(torch.tensor([0.5, 0.25, 1.0]))
     scores = model.full_sort_predict(interaction(user_id=users)).view(len(users), -1)
     torch.testing.assert_close(scores[:, 1:3], before[:, 1:3])
     assert not torch.isclose(scores[:, 3:], before[:, 3:]).any()
-    expected = model.new_items(before)
+    expected = model.new_items(before, torch.tensor(users))
     torch.testing.assert_close(scores, expected)
     pairs = interaction(
         user_id=[u for u in users for _ in range(model.n_items)],
@@ -162,7 +206,7 @@ def test_a_model_gives_its_new_items_these_scores(
     saved = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.new_items.weights.zero_()
     model.load_state_dict(saved)
-    assert model.new_items.weights.tolist() == [0.5, 1.0]
+    assert model.new_items.weights.tolist() == [0.5, 0.25, 1.0]
 
 
 def test_a_checkpoint_without_these_weights_leaves_them_zero(
@@ -176,4 +220,4 @@ def test_a_checkpoint_without_these_weights_leaves_them_zero(
     }
     model.new_items.weights.fill_(1)
     model.load_state_dict(saved)
-    assert model.new_items.weights.tolist() == [0, 0]
+    assert model.new_items.weights.tolist() == [0, 0, 0]

@@ -8,38 +8,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbole_kgif.model.new_items import MIXING
+from recbole_kgif.model.new_items import MIXING, OTHER_MIXINGS
 from recbole_kgif.options.item_groups import harmonic_mean
 from recbole_kgif.training import new_item_search
 from recbole_kgif.training.new_item_search import (
     OFFSETS,
     NewItemSearch,
+    RankedList,
     has_new_items,
+    item_gains,
+    leader,
+    ndcg,
 )
 
 N_USERS, N_ITEMS, K = 40, 24, 5
 IS_KNOWN = torch.arange(N_ITEMS) < 16
-Data = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+Data = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def data(seed: int = 0) -> Data:
-    """Scores, expected scores, candidates, and validation interactions."""
+    """Scores, expected and walked ones, candidates, and validation interactions."""
     generator = torch.Generator().manual_seed(seed)
     scores = torch.randn(N_USERS, N_ITEMS, generator=generator)
     scores[:, ~IS_KNOWN] -= 1.5
     expected = torch.randn(N_USERS, 8, generator=generator)
     chosen = torch.rand(N_USERS, N_ITEMS, generator=generator) < 0.1
+    walked = torch.randn(N_USERS, 8, generator=generator)
     # The expected scores know something of what is chosen.
     expected += 1.5 * chosen[:, ~IS_KNOWN]
     seen = torch.rand(N_USERS, N_ITEMS, generator=generator) < 0.2
     seen[:, ~IS_KNOWN] = False
     row, item = torch.nonzero(chosen & ~seen).t()
-    return scores, expected, ~seen, row, item
+    return scores, expected, walked, ~seen, row, item
 
 
 def searched(of: Data, separately: bool) -> NewItemSearch:
     """The search after two batches."""
-    scores, expected, candidates, row, item = of
+    scores, expected, walked, candidates, row, item = of
     search = NewItemSearch(IS_KNOWN, K, separately)
     for first in (0, 25):
         last = 25 if first == 0 else N_USERS
@@ -48,6 +53,7 @@ def searched(of: Data, separately: bool) -> NewItemSearch:
         search.add(
             scores[batch],
             expected[batch],
+            walked[batch],
             candidates[batch],
             row[inside] - first,
             item[inside],
@@ -69,12 +75,15 @@ def mean_ndcg(ranking: np.ndarray, chosen: list[set[int]]) -> float:
     return float(np.mean(values))
 
 
-def brute_force(of: Data, mixing: float, offset: float) -> tuple[float, float, float]:
+def brute_force(
+    of: Data, mixing: tuple[float, float], offset: float
+) -> tuple[float, float, float]:
     """NDCG of all, warm and new items, all of them ranked."""
-    scores, expected, candidates, row, item = of
+    scores, expected, walked, candidates, row, item = of
     final = scores.clone()
     new = final[:, ~IS_KNOWN]
-    final[:, ~IS_KNOWN] = (1 - mixing) * new + mixing * expected + offset
+    m, n = mixing
+    final[:, ~IS_KNOWN] = (1 - m - n) * new + m * expected + n * walked + offset
     final = final.masked_fill(~candidates, -torch.inf)
     ranking = final.argsort(1, descending=True).numpy()
     pairs = list(zip(row.tolist(), item.tolist()))
@@ -90,8 +99,9 @@ def test_the_offset_is_the_best_by_brute_force(
     separately: bool, largest_cost: float
 ) -> None:
     of = data()
-    offset = searched(of, separately).choose(largest_cost)
-    before = brute_force(of, 0, 0)[1]
+    *mixing, offset = searched(of, separately).choose(largest_cost)
+    assert tuple(mixing) == MIXING
+    before = brute_force(of, (0, 0), 0)[1]
     values = {}
     for tried in OFFSETS:
         of_all, warm, new = brute_force(of, MIXING, tried)
@@ -103,10 +113,51 @@ def test_the_offset_is_the_best_by_brute_force(
 
 def test_a_limit_of_the_cost_of_warm_items_is_kept() -> None:
     of = data()
-    free, bound = (searched(of, True).choose(cost) for cost in (1, 0.01))
+    free, bound = (searched(of, True).choose(cost)[2] for cost in (1, 0.01))
     assert bound < free
-    before, after = brute_force(of, 0, 0)[1], brute_force(of, MIXING, bound)[1]
+    before, after = brute_force(of, (0, 0), 0)[1], brute_force(of, MIXING, bound)[1]
     assert brute_force(of, MIXING, free)[1] < 0.99 * before <= after
+
+
+def test_other_mixing_weights_are_taken_if_they_clearly_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Eight items can lead by the square root of eight standard errors at most.
+    monkeypatch.setattr(new_item_search, "LEAST_LEAD", 2)
+    scores, expected, walked, candidates, row, item = data()
+    is_new = ~IS_KNOWN[item]
+    walked[row[is_new], item[is_new] - 16] += 9
+    walks_know = scores, expected, walked, candidates, row, item
+    *mixing, _ = searched(walks_know, True).choose(1)
+    # The offset puts new items first.
+    values = {
+        each: brute_force(walks_know, each, 99)[2] for each in (MIXING, *OTHER_MIXINGS)
+    }
+    assert tuple(mixing) in OTHER_MIXINGS
+    assert values[tuple(mixing)] == max(values.values()) > values[MIXING]
+
+
+def test_a_lead_has_to_be_beyond_chance() -> None:
+    default = torch.full((8,), 0.5)
+    by_two_items = default.clone()
+    by_two_items[:2] += 0.4  # error 0.57 of a lead of 0.8
+    by_all = default + 0.04  # error 0.11 of a lead of 0.32
+    # Three standard errors are the square root of nine items.
+    assert leader([default, by_two_items, by_all]) == 0
+    assert leader([default.repeat(2), by_two_items.repeat(2), by_all.repeat(2)]) == 2
+
+
+def test_gains_of_items_add_up_to_the_sum_of_ndcg() -> None:
+    generator = torch.Generator().manual_seed(4)
+    chosen = torch.rand(30, 12, generator=generator) < 0.2
+    chosen[:, 0] = True
+    ranked = RankedList.of(torch.rand(30, 12, generator=generator), chosen, K)
+    n_chosen = chosen.sum(1)
+    gains = item_gains(ranked, n_chosen, 12)
+    assert float(gains.sum()) == pytest.approx(30 * ndcg(ranked.hits, n_chosen, 30))
+    alone = chosen & (torch.arange(12) == 3)
+    of_one = RankedList.of(torch.zeros(30, 12), alone, K)
+    assert not item_gains(of_one, n_chosen, 12)[[0, 1, 2, *range(4, 12)]].any()
 
 
 def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,10 +168,10 @@ def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_users_without_a_new_item_choose_no_offset() -> None:
-    scores, expected, candidates, row, item = data()
-    assert searched((scores, expected, candidates, row, item), True).has_new
+    *of_users, row, item = data()
+    assert searched(data(), True).has_new
     warm = IS_KNOWN[item]
-    of_warm = scores, expected, candidates, row[warm], item[warm]
+    of_warm = *of_users, row[warm], item[warm]
     assert not searched(of_warm, True).has_new
 
 
