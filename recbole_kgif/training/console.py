@@ -12,8 +12,8 @@ from typing import Any
 
 LOG, EPOCHS, QUIET = "log", "epochs", "quiet"
 # Every epoch up to this one has a line; later ones ever fewer, unless they are slow.
-_ALL_UP_TO = 8
-_GROWTH = 1.25
+_ALL_UP_TO = 5
+_GROWTH = 1.5
 _SECONDS = 60.0
 
 
