@@ -81,16 +81,21 @@ def add_output_argument(
     )
 
 
-def add_console_arguments(parser: argparse.ArgumentParser, what_quiet: str) -> None:
+def add_console_arguments(
+    parser: argparse.ArgumentParser, what_quiet: str, help_of_verbose: str
+) -> None:
     """How much a command prints, and whether it only says what it would do.
 
     Args:
         parser: the command's parser.
         what_quiet: what is left under ``--quiet``.
+        help_of_verbose: what ``--verbose`` adds.
     """
-    parser.add_argument(
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument(
         "-q", "--quiet", action="store_true", help=f"print {what_quiet} alone"
     )
+    how_much.add_argument("-v", "--verbose", action="store_true", help=help_of_verbose)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -186,7 +191,11 @@ def add_execution_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end a run that takes longer; it counts as failed",
     )
-    add_console_arguments(parser, "the table of results and what it says")
+    add_console_arguments(
+        parser,
+        "the table of results and what it says",
+        "show the log of each run as it is written, with the run's name",
+    )
 
 
 def named_options(namespace: argparse.Namespace, *names: str) -> list[str]:
@@ -245,6 +254,7 @@ def execution_of(namespace: argparse.Namespace, dataset: PlannedDataset) -> Exec
         namespace.jobs,
         namespace.time_limit,
         is_quiet=namespace.quiet,
+        is_verbose=namespace.verbose,
     )
 
 

@@ -278,12 +278,10 @@ def _parser() -> argparse.ArgumentParser:
         help="resume the unfinished run in --output, given the settings that it "
         "began with; the result is that of an uninterrupted run",
     )
-    add_console_arguments(parser, "the summary")
-    parser.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="show RecBole's whole log, which a file in the run's folder has anyway, "
-        "in place of a line for an epoch",
+    add_console_arguments(
+        parser,
+        "the summary",
+        "show RecBole's whole log, which a file in the run's folder has anyway, in "
+        "place of a line for an epoch",
     )
     return parser

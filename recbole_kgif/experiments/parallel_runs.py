@@ -35,7 +35,7 @@ from recbole_kgif.report.run_files import LOG_FILE, RESULT_FILE
 
 _POLL_SECONDS = 0.1
 _LONGEST_REASON = 300
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ class Execution:
         jobs: number of runs at a time.
         time_limit: seconds after which a run is ended; None for no limit.
         is_quiet: whether nothing is printed about single runs.
+        is_verbose: whether the log of each run is printed as it is written.
     """
 
     data_path: Path
     jobs: int = 1
     time_limit: Optional[float] = None
     is_quiet: bool = False
+    is_verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class _Run:
         data_path, jobs = execution.data_path, execution.jobs
         self.request = request
         self.folder = reset_run(folder, request)
+        self._n_read = 0
         self.started = time.monotonic()
         with (self.folder / LOG_FILE).open("wb") as log:
             self.process = subprocess.Popen(
@@ -159,6 +162,16 @@ class _Run:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+    def new_lines(self) -> list[str]:
+        """The whole lines that the run has logged since the last call."""
+        with (self.folder / LOG_FILE).open("rb") as log:
+            log.seek(self._n_read)
+            text = log.read().rpartition(b"\n")[0]
+        if not text:
+            return []
+        self._n_read += len(text) + 1
+        return COLOUR.sub("", text.decode("utf-8", "replace")).splitlines()
 
     def end(self) -> None:
         """Kill the process and those that it started."""
@@ -245,6 +258,8 @@ def run_each(
             time.sleep(_POLL_SECONDS)
             for run in list(running):
                 reason = _end_of(run, execution.time_limit)
+                for line in run.new_lines() if execution.is_verbose else ():
+                    bar.write(f"{run.request.name}  {line}")
                 if reason is None:
                     continue
                 running.remove(run)
@@ -271,6 +286,6 @@ def _end_of(run: _Run, time_limit: Optional[float]) -> Optional[str]:
 
 def last_line(path: Path) -> str:
     """The last non-empty line of a log, without colours, cut when long."""
-    text = _COLOUR.sub("", path.read_text("utf-8", errors="replace"))
+    text = COLOUR.sub("", path.read_text("utf-8", errors="replace"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:_LONGEST_REASON] if lines else ""

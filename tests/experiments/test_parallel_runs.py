@@ -16,7 +16,8 @@ import pytest
 from filelock import FileLock
 
 from recbole_kgif.cli import main
-from recbole_kgif.experiments.parallel_runs import last_line
+from recbole_kgif.experiments.parallel_runs import COLOUR, last_line
+from recbole_kgif.report.run_files import LOG_FILE
 from tests.conftest import TINY_OPTIONS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -169,7 +170,7 @@ def test_a_failing_run_does_not_stop_the_rest_and_is_tried_again(
     own = in_tmp_path / "own"
     own.mkdir()
     (own / "KGAT.yaml").write_text("mess_dropout: 7", "utf-8")
-    common = ("--models=KGAT,BPR", "--seeds=1", "--jobs=2")
+    common = ("--models=KGAT,BPR", "--seeds=1", "--jobs=2", "--state=INFO")
     process = start(*common, "--options-from=own")
     wait_for(lambda: len(children(process)) == 2)  # both at a time
     out, err = process.communicate(timeout=60)
@@ -185,10 +186,18 @@ def test_a_failing_run_does_not_stop_the_rest_and_is_tried_again(
     assert "| KGAT | 0 of 1 | failed |" in report
     assert "| KGAT | 2020 | ValueError: dropout probability" in report
 
-    process = start(*common)
+    process = start(*common, "-v")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "1 runs are finished already" in out
+    # Of the run that is done, its whole log.
+    log = (in_tmp_path / "out/runs/KGAT-2020" / LOG_FILE).read_text("utf-8")
+    logged = [line.rstrip() for line in COLOUR.sub("", log).splitlines()]
+    shown = [
+        line.rstrip() for line in out.splitlines() if line.startswith("KGAT-2020  ")
+    ]
+    assert len(logged) > 10
+    assert shown == [f"KGAT-2020  {line}".rstrip() for line in logged]
     assert "failed" not in (in_tmp_path / "out/report.md").read_text("utf-8")
 
 
