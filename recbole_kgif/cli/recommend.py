@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Optional
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
     STANDARD_OUTPUT,
+    add_data_arguments,
     add_output_argument,
-    add_restoring_arguments,
     check_restoring,
     loading_options,
     write_output,
@@ -44,8 +44,11 @@ def run(arguments: list[str]) -> int:
         Exit code.
     """
     namespace = _parser().parse_args(arguments)
-    output = namespace.output
-    to_bytes = _csv if output in (None, STANDARD_OUTPUT) else _writer(output)
+    if namespace.export is not None:
+        return _by_export(namespace)
+    if namespace.jobs is not None:
+        raise UserError("--jobs: needs --export; leave it out")
+    to_bytes = _form_of(namespace.output)
     check_restoring(namespace)
     users = None if namespace.users is None else read_users(namespace.users)
 
@@ -70,6 +73,55 @@ def run(arguments: list[str]) -> int:
         if untrained:
             n_users = len(recommender.users if users is None else users)
             print(_warning_of(untrained, n_users))
+    _show(frame, namespace.output, to_bytes)
+    return 0
+
+
+def _by_export(namespace: argparse.Namespace) -> int:
+    """Lists from an export, to which a list of items or a data set does not belong."""
+    if namespace.cold_items is not None:
+        raise UserError("--cold-items: needs --checkpoint; give --users, or ask serve")
+    if namespace.dataset_path or namespace.source or namespace.trust:
+        raise UserError(
+            "--dataset-path, --source and --trust: are for --checkpoint, and an export "
+            "needs no data set; leave them out"
+        )
+    output = namespace.output
+    is_folder = output is not None and output != STANDARD_OUTPUT and not output.suffix
+    if namespace.jobs is not None and not is_folder:
+        raise UserError(
+            "--jobs: is for an --output that is a folder, a name without an ending"
+        )
+    to_bytes = _csv if is_folder else _form_of(output)
+    users = read_users(namespace.users)
+    asked = None if users is None else tuple(users)
+
+    # Only now, as above.
+    from tqdm import tqdm
+
+    from recbole_kgif.serving.batch import Batch, write_lists
+    from recbole_kgif.serving.exported_model import ExportedModel
+
+    if is_folder:
+        batch = Batch(namespace.export, output, namespace.top_k, asked)
+        n_users = sum(tqdm(write_lists(batch, namespace.jobs or 1), unit="part"))
+        print(f"{n_users:,} users: {output}")
+        return 0
+    frame = ExportedModel(namespace.export).recommend(asked, namespace.top_k)
+    _show(frame, output, to_bytes)
+    return 0
+
+
+def _form_of(output: Optional[Path]) -> Callable[[pd.DataFrame], bytes]:
+    return _csv if output in (None, STANDARD_OUTPUT) else _writer(output)
+
+
+def _show(
+    frame: pd.DataFrame,
+    output: Optional[Path],
+    to_bytes: Callable[[pd.DataFrame], bytes],
+) -> None:
+    """Print a table, or write it."""
     if output is None:
         print(_table(frame))
     elif output == STANDARD_OUTPUT:
@@ -77,7 +129,6 @@ def run(arguments: list[str]) -> int:
     else:
         write_output(output, to_bytes(frame))
         print(f"{len(frame):,} recommendations: {output}")
-    return 0
 
 
 def _warning_of(untrained: list[str], n_users: int) -> str:
@@ -178,7 +229,20 @@ def _parser() -> argparse.ArgumentParser:
         "Names are written to files as they are: a spreadsheet may take one that "
         "begins with =, +, - or @ for a formula.",
     )
-    add_restoring_arguments(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="the model.pth of a run, or the run's folder",
+    )
+    what.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="folder that export has written; needs no data set",
+    )
+    add_data_arguments(parser)
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument(
         "--users",
@@ -202,6 +266,13 @@ def _parser() -> argparse.ArgumentParser:
         parser,
         "FILE",
         "name ending with .csv, .json or .parquet, an existing file is replaced; - for "
-        "CSV to standard output (default: a table in the terminal)",
+        "CSV to standard output (default: a table in the terminal); with --export also "
+        "a folder, which gets a Parquet file per 1,000 users and is resumed",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=at_least_one,
+        metavar="COUNT",
+        help="with --export and a folder: processes that compute (default: 1)",
     )
     return parser

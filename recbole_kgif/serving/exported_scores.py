@@ -31,6 +31,9 @@ from scipy.sparse import csr_matrix
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+# Numbers in double precision that a processor's cache holds.
+_CACHED = 2**18
+
 
 @dataclass(frozen=True)
 class ScoreForm:
@@ -83,6 +86,11 @@ class Walks:
     matrix: csr_matrix
     polynomial: tuple[float, ...]
 
+    @property
+    def n_at_once(self) -> int:
+        """How many askers at a time, so that their values stay in a cache."""
+        return min(16, max(1, _CACHED // max(1, self.matrix.shape[1])))
+
     @cached_property
     def transposed(self) -> csr_matrix:
         """X', shape: [n_neighbours, n_items]."""
@@ -91,9 +99,9 @@ class Walks:
     def filtered(self, of_items: Floats) -> Floats:
         """P(K) times values of all items, shape: [n_items] or [n_items, n]."""
         *others, last = self.polynomial
-        total = last * of_items
+        total: Floats = last * of_items
         for coefficient in reversed(others):
-            product: Floats = self.matrix @ (self.transposed @ total)
+            product = self.matrix @ (self.transposed @ total)
             total = product + coefficient * of_items
         return total
 
@@ -128,6 +136,15 @@ class Askers:
     def __len__(self) -> int:
         """How many there are."""
         return len(self.vectors)
+
+    def rows(self, chosen: slice) -> Askers:
+        """Some of them."""
+        return Askers(
+            self.vectors[chosen],
+            self.history[chosen],
+            self.walk_factor[chosen],
+            self.own_neighbour[chosen],
+        )
 
     def reached(self, walks: Walks) -> Floats:
         """R, shape: [n_neighbours, n]."""
@@ -198,8 +215,12 @@ class ItemScores:
         scores: Floats = self.compared(askers.vectors) @ self.scaled_vectors.T
         scores += self.bias
         if self.walks is not None:
-            factor = self.form.walk_weight * askers.walk_factor
-            scores += (self.walks.scores(askers.reached(self.walks)) * factor).T
+            step = self.walks.n_at_once
+            for start in range(0, len(askers), step):
+                some = askers.rows(slice(start, start + step))
+                factor = self.form.walk_weight * some.walk_factor
+                of_walks = self.walks.scores(some.reached(self.walks)) * factor
+                scores[start : start + step] += of_walks.T
         return scores
 
     def with_new_items(self, scores: Floats, askers: Askers) -> Floats:

@@ -1,0 +1,55 @@
+"""Lists for data frames of users, for engines that distribute data frames.
+
+Spark runs it as it is::
+
+    function = RecommendInPandas("/shared/export", k=20)
+    lists = users.mapInPandas(function, function.SCHEMA)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from recbole_kgif.common.files import AnyPath
+from recbole_kgif.serving.exported_model import ExportedModel
+
+
+class RecommendInPandas:
+    """Maps data frames with the column ``user_id`` to the lists of these users.
+
+    Each process of the engine loads the export once. Rows are those that
+    `ExportedModel.recommend` gives for the same users, in the same order.
+
+    Args:
+        export: folder of the export, where every process of the engine can read it.
+        k: how many items a user gets.
+
+    Raises:
+        UserError: when it is called, if the export cannot be read or a user is unknown.
+    """
+
+    SCHEMA = (
+        "user_id string, rank long, item_id string, name string, score double, "
+        "approximate boolean"
+    )
+
+    def __init__(self, export: AnyPath, k: int = 20):
+        self._export, self._k = str(export), k
+
+    def __call__(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Lists of the users of each frame, a frame each."""
+        model = _loaded(self._export)
+        for frame in frames:
+            lists = model.recommend(frame["user_id"], self._k)
+            if "approximate" not in lists:
+                lists["approximate"] = False
+            yield lists
+
+
+@lru_cache(maxsize=1)
+def _loaded(export: str) -> Any:
+    return ExportedModel(export)
