@@ -149,12 +149,14 @@ class NeighbourWalks(kgif.NeighbourWalks):
         part = value[entry] * weights
         of_item = part.new_zeros(len(item)).index_add(0, position, part)
         between_items = self._between_items(other_items)
-        users, user_position = user.unique(return_inverse=True)
-        history = self.shared.history.rows(users)
-        of_user = sparse_dense_product(
-            history, between_items.new_ones(history.n_entries), between_items
-        )
-        of_user = of_user.index_select(0, user_position)
+        users, row = user.unique(return_inverse=True)
+        history = self.shared.history
+        if 2 * len(users) > history.n_rows:
+            # The sums of all users take less time than a pattern of their own.
+            row = user
+        else:
+            history = history.rows(users)
+        of_user = _sums_of_rows(history, between_items).index_select(0, row)
         return self._without_item(user, item, of_item, of_user, between_items)
 
     def fixed_size_leave_one_out_scores(
@@ -175,9 +177,7 @@ class NeighbourWalks(kgif.NeighbourWalks):
         selected.scatter_(0, other_items.unsqueeze(0), 1)
         product = self._item_kernel(weights.index_select(0, self.shared.relation))
         between_items = product(selected)
-        ones = weights.new_ones(history.n_entries)
-        of_user = sparse_dense_product(history, ones, between_items)
-        of_user = of_user.index_select(0, user)
+        of_user = _sums_of_rows(history, between_items).index_select(0, user)
         return self._without_item(user, item, of_item, of_user, between_items)
 
     def _between_items(self, items: Tensor) -> Tensor:
@@ -207,3 +207,8 @@ class NeighbourWalks(kgif.NeighbourWalks):
         of_others = of_user - between_items.index_select(0, item)
         factor = self.user_factor(self.n_items_of(user) - 1)
         return of_item * factor, of_others * factor.unsqueeze(-1)
+
+
+def _sums_of_rows(pattern: SparsePattern, vectors: Tensor) -> Tensor:
+    """The sum of the vectors at the columns of each row, shape: [n_rows, d]."""
+    return sparse_dense_product(pattern, vectors.new_ones(pattern.n_entries), vectors)
