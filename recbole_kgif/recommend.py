@@ -157,26 +157,15 @@ class Recommender(TrainedModel):
             visitor += "_"
         facts = facts_of_visitor(visitor, [self.items[number - 1] for number in seen])
         extension = extend_model(self._restored, facts)
-        extended = TrainedModel(extension.restored)
-        user = np.array([extended._number("user", visitor)])
-        of_extended = extended._scores(user)
-        # The extension may number the items in another order.
-        order = torch.from_numpy(extension.order.items + 1).to(of_extended.device)
-        scores = torch.full_like(of_extended, -torch.inf)
-        scores[:, order] = of_extended[:, 1:]
-        scores[:, seen] = -torch.inf
-        _, columns, values = _best(scores, k)
-        return self._frame(np.zeros_like(columns), columns, values).assign(user_id="")
+        frame = Recommender(extension.restored).recommend(visitor, k)
+        names = [self.names.get(item, "") for item in frame["item_id"]]
+        return frame.assign(user_id="", name=names)
 
     def similar_items(self, item: object, k: int = 20) -> pd.DataFrame:
         """The items whose embeddings have the largest cosine with that of an item.
 
-        Args:
-            item: its id.
-            k: how many items.
-
         Returns:
-            A row an item: `rank`, `item_id`, `name` and `cosine`.
+            `rank`, `item_id`, `name` and `cosine` of each of the k best.
 
         Raises:
             UserError: the item is unknown, `k` is below 1, or the model is not KGIF.

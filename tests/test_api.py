@@ -224,7 +224,7 @@ def test_attention(model: rk.FittedModel) -> None:
 
 def test_an_explanation_shows_itself(model: rk.FittedModel) -> None:
     explanation = model.explain("ann", "elf")
-    assert str(explanation).startswith("item elf for user ann: score ")
+    assert str(explanation).startswith("item elf (genre comedy) for user ann: score ")
     page = explanation._repr_html_()
     assert page.startswith('<iframe sandbox=""')
     assert page.count("<") == 2

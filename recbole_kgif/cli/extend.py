@@ -13,6 +13,7 @@ from recbole_kgif.cli.arguments import (
     loading_options,
 )
 from recbole_kgif.cli.plain_files import (
+    COLUMNS,
     add_plain_file_arguments,
     find_layouts,
     refuse_columns_of_no_file,
@@ -23,7 +24,8 @@ from recbole_kgif.errors import UserError
 if TYPE_CHECKING:
     from recbole_kgif.extension.merging import MergedTables
 
-_FACTS = ("interactions", "triples", "links", "names", "entity_names")
+# KGIF looks at neither ratings nor times.
+_COLUMNS = {**COLUMNS, "interactions": {"user": True, "item": True}}
 _ONE = {
     **{"users": "user", "items": "item", "entities": "entity"},
     **{"interactions": "interaction", "triples": "triple"},
@@ -41,15 +43,15 @@ def run(arguments: list[str]) -> int:
     """
     namespace = _parser().parse_args(arguments)
     output = namespace.output
-    if not any(getattr(namespace, kind) for kind in _FACTS):
+    if not any(getattr(namespace, kind.replace("-", "_")) for kind in _COLUMNS):
         raise UserError("nothing to extend by; give --interactions, --triples or both")
-    refuse_columns_of_no_file(namespace)
+    refuse_columns_of_no_file(namespace, _COLUMNS)
     check_checkpoint(namespace)
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise UserError(
             f"--output {output}: exists and is not an empty folder; name another"
         )
-    layouts = find_layouts(namespace)
+    layouts = find_layouts(namespace, _COLUMNS)
 
     # Only now: loading pandas and PyTorch takes seconds, and mistakes are reported
     # before.
@@ -107,5 +109,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="new folder for the extended model and its data",
     )
-    add_plain_file_arguments(parser)
+    add_plain_file_arguments(parser, _COLUMNS)
     return parser

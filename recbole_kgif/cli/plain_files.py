@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 from recbole_kgif.data.recipes.columns import WantedColumn
 from recbole_kgif.data.recipes.delimited import SEPARATORS, Layout, find_layout
 from recbole_kgif.errors import UserError
 
-# The columns of each plain file: what it holds, and whether the file must have it.
-COLUMNS = {
+# The columns of plain files, by what a file holds: whether it must have each of them.
+Columns = Mapping[str, Mapping[str, bool]]
+COLUMNS: Columns = {
     "interactions": {"user": True, "item": True, "rating": False, "time": False},
     "triples": {"head": True, "relation": True, "tail": True},
     "links": {"link-item": True, "link-entity": True},
@@ -27,9 +29,16 @@ def _attribute_of_file(kind: str) -> str:
     return kind.replace("-", "_")
 
 
-def add_plain_file_arguments(parser: argparse.ArgumentParser) -> None:
-    """How plain files are read."""
-    for roles in COLUMNS.values():
+def add_plain_file_arguments(
+    parser: argparse.ArgumentParser, columns: Columns = COLUMNS
+) -> None:
+    """How plain files are read.
+
+    Args:
+        parser: gets the arguments.
+        columns: the files that a command reads, and their columns.
+    """
+    for roles in columns.values():
         for role in roles:
             parser.add_argument(f"--{role}-column", metavar="NAME")
     parser.add_argument(
@@ -43,19 +52,21 @@ def add_plain_file_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-header",
         nargs="+",
         action="extend",
-        choices=tuple(COLUMNS),
+        choices=tuple(columns),
         default=[],
         help="files whose first line names no columns; these are then 1, 2, ...",
     )
 
 
-def refuse_columns_of_no_file(namespace: argparse.Namespace) -> None:
+def refuse_columns_of_no_file(
+    namespace: argparse.Namespace, columns: Columns = COLUMNS
+) -> None:
     """Refuse columns of a file that is not given.
 
     Raises:
         UserError: there is one.
     """
-    for file, roles in COLUMNS.items():
+    for file, roles in columns.items():
         if getattr(namespace, _attribute_of_file(file)) is not None:
             continue
         for role in roles:
@@ -65,14 +76,16 @@ def refuse_columns_of_no_file(namespace: argparse.Namespace) -> None:
             raise UserError(f"--no-header {file}: needs --{file}; give it too")
 
 
-def find_layouts(namespace: argparse.Namespace) -> dict[str, Layout]:
+def find_layouts(
+    namespace: argparse.Namespace, columns: Columns = COLUMNS
+) -> dict[str, Layout]:
     """Find out, and print, how each plain file is read.
 
     Raises:
         UserError: a file cannot be read, or one of its columns cannot be found.
     """
     layouts = {}
-    for kind, roles in COLUMNS.items():
+    for kind, roles in columns.items():
         path = getattr(namespace, _attribute_of_file(kind))
         if path is None:
             continue

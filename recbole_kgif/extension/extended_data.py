@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,27 +90,24 @@ def _put_tokens(dataset: Any, data: NumberedDataset, order: Renumbering) -> None
     users, items, entities = (
         np.array(ids, dtype=object) for ids in (data.users, data.items, data.entities)
     )
+    # RecBole lists items without an entity among the entities, too.
     of_items = items[order.items]
     is_linked = order.entity_of_item >= 0
-    of_items_entities = of_items.copy()
-    of_items_entities[is_linked] = entities[order.entity_of_item[is_linked]]
-    tokens = {
-        dataset.uid_field: users[order.users],
-        dataset.iid_field: of_items,
-    }
-    for field in ("head_entity_field", "tail_entity_field", "entity_field"):
-        tokens[getattr(dataset, field)] = np.concatenate(
-            [of_items_entities, entities[order.entities]]
-        )
+    of_items[is_linked] = entities[order.entity_of_item[is_linked]]
+    all_entities = np.concatenate([of_items, entities[order.entities]])
+    entity_fields = ("head_entity_field", "tail_entity_field", "entity_field")
     id_token, token_id = dict(dataset.field2id_token), dict(dataset.field2token_id)
-    for field, ids in tokens.items():
-        id_token[field] = np.array([_PADDING, *ids])
-        token_id[field] = _numbers(id_token[field])
+    for ids, fields in (
+        (users[order.users], ["uid_field"]),
+        (items[order.items], ["iid_field"]),
+        (all_entities, entity_fields),
+    ):
+        tokens = np.array([_PADDING, *ids])
+        numbers = {token: number for number, token in enumerate(tokens)}
+        for field in fields:
+            id_token[getattr(dataset, field)] = tokens
+            token_id[getattr(dataset, field)] = numbers
     dataset.field2id_token, dataset.field2token_id = id_token, token_id
-
-
-def _numbers(tokens: Sequence[str]) -> dict[str, int]:
-    return {token: number for number, token in enumerate(tokens)}
 
 
 def _tensor(numbers: IntArray, column: pd.Series[int]) -> torch.Tensor:

@@ -15,12 +15,11 @@ from recbole_kgif.data.numbered import NumberedDataset
 from recbole_kgif.data.splitting import PARTS
 from recbole_kgif.data.writer import write_dataset, write_names
 from recbole_kgif.options.protocols import OPTION as PROTOCOL
-from recbole_kgif.options.settings import CANDIDATES, CATALOGUE, default_options
+from recbole_kgif.options.settings import CANDIDATES, CATALOGUE
 
 _ENDING = "-extended"
 _HEADER = "# {name}: a data set that a trained model was extended to.\n\n"
-# The tables hold what RecBole left of the files: nothing is to be filtered or loaded
-# besides.
+# The tables hold what RecBole left of the files: its defaults filter and load no more.
 _LEFT_OUT = (
     *("user_inter_num_interval", "item_inter_num_interval", "val_interval"),
     *("entity_kg_num_interval", "relation_kg_num_interval", "rm_dup_inter"),
@@ -57,12 +56,11 @@ def data_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def extended_options(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def extended_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a model, for its extended data set."""
-    kept = {name: value for name, value in options.items() if name != PROTOCOL}
-    defaults = default_options(model)
-    filters = {name: defaults.get(name) for name in _LEFT_OUT if name in options}
-    return {**kept, **filters, **data_options(options)}
+    left_out = (*_LEFT_OUT, PROTOCOL)
+    kept = {name: value for name, value in options.items() if name not in left_out}
+    return {**kept, **data_options(options)}
 
 
 def write_extended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import shutil
@@ -25,10 +26,9 @@ from recbole_kgif.extension.merging import MergedTables, merge
 from recbole_kgif.extension.new_facts import NewFacts
 from recbole_kgif.extension.renumbering import Renumbering, renumber
 from recbole_kgif.training import checkpoint
-from recbole_kgif.training.configuration import make_config
 from recbole_kgif.training.loading import make_model
 from recbole_kgif.training.parameters import stored_parameters
-from recbole_kgif.training.restore import Restored, config_options
+from recbole_kgif.training.restore import Restored
 from recbole_kgif.training.run_folder import CHECKPOINT_FILE, DATA_FOLDER
 
 MODEL = "KGIF"
@@ -44,12 +44,10 @@ class Extension:
     Attributes:
         restored: the extended model and its data; its folder is still the former one.
         merged: the tables of the data.
-        order: RecBole's order of them.
     """
 
     restored: Restored
     merged: MergedTables
-    order: Renumbering
 
 
 def extend_model(restored: Restored, facts: NewFacts) -> Extension:
@@ -71,18 +69,10 @@ def extend_model(restored: Restored, facts: NewFacts) -> Extension:
     merged = merge(old, facts)
     order = renumber(merged.data)
     name = extended_name(restored.checkpoint.dataset)
-    options = extended_options(MODEL, restored.checkpoint.options)
-    config = make_config(
-        MODEL,
-        name,
-        {
-            **config_options(options),
-            "data_path": str(restored.folder.parent),
-            "checkpoint_dir": restored.config["checkpoint_dir"],
-            "show_progress": False,
-        },
-        are_resolved=True,
-    )
+    options = extended_options(restored.checkpoint.options)
+    config = copy.copy(restored.config)
+    resolved = extended_options(config.final_config_dict)
+    config.final_config_dict = {**resolved, "dataset": name}
     data = extended_data(restored.data, merged.data, order, config)
     model = make_model(config, data)
     rows = _Rows.of(old, merged, order)
@@ -98,7 +88,7 @@ def extend_model(restored: Restored, facts: NewFacts) -> Extension:
         data=None,  # computed when it is saved
     )
     folder = restored.folder
-    return Extension(Restored(extended, config, model, data, folder), merged, order)
+    return Extension(Restored(extended, config, model, data, folder), merged)
 
 
 def with_files(extension: Extension, restored: Restored, data_path: Path) -> Restored:

@@ -35,6 +35,21 @@ class LoadedTables:
         """Whether each item has an entity, shape: [n_items]."""
         return mask_of(len(self.data.items), self.data.links["item"])
 
+    @cached_property
+    def ids_are_equal(self) -> bool:
+        """Whether each linked item has the id of its entity."""
+        items, entities = (
+            np.asarray(ids)[: len(self.data.items)][self.is_linked]
+            for ids in (self.data.items, self.data.entities)
+        )
+        return bool((items == entities).all())
+
+    @cached_property
+    def ids_overlap(self) -> bool:
+        """Whether the id of an item is that of an entity that is not this item."""
+        known = ((n, self.entity(token)) for n, token in enumerate(self.data.items))
+        return any(entity not in (None, number) for number, entity in known)
+
     def entity(self, token: str) -> Optional[int]:
         """Number of an entity without padding; None where there is none."""
         number = self.numbers["entity"].get(token, 0) - 1

@@ -80,24 +80,24 @@ def merge(old: LoadedTables, new: NewFacts) -> MergedTables:
         names=facts.names,
     )
     links = merged_links(old, joined, new, of_item, of_entity)
-    data = dataclasses.replace(joined, links=links)
+    data, unreachable = _of_reachable_items(
+        dataclasses.replace(joined, links=links), len(known.items)
+    )
     counts = {
         "users": len(users) - len(known.users),
-        "items": len(items) - len(known.items),
+        "items": len(data.items) - len(known.items),
         "entities": _n_new_entities(known, data),
         "interactions": len(added_pairs),
         "triples": len(added_triples),
     }
-    if not any(counts.values()) and len(links) == len(known.links):
-        raise UserError(
-            "there is nothing to extend by: the model knows all of these facts; give "
-            "new ones"
-        )
     n_repeated = {
         "interactions": len(pairs) - len(added_pairs),
         "triples": len(triples) - len(added_triples),
     }
-    return MergedTables(data, counts, _notes(known, data, n_repeated))
+    notes = _notes(known, data, unreachable, n_repeated)
+    if not any(counts.values()) and len(links) == len(known.links):
+        raise UserError("; ".join(["there is nothing to extend by", *notes]))
+    return MergedTables(data, counts, notes)
 
 
 def _refuse_unknown_relations(known: Sequence[str], new: NewFacts) -> None:
@@ -106,12 +106,11 @@ def _refuse_unknown_relations(known: Sequence[str], new: NewFacts) -> None:
     if not unknown:
         return
     place = new.place("triples", "relation", unknown[0])
-    listed = ", ".join(map(shown, unknown[:_MOST_RELATIONS]))
-    more = ", ..." if len(unknown) > _MOST_RELATIONS else ""
+    noun = "relation" if len(unknown) == 1 else "relations"
     raise UserError(
-        f"{place}the model was trained without the relation "
-        f"{listed}{more}; {suggest(unknown[0], names)} (a new relation needs a new "
-        "training)"
+        f"{place}the model was trained without the {noun} "
+        f"{_listed(unknown, _MOST_RELATIONS)}; {suggest(unknown[0], names)} (a new "
+        "relation needs a new training)"
     )
 
 
@@ -170,27 +169,53 @@ def _n_new_entities(known: NumberedDataset, data: NumberedDataset) -> int:
     return int((data.in_graph & ~is_item)[len(known.entities) :].sum())
 
 
+def _of_reachable_items(
+    data: NumberedDataset, n_known: int
+) -> tuple[NumberedDataset, list[str]]:
+    """Leave out the new items without a triple and an interaction; also their ids."""
+    is_kept = (np.arange(len(data.items)) < n_known) | data.is_linked | data.is_used
+    number = np.cumsum(is_kept) - 1
+
+    def renumbered(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(item=number[table["item"]])
+
+    kept = dataclasses.replace(
+        data,
+        items=[item for item, keep in zip(data.items, is_kept) if keep],
+        parts={name: renumbered(part) for name, part in data.parts.items()},
+        links=renumbered(data.links),
+    )
+    return kept, [item for item, keep in zip(data.items, is_kept) if not keep]
+
+
 def _notes(
-    known: NumberedDataset, data: NumberedDataset, n_repeated: Mapping[str, int]
+    known: NumberedDataset,
+    data: NumberedDataset,
+    unreachable: Sequence[str],
+    n_repeated: Mapping[str, int],
 ) -> list[str]:
     notes = [
         f"{count:,} of the {kind} are known already, or repeated; they are left out"
         for kind, count in n_repeated.items()
         if count
     ]
-    is_new = np.arange(len(data.items)) >= len(known.items)
-    unlinked = is_new & ~data.is_linked
+    unlinked = [
+        data.items[number]
+        for number in np.flatnonzero(~data.is_linked)
+        if number >= len(known.items)
+    ]
     reasons = {
-        "no triple and no interaction and can be reached by nothing": (
-            unlinked & ~data.is_used
-        ),
-        "no triple and can be reached by interactions alone": unlinked & data.is_used,
+        "no triple and no interaction, so that nothing leads to them; they are left "
+        "out": unreachable,
+        "no triple, so that interactions alone lead to them": unlinked,
     }
-    for reason, is_concerned in reasons.items():
-        items = [data.items[number] for number in np.flatnonzero(is_concerned)]
+    for reason, items in reasons.items():
         if items:
-            named = ", ".join(map(shown, items[:_MOST_NAMED]))
-            more = ", ..." if len(items) > _MOST_NAMED else ""
-            verb = "item has" if len(items) == 1 else "items have"
-            notes.append(f"{len(items):,} new {verb} {reason} ({named}{more})")
+            named = _listed(items, _MOST_NAMED)
+            notes.append(f"{len(items):,} of the new items ({named}) have {reason}")
     return notes
+
+
+def _listed(ids: Sequence[str], most: int) -> str:
+    more = ", ..." if len(ids) > most else ""
+    return ", ".join(map(shown, ids[:most])) + more

@@ -164,7 +164,10 @@ class KGIF(kgif.KGIF):
             shared = kgif.shared_neighbours(
                 self.graph, self.n_users, self.n_items, statistics.n_items
             )
-            self.walks.store(self.n_users, self.n_items, *shared)
+            # They are stored on the CPU, as in the construction of a model.
+            on_cpu = [tensor.cpu() for tensor in shared]
+            self.walks.store(self.n_users, self.n_items, *on_cpu)
+            self.walks.to(self.node_embedding.weight.device)
             self.walks.fixed_filter = statistics.spectral_filter
         self.new_items.fix(
             statistics.n_items, statistics.fact_scale, statistics.is_known

@@ -135,7 +135,7 @@ def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, Loade
         options = {
             # Earlier releases ranked every item that was loaded.
             CANDIDATES: CATALOGUE,
-            **config_options(checkpoint.options),
+            **_given_options(checkpoint.options),
             "data_path": str(location.data_path),
             "checkpoint_dir": empty,
             "show_progress": False,
@@ -180,7 +180,7 @@ def _require_harmless_model(path: Path, model: str, trust: bool) -> None:
         )
 
 
-def config_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def _given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Resolved options as RecBole's Config takes them."""
     given = portable_options(options)
     sampling = given.get("train_neg_sample_args")

@@ -36,8 +36,8 @@ def test_files_give_the_model_of_the_same_frames(
     command = ["extend", f"--checkpoint={saved}", "--output=new", *files]
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "new: 1 user, 3 items, 1 entity, 4 interactions, 4 triples" in printed
-    assert "reached by nothing ('void')" in printed
+    assert "new: 1 user, 2 items, 1 entity, 4 interactions, 4 triples" in printed
+    assert "note: 1 of the new items ('void') have no triple and no inter" in printed
     # The data are found beside the model.
     command = ["recommend", "--checkpoint=new", "--users=zoe", "--output=zoe.csv"]
     assert main(command) == 0

@@ -33,7 +33,7 @@ def test_new_users_and_items_are_recommended(extended: Extended) -> None:
     after = extended.after
     assert set(after.users) - set(extended.before.users) == {"zoe"}
     new_items = set(after.items) - set(extended.before.items)
-    assert new_items == {"sequel", "void", "lone"}
+    assert new_items == {"sequel", "lone"}
     frame = after.recommend("zoe", k=20)
     assert set(frame["item_id"]) == set(after.items) - {
         *("left_alien", "left_brazil", "lone")
@@ -43,10 +43,8 @@ def test_new_users_and_items_are_recommended(extended: Extended) -> None:
 
 def test_a_new_item_without_a_triple_is_noted(extended: Extended) -> None:
     notes = "\n".join(extended.notes)
-    assert (
-        "no triple and no interaction and can be reached by nothing ('void')" in notes
-    )
-    assert "no triple and can be reached by interactions alone ('lone')" in notes
+    assert "new items ('void') have no triple and no interaction, so that not" in notes
+    assert "new items ('lone') have no triple, so that interactions alone" in notes
     assert "1 of the interactions are known already" in notes
     assert "1 of the triples are known already" in notes
 
@@ -180,6 +178,18 @@ def test_an_extension_can_be_extended(extended: Extended) -> None:
     )
 
 
+def test_an_extension_is_evaluated_and_inspected(extended: Extended) -> None:
+    best = extended.after.recommend("zoe", k=2)["item_id"]
+    # The first is ranked first, and has company that is found as well.
+    pairs = pd.DataFrame({"user_id": "zoe", "item_id": best})
+    metrics = extended.after.evaluate(pairs)["value"]
+    assert metrics["Recall@2"] == metrics["MRR@2"] == 1
+    assert not extended.after.inspect().findings.empty
+    weights = extended.after.attention()
+    is_new = (weights["head"] == "sequel") & (weights["tail"] == "left_scott")
+    assert (weights["weight"][is_new] > 0).tolist() == [True]
+
+
 def test_a_list_of_items_is_a_user_of_the_graph(extended: Extended) -> None:
     liked = ["left_dune", "left_elf", "right_casino"]
     frame = extended.before.recommend(items=liked, k=5)
@@ -212,7 +222,7 @@ def test_users_or_items_are_given(extended: Extended) -> None:
                     {"user_id": ["left_ann"], "item_id": ["left_alien"]}
                 )
             },
-            "nothing to extend by: the model knows all",
+            "nothing to extend by; 1 of the interactions are known already",
         ),
         (
             {
@@ -237,7 +247,7 @@ def test_users_or_items_are_given(extended: Extended) -> None:
                     {"user_id": ["left_ann"], "item_id": ["left_scott"]}
                 )
             },
-            "item 'left_scott' has the id of an entity that the model knows",
+            "item 'left_scott' has the id of an entity, but the items of the model",
         ),
     ],
 )

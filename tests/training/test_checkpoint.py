@@ -143,7 +143,7 @@ def test_a_checkpoint_is_plain_data_without_paths(kgif: Trained) -> None:
 
 
 def test_no_sampled_negatives_are_restored_as_none() -> None:
-    options = restore_module.config_options(
+    options = restore_module._given_options(
         {"train_neg_sample_args": {"distribution": "none", "sample_num": "none"}}
     )
     assert options == {"train_neg_sample_args": None}
