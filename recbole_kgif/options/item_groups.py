@@ -12,10 +12,10 @@ NEW, FEW, REST = "new", "few", "rest"
 MOST_OF_FEW = 5
 # Few and rest together.
 WARM = "warm"
-# New items, with new ones alone as candidates.
-NEW_ONLY = "newonly"
-# Harmonic means: of warm and new; and of warm and new among new, which stops training.
-HARMONIC, SELECTION = "harmonic", "selection"
+# New or warm items, with these alone as candidates.
+NEW_ONLY, WARM_ONLY = "newonly", "warmonly"
+# The harmonic mean of warm and new.
+HARMONIC = "harmonic"
 
 # In the order of display, each with what a table calls it.
 TITLES: Mapping[str, str] = {
@@ -23,9 +23,9 @@ TITLES: Mapping[str, str] = {
     NEW: "New",
     HARMONIC: "Harmonic mean",
     NEW_ONLY: "New among new",
+    WARM_ONLY: "Warm among warm",
     FEW: "Few",
     REST: "Rest",
-    SELECTION: "Selection",
 }
 
 

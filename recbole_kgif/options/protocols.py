@@ -9,7 +9,7 @@ from typing import Any
 
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.item_groups import SELECTION
+from recbole_kgif.options.item_groups import WARM_ONLY
 
 RECBOLE = "recbole"
 KGAT_PAPER = "kgat-paper"
@@ -68,15 +68,15 @@ PROTOCOLS: Mapping[str, Protocol] = {
         "data set keeps its own split. Metrics are given apart for the test "
         "interactions with new items (without a training interaction), few (1 to 5) "
         "and the rest, all items ranked; warm is few and rest together; harmonic is "
-        "the harmonic mean of warm and new; new among new ranks new items alone. "
-        "Training is stopped by the harmonic mean of warm and new among new on the "
+        "the harmonic mean of warm and new; new among new ranks new items alone, warm "
+        "among warm the others. Training is stopped by warm among warm on the "
         "validation set, whose new items are others than the test's.",
         options={"eval_args": {"mode": "full"}},
         needs_given_split=False,
         defaults={
             "topk": [20],
             "metrics": ["Recall", "NDCG", "MRR"],
-            "valid_metric": f"{SELECTION}-NDCG@20",
+            "valid_metric": f"{WARM_ONLY}-NDCG@20",
         },
     ),
 }

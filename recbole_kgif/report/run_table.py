@@ -14,7 +14,7 @@ import pandas as pd
 from recbole_kgif.options.conditions import CONDITIONS, Condition
 from recbole_kgif.options.item_groups import (
     HARMONIC,
-    SELECTION,
+    WARM_ONLY,
     group_metric,
     split_group,
 )
@@ -182,10 +182,10 @@ class Comparison:
     def main_metric(self) -> str:
         """The metric that training was stopped by, else the first one there is.
 
-        In the test, the harmonic mean is given for what stops training by it.
+        Where that is of warm items alone, it is the harmonic mean with new ones.
         """
         group, base = split_group(self.runs[0].validation_metric)
-        group = HARMONIC if group == SELECTION else group
+        group = HARMONIC if group == WARM_ONLY else group
         wanted = group_metric(group, base) if group else base
         return wanted if wanted in self.metrics else self.metrics[0]
 

@@ -11,7 +11,6 @@ from recbole.evaluator import Collector, Evaluator
 from recbole.evaluator.base_metric import TopkMetric
 from torch import Tensor
 
-from recbole_kgif.options.item_groups import SELECTION, split_group
 from recbole_kgif.options.protocols import NEW_ITEMS
 from recbole_kgif.options.protocols import OPTION as PROTOCOL
 from recbole_kgif.training.distributed import group
@@ -72,13 +71,10 @@ class PerUserEvaluator(RunEvaluator):
                 metrics[name] = _keeping_values(type(metric), self.per_user)(config)
 
     def evaluate(self, dataobject: Any) -> Any:
-        """All metrics but those that only choose among epochs."""
+        """All metrics."""
         result = super().evaluate(dataobject)
         if self.groups is not None and self.config[PROTOCOL] == NEW_ITEMS:
             self.per_user.update(self.groups.per_user(_PER_USER_DIGITS))
-        chosen_by = [name for name in result if split_group(name)[0] == SELECTION]
-        for name in chosen_by:
-            del result[name]
         return result
 
 

@@ -26,8 +26,8 @@ from recbole_kgif.options.item_groups import (
     NEW,
     NEW_ONLY,
     REST,
-    SELECTION,
     WARM,
+    WARM_ONLY,
     group_metric,
     harmonic_mean,
 )
@@ -36,9 +36,9 @@ Values = npt.NDArray[np.float64]
 
 # What is collected for each group: hits in the list and number of test items, as in
 # RecBole's "rec.topk".
-COLLECTED = {group: f"group.{group}" for group in (NEW, FEW, REST, WARM, NEW_ONLY)}
-# What each harmonic mean of warm and another group has as the other.
-_OTHER = {HARMONIC: NEW, SELECTION: NEW_ONLY}
+COLLECTED = {
+    group: f"group.{group}" for group in (NEW, FEW, REST, WARM, NEW_ONLY, WARM_ONLY)
+}
 _BOTH = (WARM, NEW)
 
 
@@ -75,6 +75,7 @@ class ItemGroups:
             REST: n_trained > MOST_OF_FEW,
             WARM: ~is_new,
             NEW_ONLY: is_new,
+            WARM_ONLY: ~is_new,
         }
         candidates = {
             name: torch.nonzero(is_new & ((counts[name] > 0) | is_idle)).squeeze(1)
@@ -103,10 +104,14 @@ class ItemGroups:
         new = self.new_candidates[part].to(scores.device)
         length = min(ranked.shape[1], len(new))
         among_new = new[torch.topk(scores[:, new], length, dim=-1).indices]
+        is_new = self.members[NEW].to(scores.device)
+        of_warm = scores.masked_fill(is_new, -torch.inf)
+        among_warm = torch.topk(of_warm, ranked.shape[1], dim=-1).indices
+        lists = {NEW_ONLY: among_new, WARM_ONLY: among_warm}
         collected = {}
         for group, name in COLLECTED.items():
             is_member = self.members[group].to(item.device)[item]
-            of_list = among_new if group == NEW_ONLY else ranked
+            of_list = lists.get(group, ranked)
             collected[name] = _hits(of_list, row[is_member], item[is_member], ranked)
         return collected
 
@@ -144,22 +149,16 @@ class GroupResult:
             for group, of_group in self.values.items()
         }
         if NEW in means and WARM in means:
-            for name, other in _OTHER.items():
-                means[name] = {
-                    metric: harmonic_mean(warm, means[other][metric])
-                    for metric, warm in means[WARM].items()
-                }
+            means[HARMONIC] = {
+                metric: harmonic_mean(warm, means[NEW][metric])
+                for metric, warm in means[WARM].items()
+            }
         return means
 
     def flat(self, decimals: int) -> dict[str, float]:
-        """The means by the name of the group's metric, rounded as RecBole does.
-
-        What chooses is left as it is: it may be small, and differ by little.
-        """
+        """The means by the name of the group's metric, rounded as RecBole does."""
         return {
-            group_metric(group, metric): (
-                mean if group == SELECTION else round(mean, decimals)
-            )
+            group_metric(group, metric): round(mean, decimals)
             for group, metrics in self.means().items()
             for metric, mean in metrics.items()
         }
@@ -202,10 +201,8 @@ class GroupResult:
 
     def to_record(self) -> dict[str, Any]:
         """Means and sizes of the groups, as JSON values."""
-        means = self.means()
-        means.pop(SELECTION, None)
         record: dict[str, Any] = {}
-        for group, metrics in means.items():
+        for group, metrics in self.means().items():
             sizes = {}
             if group in self.has_items:
                 sizes["users"] = int(self.has_items[group].sum())

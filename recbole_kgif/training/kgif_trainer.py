@@ -16,7 +16,7 @@ from recbole_kgif.model.score_weights import (
     candidate_score_weights,
     update_score_weights,
 )
-from recbole_kgif.options.item_groups import HARMONIC, SELECTION, split_group
+from recbole_kgif.options.item_groups import HARMONIC, WARM_ONLY, split_group
 from recbole_kgif.training.distributed import group
 from recbole_kgif.training.new_item_search import NewItemSearch, has_new_items
 from recbole_kgif.training.preflight import EpochTimeEstimator
@@ -94,7 +94,7 @@ class KGIFTrainer(Trainer):
         new_items.weights.copy_(new_items.next_weights)
         if has_new_items(valid_data, new_items.is_known):
             metric = str(self.config["valid_metric"]).lower()
-            is_of_groups = split_group(metric)[0] in (HARMONIC, SELECTION)
+            is_of_groups = split_group(metric)[0] in (HARMONIC, WARM_ONLY)
             k = max(self.config["topk"])
             self._new_items = NewItemSearch(new_items.is_known, k, is_of_groups)
         result = self._validate(valid_data, show_progress)

@@ -22,7 +22,7 @@ from torch import Tensor
 from recbole_kgif.model.new_items import MIXING, OTHER_MIXINGS
 from recbole_kgif.options.item_groups import harmonic_mean
 
-OFFSETS = tuple(step / 4 for step in range(-16, 49))
+OFFSETS = tuple(step / 2 for step in range(-8, 49))
 # Users of whom the ranked lists are kept: enough for the choice of one value.
 MOST_USERS = 4000
 # The least share of the validation interactions that have to be with new items.

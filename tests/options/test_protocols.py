@@ -218,7 +218,7 @@ def test_runs_of_different_protocols_are_not_reported_together(tmp_path: Path) -
     [
         (["--model=SASRec"], "learns from the order of interactions"),
         (["--eval_args={mode: uni100}"], "fixes eval_args"),
-        (["--topk=[5]"], "valid_metric=selection-NDCG@20: is not computed"),
+        (["--topk=[5]"], "valid_metric=warmonly-NDCG@20: is not computed"),
     ],
 )
 def test_what_the_protocol_of_new_items_refuses(

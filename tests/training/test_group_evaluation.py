@@ -18,8 +18,8 @@ from recbole_kgif.options.item_groups import (
     NEW,
     NEW_ONLY,
     REST,
-    SELECTION,
     WARM,
+    WARM_ONLY,
     harmonic_mean,
     split_group,
 )
@@ -79,7 +79,11 @@ def expected(
         items = list(range(1, 10))
         if group == NEW_ONLY:
             items = [1, 2, 8, 9]
-        kinds = {NEW_ONLY: {NEW}, WARM: {FEW, REST}}.get(group, {group})
+        elif group == WARM_ONLY:
+            items = [4, 5, 6, 7]
+        kinds = {NEW_ONLY: {NEW}, WARM: {FEW, REST}, WARM_ONLY: {FEW, REST}}.get(
+            group, {group}
+        )
         wanted = {i for u, i in TESTED if u == user and group_of(i) in kinds}
         if not wanted:
             continue
@@ -122,7 +126,7 @@ def test_new_candidates_are_those_of_the_set_and_those_of_none(
     assert groups.new_candidates["valid"].tolist() == [3, 8, 9]
 
 
-@pytest.mark.parametrize("group", [NEW, FEW, REST, WARM, NEW_ONLY])
+@pytest.mark.parametrize("group", [NEW, FEW, REST, WARM, NEW_ONLY, WARM_ONLY])
 def test_metrics_are_those_of_a_loop(
     groups: ItemGroups, scores: torch.Tensor, group: str
 ) -> None:
@@ -135,19 +139,15 @@ def test_metrics_are_those_of_a_loop(
     assert any(v.any() for v in result.values[NEW].values())
 
 
-def test_the_mean_of_both_and_what_chooses(
-    groups: ItemGroups, scores: torch.Tensor
-) -> None:
+def test_the_mean_of_both(groups: ItemGroups, scores: torch.Tensor) -> None:
     result = evaluated(groups, scores)
     means = result.means()
     warm, new = means[WARM]["ndcg@3"], means[NEW]["ndcg@3"]
     assert means[HARMONIC]["ndcg@3"] == pytest.approx(2 / (1 / warm + 1 / new))
     flat = result.flat(4)
     assert flat["harmonic-ndcg@3"] == round(harmonic_mean(warm, new), 4)
-    among_new = means[NEW_ONLY]["ndcg@3"]
-    assert among_new != new
-    assert flat["selection-ndcg@3"] == harmonic_mean(warm, among_new)
-    assert SELECTION not in result.to_record()
+    assert means[NEW_ONLY]["ndcg@3"] != new
+    assert means[WARM_ONLY]["ndcg@3"] != warm
     assert result.to_record()[NEW]["interactions"] == 3
 
 
@@ -190,7 +190,7 @@ def test_values_of_users_average_to_the_metric(
 
 def test_nothing_is_evaluated_where_nothing_was_collected() -> None:
     assert GroupMetrics(CONFIG).evaluate(DataStruct()) is None
-    assert set(COLLECTED) == {NEW, FEW, REST, WARM, NEW_ONLY}
+    assert set(COLLECTED) == {NEW, FEW, REST, WARM, NEW_ONLY, WARM_ONLY}
 
 
 def test_names_of_metrics() -> None:
