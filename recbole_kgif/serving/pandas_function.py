@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from recbole_kgif.common.files import AnyPath
+from recbole_kgif.serving.export_files import MANIFEST, checksum
 from recbole_kgif.serving.exported_model import ExportedModel
 
 
@@ -42,7 +44,7 @@ class RecommendInPandas:
 
     def __call__(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Lists of the users of each frame, a frame each."""
-        model = _loaded(self._export)
+        model = _loaded(self._export, checksum(Path(self._export) / MANIFEST))
         for frame in frames:
             lists = model.recommend(frame["user_id"], self._k)
             if "approximate" not in lists:
@@ -51,5 +53,6 @@ class RecommendInPandas:
 
 
 @lru_cache(maxsize=1)
-def _loaded(export: str) -> Any:
+def _loaded(export: str, _checksum: str) -> Any:
+    """The export, read again where another one has taken its place."""
     return ExportedModel(export)

@@ -14,6 +14,7 @@ from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.serving import batch as batch_module
 from recbole_kgif.serving.batch import SETTINGS, Batch, write_lists
+from recbole_kgif.serving.export_files import new_export
 from recbole_kgif.serving.pandas_function import RecommendInPandas
 from tests.serving.conftest import Exported
 
@@ -101,6 +102,19 @@ def test_the_pandas_function_gives_the_same_rows(exported: Exported) -> None:
     pd.testing.assert_frame_equal(together, wanted(exported), check_dtype=False)
     names = [field.split()[0] for field in RecommendInPandas.SCHEMA.split(", ")]
     assert names == list(together.columns)
+
+
+def test_the_pandas_function_reads_a_newer_export(
+    exports: dict[str, Exported], tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    function = RecommendInPandas(folder, k=4)
+    for name, user in (("trained", "left_ann"), ("extended", "zoe")):
+        with new_export(folder) as hidden:
+            shutil.copytree(exports[name].folder, hidden, dirs_exist_ok=True)
+        (lists,) = function(iter([pd.DataFrame({"user_id": [user]})]))
+        expected = wanted(exports[name], [user])
+        pd.testing.assert_frame_equal(lists, expected, check_dtype=False)
 
 
 HAS_SPARK = importlib.util.find_spec("pyspark") is not None and shutil.which("java")
