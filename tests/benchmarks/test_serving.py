@@ -44,7 +44,7 @@ def test_a_random_export_is_one(random_export: Path) -> None:
 def test_lists_are_measured(random_export: Path) -> None:
     measured = serving.measure_lists(random_export, 10)
     assert (measured["users"], measured["items"]) == (10, COUNTS.items)
-    assert 0 < measured["vectors_cpu"] and 0 < measured["memory"]
+    assert measured["vectors_cpu"] > 0 and measured["memory"] > 0
     assert measured["lists_cpu"] > 0 and measured["single_wall"] > 0
 
 
