@@ -170,7 +170,12 @@ def _build(
 ) -> None:
     """Filter, split and write a data set, and print what was done."""
     from recbole_kgif.data.cleaning import LOST_TEST, Step, clean, table
-    from recbole_kgif.data.splitting import hash_parts, split, without_given_split
+    from recbole_kgif.data.splitting import (
+        hash_parts,
+        is_of_new_items,
+        split,
+        without_given_split,
+    )
     from recbole_kgif.data.writer import counts_of, write_dataset, write_options
 
     name, seed = new_name(namespace), namespace.seed
@@ -194,6 +199,11 @@ def _build(
     counted = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items()]
     print(f"\n  {', '.join(counted)}")
     print(f"  split {method}, seed {seed}, hash {split_hash}")
+    if method == "as-given" and is_of_new_items(data.interactions):
+        print(
+            "  the test is of items without any other interaction; the validation is a "
+            "tenth of the other items with all of theirs"
+        )
     write_dataset(folder, name, data)
     write_options(folder, name, method, seed)
     record = {

@@ -161,7 +161,8 @@ def _add_reading_arguments(parser: argparse.ArgumentParser) -> None:
         "--split",
         choices=("as-given", "random", "time", "new-items"),
         help="as-given keeps the test of the KGAT format and takes the validation from "
-        "its training (the default there); random (the default of plain files); time "
+        "its training, whole items where the test is of new items (the default there); "
+        "random (the default of plain files); time "
         "tests each user's latest; new-items holds out a fifth of the items with all "
         "interactions for the test, a tenth for validation",
     )

@@ -33,7 +33,8 @@ def split(
         interactions: distinct ones, ordered by user and item, with an index of their
             row numbers; see `NumberedDataset.parts`.
         method: "as-given" keeps the test of the files and takes the validation from
-            their training interactions at random; "random" chooses both at random;
+            their training interactions at random, whole items where the test is of new
+            items, see `_given_validation`; "random" chooses both at random;
             "time" tests the latest, and validates the latest before them; "new-items"
             holds out whole items, see `_new_item_masks`.
         seed: seed of the random choice, from 0 on; for "time" of the order among
@@ -41,7 +42,8 @@ def split(
 
     Returns:
         The interactions of each part of `PARTS`, in the order of the input. With
-        "new-items" those of users without any in training are in none.
+        "new-items" those of users without any in training are in none, and likewise
+        of a validation of whole items with "as-given".
 
     Raises:
         UserError: a part would be empty.
@@ -51,9 +53,7 @@ def split(
     order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
     if method == "as-given":
         in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
-        from_last, total = _places_from_last(drawn[~in_test], order)
-        in_valid = np.zeros(len(interactions), dtype=np.bool_)
-        in_valid[~in_test] = from_last < _tenth(total, at_least=2)
+        in_valid = _given_validation(drawn, in_test, generator)
     elif method == NEW_ITEMS:
         in_valid, in_test = _new_item_masks(drawn, generator)
     else:
@@ -62,10 +62,12 @@ def split(
         in_test = from_last < test_count
         in_valid = ~in_test & (from_last < test_count + _tenth(total, at_least=3))
     in_train = ~in_test & ~in_valid
+    # Of users without a history no model knows what they like.
+    has_history = interactions["user"].isin(interactions["user"][in_train])
     if method == NEW_ITEMS:
-        # Of users without a history no model knows what they like.
-        has_history = interactions["user"].isin(interactions["user"][in_train])
         in_valid, in_test = in_valid & has_history, in_test & has_history
+    elif is_of_new_items(interactions):
+        in_valid = in_valid & has_history
     masks = (in_train, in_valid, in_test)
     parts = {name: interactions[mask] for name, mask in zip(PARTS, masks)}
     for name, part in parts.items():
@@ -75,6 +77,47 @@ def split(
                 "three interactions or more: check the filters and the files"
             )
     return parts
+
+
+def is_of_new_items(interactions: pd.DataFrame) -> bool:
+    """Whether files give a test of new items.
+
+    Args:
+        interactions: where files split them, with a column "in_test".
+
+    Returns:
+        Whether most of its interactions are with items without any other.
+    """
+    if "in_test" not in interactions:
+        return False
+    in_test = interactions["in_test"].astype(bool)
+    known = interactions["item"][~in_test]
+    return float((~interactions["item"][in_test].isin(known)).mean()) > 0.5
+
+
+def _given_validation(
+    drawn: pd.DataFrame, in_test: BoolArray, generator: np.random.Generator
+) -> BoolArray:
+    """Which interactions are for validation, where the files name those of the test.
+
+    The validation resembles the test: a tenth of each user's interactions, or, if the
+    test is of new items, a tenth of the items with all of theirs.
+
+    Args:
+        drawn: the interactions with a random number `draw` each, [n].
+        in_test: which are for the test, [n].
+        generator: draws the items.
+    """
+    in_valid = np.zeros(len(drawn), dtype=np.bool_)
+    rest = drawn[~in_test]
+    if is_of_new_items(drawn):
+        items = generator.permutation(np.unique(rest["item"]))
+        held_out = items[: max(1, len(items) // _VALIDATION_ITEMS)]
+        in_valid[~in_test] = rest["item"].isin(held_out)
+    else:
+        from_last, total = _places_from_last(rest, ["user", "draw"])
+        in_valid[~in_test] = from_last < _tenth(total, at_least=2)
+    return in_valid
 
 
 def _new_item_masks(

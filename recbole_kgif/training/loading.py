@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +33,10 @@ _EVALUATION_CELLS = 2**22
 # The same for models that compute each pair separately, with vectors or matrices for
 # each: MKR would ask for 69 GB on Last.FM.
 _EVALUATION_CELLS_BY_PAIR = 2**16
+# From so many interactions on, an epoch of KGIF has about as many steps as that of a
+# smaller data set: each step propagates along the whole graph.
+_MANY_INTERACTIONS = 2**18
+_STEPS_AN_EPOCH = 128
 _SCORED_BY_PAIR = frozenset({"KGCN", "KGNNLS", "RippleNet"})
 
 
@@ -63,7 +68,11 @@ class LoadedData:
 
 
 def load_data(
-    config: Config, spec: DataSpec, *, size_evaluation_batches: bool = False
+    config: Config,
+    spec: DataSpec,
+    *,
+    size_evaluation_batches: bool = False,
+    size_training_batches: bool = False,
 ) -> LoadedData:
     """Load and split a data set; equal arguments give equal splits.
 
@@ -73,6 +82,7 @@ def load_data(
             interactions alone.
         size_evaluation_batches: whether to set ``eval_batch_size`` by what the model
             holds at once.
+        size_training_batches: whether to set ``train_batch_size`` by the data.
 
     Raises:
         UserError: RecBole refuses the data, lists are asked for that are longer than
@@ -91,16 +101,14 @@ def load_data(
         linked_items_only=spec.linked_items_only,
     )
     logger.info(dataset)
-    is_ranking = config["eval_type"] == EvaluatorType.RANKING
-    if is_ranking and max(config["topk"]) >= dataset.item_num:
-        raise UserError(
-            f"topk={config['topk']}: data set {name} has only {dataset.item_num - 1} "
-            "items; give smaller ones, such as --topk=[1,3] with --valid_metric=NDCG@3"
-        )
+    _require_items(config, dataset)
     if size_evaluation_batches:
         # RecBole's unit is a user-item cell: its default can mean one user a batch.
         cells = evaluation_cells(get_model(config["model"]))
         config["eval_batch_size"] = max(cells, dataset.item_num)
+    if size_training_batches:
+        size = training_batch_size(config["train_batch_size"], len(dataset))
+        config["train_batch_size"] = size
     triples = spec.triples
     is_emptied = triples is not None and not triples.number_kept(len(dataset.kg_feat))
     if is_emptied:
@@ -117,6 +125,17 @@ def load_data(
     if is_emptied:
         parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)
+
+
+def _require_items(config: Config, dataset: Any) -> None:
+    """Refuse lists that are longer than there are items."""
+    is_ranking = config["eval_type"] == EvaluatorType.RANKING
+    if is_ranking and max(config["topk"]) >= dataset.item_num:
+        raise UserError(
+            f"topk={config['topk']}: data set {config['dataset']} has only "
+            f"{dataset.item_num - 1} items; give smaller ones, such as --topk=[1,3] "
+            "with --valid_metric=NDCG@3"
+        )
 
 
 def _require_interactions(config: Config, parts: Any) -> None:
@@ -149,6 +168,19 @@ def evaluation_cells(model_class: Any) -> int:
     if ranks_all_items and model_class.__name__ not in _SCORED_BY_PAIR:
         return _EVALUATION_CELLS
     return _EVALUATION_CELLS_BY_PAIR
+
+
+def training_batch_size(usual: int, n_interactions: int) -> int:
+    """Interactions a step of KGIF, the usual number unless there are many.
+
+    Args:
+        usual: RecBole's default.
+        n_interactions: number of interactions of all sets.
+    """
+    if n_interactions < _MANY_INTERACTIONS:
+        return usual
+    least: int = 2 ** math.ceil(math.log2(n_interactions / _STEPS_AN_EPOCH))
+    return max(usual, least)
 
 
 def make_model(config: Config, data: LoadedData) -> Any:

@@ -77,6 +77,7 @@ def run_experiment(
                 config,
                 spec.data,
                 size_evaluation_batches="eval_batch_size" not in options,
+                size_training_batches=_sizes_training_batches(spec),
             )
             with named_wandb_run(config):
                 trainer = _new_trainer(config, data, spec)
@@ -95,6 +96,11 @@ def run_experiment(
     write_json(output / RESULT_FILE, record)
     (output / LAST_FILE).unlink(missing_ok=True)
     return record
+
+
+def _sizes_training_batches(spec: RunSpec) -> bool:
+    """Whether the data decide on the batches: other models train as RecBole does."""
+    return spec.model == "KGIF" and "train_batch_size" not in spec.options
 
 
 def _new_trainer(config: Config, data: LoadedData, spec: RunSpec) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,7 @@ from recbole_kgif.training.run_record import environment, floats, versions
 from recbole_kgif.training.specs import RunSpec
 from recbole_kgif.training.trackers import MlflowRun, mlflow_run
 from recbole_kgif.training.training_state import load_state, save_state
+from recbole_kgif.training.validation_sample import validation_sample
 
 
 def make_trainer(config: Any, model: Any, data: LoadedData, spec: RunSpec) -> Any:
@@ -77,6 +79,7 @@ class RunTrainer(Trainer):
         epoch_lines: shows the epochs on the console; None where nothing else than
             RecBole's log does.
         mlflow: the run of MLflow; None where it is not asked for.
+        sample: loader of the validated users where these are not all; else None.
     """
 
     def __init__(self, config: Any, model: Any, data: LoadedData, spec: RunSpec):
@@ -111,6 +114,8 @@ class RunTrainer(Trainer):
         # A model that needs no training has one epoch, which has to be validated.
         eval_step: int = config["eval_step"]
         self.eval_step = min(eval_step, self.epochs)
+        # Several processes share the users.
+        self.sample = validation_sample(data.valid) if is_single else None
         if not is_single:
             sharing.share_loaders(data, config["seed"])
             shared = sharing.share_gradients(model, self.device)
@@ -131,13 +136,22 @@ class RunTrainer(Trainer):
             self.eval_collector.data_collect(self.data.train)
             resumed: dict[str, Any] = self.best_valid_result
             return resumed
+        validated = self.data.valid
+        if self.sample is not None:
+            validated = self.sample
+            logging.getLogger().info(
+                "validation of %d of %d users, drawn at random; the result is that of "
+                "all",
+                len(validated.uid_list),
+                len(self.data.valid.uid_list),
+            )
         # RecBole leaves its curves to the interpreter's shutdown, if it comes to that.
         with contextlib.closing(self.tensorboard):
             _, valid_result = refused_as_user_error(
                 self.config["model"],
                 self.fit,
                 self.data.train,
-                self.data.valid,
+                validated,
                 show_progress=self.config["show_progress"],
                 callback_fn=self._save_state,
             )
@@ -256,13 +270,15 @@ class RunTrainer(Trainer):
         """Test the best epoch.
 
         Returns:
-            The metrics in ``test``; where lists are ranked, also the values of each
+            The metrics in ``test``; where epochs were validated on some of the users,
+            those of all in ``valid``; where lists are ranked, also the values of each
             user in ``test_per_user``, the hits of each item in ``test_per_item``, and
             the metrics of groups of items in ``test_groups``.
         """
         path = self.folder / CHECKPOINT_FILE
         best = group.from_first(lambda: checkpoint.load(path))
         put_parameters(str(path), self.model, best.state_dict, best.other_parameter)
+        validated = self._validated_on_all()
         self.evaluator = PerUserEvaluator(self.config)
         hits = ItemHits(self.data.dataset.item_num, self.eval_collector.topk)
         self.eval_collector.item_hits = hits
@@ -275,7 +291,7 @@ class RunTrainer(Trainer):
         )
         hits.interactions = group.total(hits.interactions)
         hits.hits = group.total(hits.hits)
-        tested: dict[str, Any] = {"test": floats(result)}
+        tested: dict[str, Any] = {**validated, "test": floats(result)}
         if self.mlflow is not None:
             self.mlflow.log_test(tested["test"])
         users = evaluated_users(self.data.test)
@@ -292,6 +308,18 @@ class RunTrainer(Trainer):
         if groups is not None:
             tested["test_groups"] = groups.to_record()
         return tested
+
+    def _validated_on_all(self) -> dict[str, Any]:
+        """The validation of all users, where epochs were validated on some of them."""
+        if self.sample is None:
+            return {}
+        result = self.evaluate(
+            self.data.valid,
+            load_best_model=False,
+            show_progress=self.config["show_progress"],
+        )
+        sizes = {"users": len(self.sample.uid_list)}
+        return {"valid": floats(result), "validation_sample": sizes}
 
     def _map_reduce(self, result: Any, _n_samples: int) -> Any:
         """The result of the first process, in place of a mean over processes.

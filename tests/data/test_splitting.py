@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_kgif.data.splitting import PARTS, split
+from recbole_kgif.data.splitting import PARTS, is_of_new_items, split
 from recbole_kgif.errors import UserError
 
 
@@ -69,6 +69,37 @@ def test_a_given_test_stays() -> None:
     assert parts["test"]["item"].tolist() == [0, 3, 22]
     again = split(interactions_of([1, 4, 23], test=1), "as-given", seed=0)
     assert again["valid"]["item"].tolist() == parts["valid"]["item"].tolist()
+
+
+def test_a_given_test_of_new_items_is_validated_on_others() -> None:
+    interactions = many_interactions(3)
+    interactions["in_test"] = interactions["item"] % 5 == 0
+    lonely = {"user": [77, 77], "item": [48, 45], "in_test": [False, True]}
+    interactions = pd.concat([interactions, pd.DataFrame(lonely)], ignore_index=True)
+    validated = set()
+    for seed in range(12):
+        parts = split(interactions, "as-given", seed)
+        items = {name: set(part["item"]) for name, part in parts.items()}
+        assert parts["test"].equals(interactions[interactions["in_test"]])
+        n_known = interactions["item"][~interactions["in_test"]].nunique()
+        # The only user of item 48 has no other item left.
+        assert len(items["valid"] | {48}) - 1 in (n_known // 10, n_known // 10 - 1)
+        assert not items["valid"] & (items["train"] | items["test"])
+        assert set(parts["valid"]["user"]) <= set(parts["train"]["user"])
+        validated |= items["valid"]
+    # A user whose only item is held out is in no validation.
+    assert 48 in validated
+    assert len(validated) > 20
+
+
+def test_a_given_test_with_some_new_items_is_validated_as_usual() -> None:
+    interactions = many_interactions(3)
+    interactions["in_test"] = interactions["item"] % 5 == 0
+    also = interactions["user"] % 2 == 0
+    interactions.loc[also & (interactions["item"] % 5 > 0), "in_test"] = True
+    assert not is_of_new_items(interactions)
+    parts = split(interactions, "as-given", 0)
+    assert set(parts["valid"]["item"]) & set(parts["train"]["item"])
 
 
 def test_random_choices_are_even() -> None:
