@@ -55,15 +55,7 @@ def run_experiment(
         UserError: RecBole or the model refuses an option or the data.
     """
     output = Path(output)
-    options = {
-        **spec.options,
-        "data_path": str(spec.data.data_path.resolve()),
-        "checkpoint_dir": str(output.resolve()),
-    }
-    # RecBole reads them from within the run's folder.
-    for name in ("dataset_save_path", "dataloaders_save_path"):
-        if options.get(name):
-            options[name] = str(Path(options[name]).resolve())
+    options = _with_whole_paths(spec, output)
     started = datetime.now(timezone.utc)
     remove_partial_files(output)
     with recbole_files_in(output):
@@ -96,6 +88,19 @@ def run_experiment(
     write_json(output / RESULT_FILE, record)
     (output / LAST_FILE).unlink(missing_ok=True)
     return record
+
+
+def _with_whole_paths(spec: RunSpec, output: Path) -> dict[str, Any]:
+    """The options of a run, with paths that RecBole reads from within its folder."""
+    options = {
+        **spec.options,
+        "data_path": str(spec.data.data_path.resolve()),
+        "checkpoint_dir": str(output.resolve()),
+    }
+    for name in ("dataset_save_path", "dataloaders_save_path"):
+        if options.get(name):
+            options[name] = str(Path(options[name]).resolve())
+    return options
 
 
 def _sizes_training_batches(spec: RunSpec) -> bool:
