@@ -34,7 +34,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); give a file of `key: value` "
+            "lines"
+        ) from None
+    except UnicodeDecodeError as error:
         raise UserError(f"{path}: cannot be read as a UTF-8 file: {error}") from None
     try:
         values = yaml.load(text, Loader=Loader)
