@@ -66,6 +66,7 @@ class Sizes:
         is_recorded: whether a GPU replays what steps have in common.
         has_fixed_steps: whether some of them propagate along earlier edge weights.
         n_batch_triples: triples a step; 0 where there are no more than interactions.
+        n_new_items: items without training interactions.
     """
 
     n_nodes: int
@@ -91,6 +92,7 @@ class Sizes:
     is_recorded: bool = False
     has_fixed_steps: bool = False
     n_batch_triples: int = 0
+    n_new_items: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,17 +105,20 @@ class Memory:
         step: what a training step holds beside them at its peak; the gradients, which
             are counted among the parameters, come last.
         recording: what is kept for a GPU to replay.
+        new_items: what new items get their scores by, from the first validation on.
     """
 
     parameters: int
     graph: int
     step: int
     recording: int
+    new_items: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.parameters + self.graph + self.step + self.recording
+        of_steps = self.parameters + self.graph + self.step + self.recording
+        return of_steps + self.new_items
 
     @property
     def to_come(self) -> int:
@@ -155,6 +160,7 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
         ),
         is_recorded=is_recorded,
         has_fixed_steps=has_fixed_steps(model),
+        n_new_items=int((~model.new_items.is_known).sum()),
     )
 
 
@@ -187,6 +193,9 @@ def estimate(sizes: Sizes) -> Memory:
     n_neighbours x W and of n_items x W, two of n_users x W and four of batch_size x W;
     of the knowledge loss some forty of batch_size x d.
 
+    New items: a number for each new item and known one with the same facts, at most all
+    of them, and for each new item and any item that walks begin at.
+
     Args:
         sizes: those of model and graph.
     """
@@ -216,6 +225,7 @@ def estimate(sizes: Sizes) -> Memory:
         graph=_graph_bytes(sizes),
         step=_FLOAT * max(peaks),
         recording=_FLOAT * recording * sizes.is_recorded,
+        new_items=_FLOAT * sizes.n_new_items * (2 * sizes.n_items - sizes.n_new_items),
     )
 
 
@@ -341,7 +351,8 @@ def log_memory_estimate(
         f"graph: {sizes.n_graph_nodes:,} nodes, {sizes.n_edges:,} edges; training "
         f"takes about {_shown_bytes(memory.total)} (parameters with gradients and "
         f"moments {_shown_bytes(memory.parameters)}, graph "
-        f"{_shown_bytes(memory.graph)}, a step "
+        f"{_shown_bytes(memory.graph)}, scores of new items "
+        f"{_shown_bytes(memory.new_items)}, a step "
         f"{_shown_bytes(memory.step + memory.recording)}); "
         f"{_shown_bytes(available)} are free"
     )
