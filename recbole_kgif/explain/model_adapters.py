@@ -66,12 +66,15 @@ def _borrowed(model: Any, is_new: Flags) -> Optional[BorrowedScores]:
 
     def predict(scores: Floats, history: Floats) -> Floats:
         weight = model.item_bias.weight
-        given = [
+        of_all, chosen = (
             torch.from_numpy(part).to(weight.device, weight.dtype)
             for part in (scores, history)
-        ]
+        )
         with torch.no_grad():
-            return _doubles(new_items.borrowed_scores(*given))
+            walked = None
+            if float(new_items.weights[1]) > 0:
+                walked = new_items.walk_scores(chosen)
+            return _doubles(new_items.borrowed_scores(of_all, walked))
 
     return BorrowedScores(is_new, predict)
 

@@ -102,6 +102,8 @@ class NewItems(nn.Module):
         self._arrivals: Optional[Tensor] = None
         # storage: the scores of the last prediction, and the prediction
         self._restore_expected: Optional[tuple[Tensor, Tensor]] = None
+        # storage: the last users, and the scores of their walks
+        self._restore_walked: Optional[tuple[Tensor, Tensor]] = None
         self.n_counted: Optional[int] = None
         self.scale: Optional[float] = None
         self.register_buffer("weights", torch.zeros(3))
@@ -110,7 +112,7 @@ class NewItems(nn.Module):
 
     def train(self, mode: bool = True) -> NewItems:
         """Switch between training and evaluation, and clear what was stored."""
-        self._restore_expected = None
+        self._restore_expected = self._restore_walked = None
         return super().train(mode)
 
     @property
@@ -155,7 +157,8 @@ class NewItems(nn.Module):
         """
         self.n_counted, self.scale = n_counted, scale
         self.is_known = is_known.to(self.is_known.device)
-        self._regression = self._arrivals = self._restore_expected = None
+        self._regression = self._arrivals = None
+        self._restore_expected = self._restore_walked = None
 
     def expected_scores(self, scores: Tensor) -> Tensor:
         """The scores of new items that the regression predicts.
@@ -219,13 +222,29 @@ class NewItems(nn.Module):
         mean = arrived / history.sum(1, keepdim=True).clamp(min=1)
         return mean.clamp(min=LEAST_ARRIVALS).log()
 
-    def borrowed_scores(self, scores: Tensor, history: Optional[Tensor]) -> Tensor:
+    def walk_scores_of(self, user: Tensor) -> Tensor:
+        """`walk_scores` of users by their interactions.
+
+        Those of the same users are kept: a validation asks up to three times.
+
+        Args:
+            user: numbers of users, shape: [n_selected]
+
+        Returns:
+            w, shape: [n_selected, n_new]
+        """
+        stored = self._restore_walked
+        if stored is None or not torch.equal(stored[0], user):
+            history = self.history(user).to(self.weights.dtype)
+            stored = self._restore_walked = (user, self.walk_scores(history))
+        return stored[1]
+
+    def borrowed_scores(self, scores: Tensor, walked: Optional[Tensor]) -> Tensor:
         """What new items borrow by the present weights.
 
         Args:
             scores: y of all items, shape: [n_selected, n_items]
-            history: how often each user chose each item, of the same shape; None where
-                walks have no weight
+            walked: w, shape: [n_selected, n_new]; None where walks have no weight
 
         Returns:
             m x + n w, shape: [n_selected, n_new]
@@ -234,8 +253,8 @@ class NewItems(nn.Module):
         borrowed = scores.new_zeros(len(scores), int((~self.is_known).sum()))
         if of_facts > 0:
             borrowed = borrowed + of_facts * self.expected_scores(scores)
-        if of_walks > 0 and history is not None:
-            borrowed = borrowed + of_walks * self.walk_scores(history.to(scores.dtype))
+        if of_walks > 0 and walked is not None:
+            borrowed = borrowed + of_walks * walked
         return borrowed
 
     def forward(self, scores: Tensor, user: Tensor) -> Tensor:
@@ -251,8 +270,8 @@ class NewItems(nn.Module):
         of_facts, of_walks, offset = self.weights.tolist()
         if of_facts == of_walks == offset == 0 or not bool(self.is_known.any()):
             return scores
-        history = self.history(user) if of_walks > 0 else None
-        borrowed = self.borrowed_scores(scores, history)
+        walked = self.walk_scores_of(user) if of_walks > 0 else None
+        borrowed = self.borrowed_scores(scores, walked)
         new = torch.nonzero(~self.is_known).squeeze(1)
         own = (1 - of_facts - of_walks) * scores.index_select(1, new)
         return scores.index_copy(1, new, own + borrowed + offset)

@@ -185,7 +185,7 @@ class KGIFTrainer(Trainer):
         scores = self.model.learned_scores(user)
         new_items = self.model.new_items
         expected = new_items.expected_scores(scores)
-        walked = new_items.walk_scores(new_items.history(user))
+        walked = new_items.walk_scores_of(user)
         search.add(scores, expected, walked, ~torch.isneginf(masked), row, item)
 
 

@@ -185,6 +185,15 @@ def test_a_user_without_interactions_has_no_walks() -> None:
     torch.testing.assert_close(module.walk_scores(nobody), expected)
 
 
+def test_scores_by_walks_are_those_of_the_given_users() -> None:
+    module = NewItems(graph(), N_USERS, IS_KNOWN)
+    first, second = torch.tensor([1, 2]), torch.tensor([2, 1])
+    walked = module.walk_scores_of(first)
+    assert module.walk_scores_of(first.clone()) is walked
+    assert not torch.equal(walked, walked.flip(0))
+    torch.testing.assert_close(module.walk_scores_of(second), walked.flip(0))
+
+
 def test_a_model_gives_its_new_items_these_scores(
     load_tiny: Callable[..., Loaded],
 ) -> None:
