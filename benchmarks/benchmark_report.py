@@ -81,6 +81,12 @@ def benchmark_parser(description: str, largest: Optional[int] = None) -> Argumen
             help=f"leave out larger graphs (default: {largest})",
         )
     add_gpu_argument(parser)
+    add_output_argument(parser)
+    return parser
+
+
+def add_output_argument(parser: argparse.ArgumentParser) -> None:
+    """The argument that says where a benchmark writes."""
     parser.add_argument(
         "--output",
         type=Path,
@@ -88,7 +94,6 @@ def benchmark_parser(description: str, largest: Optional[int] = None) -> Argumen
         metavar="DIR",
         help=f"folder for table, values and figure (default: {DEFAULT_OUTPUT})",
     )
-    return parser
 
 
 def _number_of_edges(text: str) -> int:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from benchmark_report import (
     COLOURS,
-    DEFAULT_OUTPUT,
     Report,
+    add_output_argument,
     format_bytes,
     format_seconds,
     prepare_output,
@@ -278,13 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="COUNT",
         help="users of the random graph that get lists (default: 200)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=DEFAULT_OUTPUT,
-        metavar="DIR",
-        help=f"folder for table, values and figure (default: {DEFAULT_OUTPUT})",
-    )
+    add_output_argument(parser)
     return parser
 
 

@@ -127,6 +127,34 @@ def add_restoring_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
 
 
+def add_served_model_arguments(
+    parser: argparse.ArgumentParser, help_of_export: str
+) -> None:
+    """A checkpoint with its data, or an export, which needs none."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="the model.pth of a run, or the run's folder",
+    )
+    which.add_argument("--export", type=Path, metavar="DIR", help=help_of_export)
+    add_data_arguments(parser)
+
+
+def refuse_data_of_export(namespace: argparse.Namespace) -> None:
+    """Refuse options that say where the data of a checkpoint are.
+
+    Raises:
+        UserError: one of them is given.
+    """
+    if namespace.dataset_path or namespace.source or namespace.trust:
+        raise UserError(
+            "--dataset-path, --source and --trust: are for --checkpoint, and an export "
+            "needs no data set; leave them out"
+        )
+
+
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """How the data that a checkpoint was trained on are found and read."""
     parser.add_argument(

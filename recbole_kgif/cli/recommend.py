@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Optional
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
     STANDARD_OUTPUT,
-    add_data_arguments,
     add_output_argument,
+    add_served_model_arguments,
     check_restoring,
     loading_options,
+    refuse_data_of_export,
     write_output,
 )
 from recbole_kgif.cli.text_table import text_columns
@@ -81,11 +82,7 @@ def _by_export(namespace: argparse.Namespace) -> int:
     """Lists from an export, to which a list of items or a data set does not belong."""
     if namespace.cold_items is not None:
         raise UserError("--cold-items: needs --checkpoint; give --users, or ask serve")
-    if namespace.dataset_path or namespace.source or namespace.trust:
-        raise UserError(
-            "--dataset-path, --source and --trust: are for --checkpoint, and an export "
-            "needs no data set; leave them out"
-        )
+    refuse_data_of_export(namespace)
     output = namespace.output
     is_folder = output is not None and output != STANDARD_OUTPUT and not output.suffix
     if namespace.jobs is not None and not is_folder:
@@ -229,20 +226,9 @@ def _parser() -> argparse.ArgumentParser:
         "Names are written to files as they are: a spreadsheet may take one that "
         "begins with =, +, - or @ for a formula.",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="the model.pth of a run, or the run's folder",
+    add_served_model_arguments(
+        parser, "folder that export has written; needs no data set"
     )
-    what.add_argument(
-        "--export",
-        type=Path,
-        metavar="DIR",
-        help="folder that export has written; needs no data set",
-    )
-    add_data_arguments(parser)
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument(
         "--users",

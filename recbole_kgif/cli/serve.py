@@ -14,9 +14,10 @@ from typing import Any
 
 from recbole_kgif.cli.argument_parser import ArgumentParser
 from recbole_kgif.cli.arguments import (
-    add_data_arguments,
+    add_served_model_arguments,
     check_checkpoint,
     loading_options,
+    refuse_data_of_export,
 )
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
@@ -40,11 +41,8 @@ def run(arguments: list[str]) -> int:
     namespace = _parser().parse_args(arguments)
     if namespace.checkpoint is not None:
         check_checkpoint(namespace)
-    elif namespace.dataset_path or namespace.source or namespace.trust:
-        raise UserError(
-            "--dataset-path, --source and --trust: are for --checkpoint, and an export "
-            "needs no data set; leave them out"
-        )
+    else:
+        refuse_data_of_export(namespace)
     require_libraries("pyarrow", "safetensors", "fastapi", "uvicorn")
     require_libraries("prometheus_client")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -137,21 +135,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Answer over HTTP: items for a user or for a list of items, "
         "similar items, and the exact reasons for a score; with a page for people.",
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "--export",
-        type=Path,
-        metavar="DIR",
-        help="folder that export has written; a newer export in its place is served "
-        "within seconds",
+    add_served_model_arguments(
+        parser,
+        "folder that export has written; a newer export in its place is served within "
+        "seconds",
     )
-    what.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="the model.pth of a run, or the run's folder",
-    )
-    add_data_arguments(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from recbole_kgif.data.textfiles import numbered_lines, shown
@@ -74,3 +76,17 @@ def fit_to_show(name: str) -> str:
     return _NO_PART_OF_A_NAME.sub(
         lambda match: " " if match[0].isspace() else "\N{REPLACEMENT CHARACTER}", name
     )
+
+
+def advise_ids(kind: str, token: str, known: Collection[str]) -> str:
+    """Advice for an unknown id: the nearest that there are, or some.
+
+    Args:
+        kind: "user" or "item".
+        token: the unknown id.
+        known: all ids.
+    """
+    near = difflib.get_close_matches(token, known, n=3)
+    if near:
+        return f"the nearest {kind}s are {', '.join(near)}"
+    return f"its {kind}s are such as {', '.join(list(known)[:3])}"

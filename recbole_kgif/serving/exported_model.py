@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from recbole_kgif.common.files import AnyPath
+from recbole_kgif.data.names import advise_ids
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.serving.export_files import (
@@ -133,12 +133,8 @@ class ExportedModel:
         rows = self._rows[kind]
         if str(token) in rows:
             return rows[str(token)]
-        near = difflib.get_close_matches(str(token), rows, n=3)
-        advice = f"the nearest {kind}s are {', '.join(near)}"
-        if not near:
-            advice = f"its {kind}s are such as {', '.join(list(rows)[:3])}"
         message = f"{kind} {shown(str(token))} is not in {self.dataset}"
-        raise UnknownId(message, advice)
+        raise UnknownId(message, advise_ids(kind, str(token), rows))
 
     def has_history(self, user: int) -> bool:
         """Whether a user has training interactions."""

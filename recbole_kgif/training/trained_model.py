@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Optional, TypeVar
@@ -11,6 +10,7 @@ import torch
 from recbole.data.interaction import Interaction
 
 from recbole_kgif.common.files import AnyPath
+from recbole_kgif.data.names import advise_ids
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.training.candidates import Integers, Interactions
@@ -94,10 +94,7 @@ class TrainedModel:
         known = self._numbers[kind]
         if str(token) in known:
             return known[str(token)]
-        near = difflib.get_close_matches(str(token), known, n=3)
-        advice = f"the nearest {kind}s are {', '.join(near)}"
-        if not near:
-            advice = f"its {kind}s are such as {', '.join(list(known)[:3])}"
+        advice = advise_ids(kind, str(token), known)
         raise UserError(
             f"{origin}{kind} {shown(str(token))} is not in {self.dataset_name}; "
             f"{advice}"

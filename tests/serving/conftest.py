@@ -44,3 +44,11 @@ def exports(
 def exported(exports: dict[str, Exported]) -> Exported:
     """The export of a trained model."""
     return exports["trained"]
+
+
+@pytest.fixture
+def checkpoint(exported: Exported, tmp_path: Path) -> list[str]:
+    """The arguments that name the checkpoint of the exported model, and its data."""
+    folder = tmp_path / "saved"
+    exported.fitted.save(folder)
+    return [f"--checkpoint={folder}", f"--dataset-path={folder / 'dataset'}"]

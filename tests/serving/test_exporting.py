@@ -267,13 +267,6 @@ def test_a_lower_precision_says_what_it_changes(
 # --- the command --------------------------------------------------------------------
 
 
-@pytest.fixture
-def checkpoint(exported: Exported, tmp_path: Path) -> list[str]:
-    folder = tmp_path / "saved"
-    exported.fitted.save(folder)
-    return [f"--checkpoint={folder}", f"--dataset-path={folder / 'dataset'}"]
-
-
 def test_the_command_writes_the_same_export(
     checkpoint: list[str],
     exported: Exported,

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
 from recbole_kgif.cli import main
 from recbole_kgif.serving import answers
 from recbole_kgif.serving.export_files import MANIFEST, TENSORS, new_export
+from recbole_kgif.serving.exported_model import ExportedModel
 from recbole_kgif.serving.model_store import ModelStore
 from recbole_kgif.serving.service import Service
 from recbole_kgif.serving.service_limits import Limits
@@ -307,6 +309,19 @@ def test_the_command_starts_and_ends_without_pytorch(exported: Exported) -> None
     assert process.returncode == 0
 
 
+def test_a_checkpoint_is_exported_first(
+    checkpoint: list[str], exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[pd.DataFrame] = []
+
+    def serve(_namespace: Any, folder: Path, _listening: Any) -> None:
+        served.append(ExportedModel(folder).recommend())
+
+    monkeypatch.setattr("recbole_kgif.cli.serve._serve", serve)
+    assert main(["serve", *checkpoint, "--port=0"]) == 0
+    pd.testing.assert_frame_equal(served[0], exported.model.recommend())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -314,7 +329,7 @@ def test_the_command_starts_and_ends_without_pytorch(exported: Exported) -> None
         (["--export=x", "--port=99999"], "99999 is not between 0 and 65535"),
         (["--export=x", "--trust"], "are for --checkpoint"),
         (["--export=x", "--checkpoint=y"], "not allowed with argument --export"),
-        ([], "one of the arguments --export --checkpoint is required"),
+        ([], "one of the arguments --checkpoint --export is required"),
         (["--export=x", "--host=256.1.1.1"], "cannot be listened at"),
     ],
 )
