@@ -45,6 +45,15 @@ def test_files_give_the_model_of_the_same_frames(
     pd.testing.assert_frame_equal(
         frame, extended.after.recommend("zoe", k=20), check_dtype=False, rtol=1e-5
     )
+    capsys.readouterr()
+    for command, expected in (
+        (["explain", "--user=zoe", "--item=sequel"], "being new in the catalogue"),
+        (["inspect"], "KGIF"),
+        (["extend", "--interactions=more.csv", "--output=newer"], "new: 1 user, 0 it"),
+    ):
+        Path("more.csv").write_text("user,item\nyan,sequel\n", "utf-8")
+        assert main([command[0], "--checkpoint=new", *command[1:]]) == 0
+        assert expected in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
