@@ -59,6 +59,25 @@ def train(workplace: Path, data_folder: Path) -> Callable[[str], Path]:
     return train_once
 
 
+def test_the_data_of_a_run_are_found_where_they_were(
+    train: Callable[[str], Path],
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = shutil.copy(train("BPR"), tmp_path / "model.pth")
+    record = tmp_path / "result.json"
+    record.write_text(json.dumps({"configuration": {"data_path": "nowhere"}}), "utf-8")
+    with pytest.raises(UserError, match=r"model\.pth was trained on it: name the fold"):
+        Recommender.load(checkpoint)
+    place = {"data_path": str(data_folder / "tiny")}
+    record.write_text(json.dumps({"configuration": place}), "utf-8")
+    found = Recommender.load(checkpoint).recommend("ann", k=2)
+    expected = Recommender.load(checkpoint, data_path=data_folder).recommend("ann", k=2)
+    pd.testing.assert_frame_equal(found, expected)
+
+
 @pytest.fixture
 def load(train: Callable[[str], Path], data_folder: Path) -> Load:
     return lambda model: Recommender.load(train(model), data_path=data_folder)

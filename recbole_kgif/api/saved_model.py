@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from recbole_kgif.api.fitted_model import FittedModel
 from recbole_kgif.api.messages import in_python
@@ -46,18 +45,7 @@ def load(
         )
     result = checkpoint.with_name(RESULT_FILE)
     record = read_object(result) if result.is_file() else {}
-    saved_data = checkpoint.with_name(DATA_FOLDER)
-    if data_path is None:
-        data_path = saved_data if saved_data.is_dir() else _former_data_path(record)
+    has_own_data = checkpoint.with_name(DATA_FOLDER).is_dir()
     with in_python():
         restored = restore(checkpoint, data_path=data_path, source=source, trust=trust)
-    return FittedModel(restored, record, has_own_data=saved_data.is_dir())
-
-
-def _former_data_path(record: Mapping[str, Any]) -> Optional[Path]:
-    """Where the data of a run were; None where they are there no more."""
-    configuration = record.get("configuration")
-    folder = configuration.get("data_path") if isinstance(configuration, dict) else None
-    if not isinstance(folder, str) or not Path(folder).is_dir():
-        return None
-    return Path(folder).parent
+    return FittedModel(restored, record, has_own_data)

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from recbole_kgif.experiments.planning import GivenOptions, PlannedDataset
 
 CHECKPOINT_FILE = "model.pth"
-# Beside a checkpoint: the data that were saved with it.
-DATA_FOLDER = "dataset"
 # What --output names for the terminal.
 STANDARD_OUTPUT = Path("-")
 
@@ -161,8 +159,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset-path",
         type=Path,
         metavar="DIR",
-        help="folder of the prepared data sets (default: dataset, beside the "
-        "checkpoint or in the current folder)",
+        help="folder of the prepared data sets (default: dataset beside the "
+        "checkpoint, else where they were for the training, else dataset)",
     )
     _add_source_argument(parser)
     parser.add_argument(
@@ -315,8 +313,7 @@ def report_nothing_finished(error: NoFinishedRun) -> int:
 def check_checkpoint(namespace: argparse.Namespace) -> None:
     """Check what the arguments of `add_restoring_arguments` name.
 
-    A run's folder is replaced by its checkpoint, and data that were saved with the
-    model are taken unless others are named.
+    A run's folder is replaced by its checkpoint.
 
     Raises:
         UserError: there is no such file or folder.
@@ -334,9 +331,6 @@ def check_checkpoint(namespace: argparse.Namespace) -> None:
             f"--checkpoint {checkpoint}: {reason}; give the model.pth of a run"
         )
     data_path = namespace.dataset_path
-    own_data = checkpoint.with_name(DATA_FOLDER)
-    if data_path is None and own_data.is_dir():
-        namespace.dataset_path = own_data
     if data_path is not None and not data_path.is_dir():
         raise UserError(
             f"--dataset-path {data_path}: is not a folder; give the parent of the "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from recbole_kgif.common.files import AnyPath
+from recbole_kgif.common.files import AnyPath, read_object
 from recbole_kgif.data.dataset_files import DatasetFiles
 from recbole_kgif.data.locate import DatasetLocation, locate_dataset
 from recbole_kgif.data.reader import read_dataset
@@ -32,6 +32,7 @@ from recbole_kgif.training.configuration import make_config
 from recbole_kgif.training.fingerprint import require_same_data
 from recbole_kgif.training.loading import LoadedData, load_data, make_model
 from recbole_kgif.training.parameters import put_parameters
+from recbole_kgif.training.run_folder import DATA_FOLDER, RESULT_FILE
 from recbole_kgif.training.specs import DataSpec
 
 # Families whose models RecBole makes from numbers and words alone. Of the others, one
@@ -70,7 +71,9 @@ def restore(
 
     Args:
         path: the checkpoint.
-        data_path: folder of the prepared data sets; None takes ``dataset``.
+        data_path: folder of the prepared data sets. None takes the data saved beside
+            the checkpoint, else, without `source`, where they were for the training,
+            else ``dataset``.
         source: folder with the raw or prepared files of the data set, as `locate` looks
             them up for a run.
         trust: see `load`.
@@ -85,11 +88,7 @@ def restore(
     path = Path(path)
     checkpoint = load(path, trust)
     _require_harmless_model(path, checkpoint.model, trust)
-    location = locate_dataset(
-        checkpoint.dataset,
-        data_path=Path(data_path or "dataset"),
-        source=None if source is None else Path(source),
-    )
+    location = _locate(path, checkpoint.dataset, data_path, source)
     _check_options(path, checkpoint.model, checkpoint.options)
     _check_files(location, checkpoint)
     config, data = _load(location, checkpoint)
@@ -100,6 +99,44 @@ def restore(
     put_parameters(str(path), model, checkpoint.state_dict, checkpoint.other_parameter)
     model.eval()
     return Restored(checkpoint, config, model, data, location.folder)
+
+
+def _locate(
+    path: Path, dataset: str, data_path: Optional[AnyPath], source: Optional[AnyPath]
+) -> DatasetLocation:
+    """Find the data set of a checkpoint.
+
+    Raises:
+        UserError: it is not found.
+    """
+    if data_path is not None:
+        place = Path(data_path)
+    elif path.with_name(DATA_FOLDER).is_dir():
+        place = path.with_name(DATA_FOLDER)
+    else:
+        former = _former_data_path(path) if source is None else None
+        place = former or Path(DATA_FOLDER)
+    try:
+        return locate_dataset(
+            dataset, data_path=place, source=None if source is None else Path(source)
+        )
+    except UserError as error:
+        raise UserError(
+            f"{error}; {path} was trained on it: name the folder that has it by "
+            "--dataset-path, in Python by data_path"
+        ) from None
+
+
+def _former_data_path(path: Path) -> Optional[Path]:
+    """Where the data of a run were; None where they are there no more."""
+    try:
+        configuration = read_object(path.with_name(RESULT_FILE)).get("configuration")
+    except UserError:
+        return None
+    folder = configuration.get("data_path") if isinstance(configuration, dict) else None
+    if not isinstance(folder, str) or not Path(folder).is_dir():
+        return None
+    return Path(folder).parent
 
 
 def _check_files(location: DatasetLocation, checkpoint: Checkpoint) -> None:

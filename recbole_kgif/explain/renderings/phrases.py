@@ -53,6 +53,8 @@ _SMALL = 0.05
 # What a value is from, and the value.
 Row = tuple[str, float]
 
+# Endings of names of several things.
+_PLURAL = ("choices", "facts")
 _SHARE_WORDS = {
     OWN: "your taste in general",
     NEW: "being new in the catalogue",
@@ -99,7 +101,7 @@ def first_sentence(record: Union[Explanation, UserSummary]) -> str:
     named = [(share, name) for share, (name, _) in zip(shown, rows) if share]
     raising = [f"{share} % from {name}" for share, name in named if share > 0]
     lowering = [
-        f"{name} {'take' if name.endswith('choices') else 'takes'} {-share} % off"
+        f"{name} {'take' if name.endswith(_PLURAL) else 'takes'} {-share} % off"
         for share, name in named
         if share < 0
     ]
