@@ -18,8 +18,8 @@ from recbole_kgif.model.score_weights import (
 )
 from recbole_kgif.options.item_groups import HARMONIC, WARM_ONLY, split_group
 from recbole_kgif.training.distributed import group
+from recbole_kgif.training.epoch_time import EpochTimeEstimator
 from recbole_kgif.training.new_item_search import NewItemSearch, has_new_items
-from recbole_kgif.training.preflight import EpochTimeEstimator
 from recbole_kgif.training.training_batches import TrainingBatches
 
 

@@ -1,14 +1,13 @@
-"""Estimates of the memory and time that a training of KGIF takes."""
+"""Estimates of the memory that a training of KGIF takes."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import psutil
 import torch
@@ -24,10 +23,6 @@ _CONTAINER_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-
-# Steps of the first epoch that are skipped, and those that are then timed.
-_WARM_UP_STEPS = 2
-_TIMED_STEPS = 20
 
 # What is advised where memory is short, the mildest change first.
 _SMALLER: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -66,7 +61,7 @@ class Sizes:
         is_recorded: whether a GPU replays what steps have in common.
         has_fixed_steps: whether some of them propagate along earlier edge weights.
         n_batch_triples: triples a step; 0 where there are no more than interactions.
-        n_new_items: items without training interactions.
+        n_borrowed: pairs of a new item with a known one, and with any item.
     """
 
     n_nodes: int
@@ -92,7 +87,7 @@ class Sizes:
     is_recorded: bool = False
     has_fixed_steps: bool = False
     n_batch_triples: int = 0
-    n_new_items: int = 0
+    n_borrowed: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,8 @@ class Memory:
         step: what a training step holds beside them at its peak; the gradients, which
             are counted among the parameters, come last.
         recording: what is kept for a GPU to replay.
-        new_items: what new items get their scores by, from the first validation on.
+        new_items: what new items get their scores by, from the first validation on: a
+            number for each with each known item, and one with each item.
     """
 
     parameters: int
@@ -135,6 +131,7 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
         is_recorded: whether a GPU replays what steps have in common.
     """
     graph, walks = model.graph, model.walks
+    n_new = int((~model.new_items.is_known).sum())
     return Sizes(
         n_nodes=model.n_users + model.n_entities,
         n_graph_nodes=graph.n_nodes,
@@ -160,7 +157,7 @@ def sizes_of(model: KGIF, batch_size: int, is_recorded: bool = False) -> Sizes:
         ),
         is_recorded=is_recorded,
         has_fixed_steps=has_fixed_steps(model),
-        n_new_items=int((~model.new_items.is_known).sum()),
+        n_borrowed=n_new * (2 * model.n_items - n_new),
     )
 
 
@@ -193,9 +190,6 @@ def estimate(sizes: Sizes) -> Memory:
     n_neighbours x W and of n_items x W, two of n_users x W and four of batch_size x W;
     of the knowledge loss some forty of batch_size x d.
 
-    New items: a number for each new item and known one with the same facts, at most all
-    of them, and for each new item and any item that walks begin at.
-
     Args:
         sizes: those of model and graph.
     """
@@ -208,8 +202,8 @@ def estimate(sizes: Sizes) -> Memory:
     n_of_nodes = 1 + 2 * sizes.fuses + max(0, sizes.n_layers - 1)
     scores = 2 * sizes.batch_size * sizes.n_negatives
     saved = n_of_nodes * nodes + pairs + 2 * edges + 14 * batch
-    negatives = sizes.n_walk_negatives
-    walks = negatives * (sizes.n_neighbours + sizes.n_items + 4 * sizes.batch_size)
+    of_negative = sizes.n_neighbours + sizes.n_items + 4 * sizes.batch_size
+    walks = sizes.n_walk_negatives * of_negative
     of_backward = (
         saved + 4 * nodes + 3 * edges,
         5 * nodes + 3 * pairs + 7 * edges + 6 * batch,
@@ -225,7 +219,7 @@ def estimate(sizes: Sizes) -> Memory:
         graph=_graph_bytes(sizes),
         step=_FLOAT * max(peaks),
         recording=_FLOAT * recording * sizes.is_recorded,
-        new_items=_FLOAT * sizes.n_new_items * (2 * sizes.n_items - sizes.n_new_items),
+        new_items=_FLOAT * sizes.n_borrowed,
     )
 
 
@@ -365,44 +359,6 @@ def log_memory_estimate(
             f"training will need about {_shown_bytes(memory.to_come)} more, and only "
             f"{_shown_bytes(available)} are free; {advice}"
         )
-
-
-class EpochTimeEstimator:
-    """A loss function that logs, once, how long a longer epoch will take.
-
-    Args:
-        loss_function: RecBole's, called once a training step.
-        n_steps: training steps of the epoch.
-    """
-
-    def __init__(self, loss_function: Callable[[Any], Any], n_steps: int):
-        self.loss_function = loss_function
-        self.n_steps = n_steps
-        self.n_calls = 0
-        self.start = 0.0
-
-    def __call__(self, interaction: Any) -> Any:
-        """Loss of a batch."""
-        # A call says that all steps before it are done.
-        if self.n_calls == _WARM_UP_STEPS:
-            self.start = time.perf_counter()
-        elif self.n_calls == _WARM_UP_STEPS + _TIMED_STEPS:
-            seconds = (time.perf_counter() - self.start) / _TIMED_STEPS
-            logging.getLogger().info(
-                f"a training epoch will take about {_shown_seconds(seconds, self)}"
-            )
-        self.n_calls += 1
-        return self.loss_function(interaction)
-
-
-def _shown_seconds(a_step: float, estimator: EpochTimeEstimator) -> str:
-    seconds = a_step * estimator.n_steps
-    amount = f"{seconds:.1f} s"
-    for unit, length in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            amount = f"{seconds / length:.1f} {unit}"
-            break
-    return f"{amount} ({estimator.n_steps:,} steps, {1000 * a_step:.3g} ms each)"
 
 
 def _shown_bytes(count: int) -> str:
