@@ -113,7 +113,9 @@ def measure_service(export: Path, log: Path) -> dict[str, Any]:
     users = ExportedModel(export).user_ids
     with serving(export, log) as server:
         send(server, lists_of(users, 500))
+        cpu = server.cpu_seconds()
         paced = send(server, lists_of(users, _PACED), _RATE)
+        cpu = server.cpu_seconds() - cpu
         before = server.memory()
         mixed = lists_of(users, _REQUESTS)
         for number in range(0, _REQUESTS, _EVERY):
@@ -125,6 +127,7 @@ def measure_service(export: Path, log: Path) -> dict[str, Any]:
         has_ended = server.process.poll() is not None
     return {
         "rate": _RATE,
+        "cpu_per_request": cpu / _PACED,
         "percentiles": _percentiles(paced),
         "paced_seconds": sorted(paced.seconds),
         "paced_statuses": dict(paced.statuses),
@@ -206,7 +209,9 @@ def _report(values: dict[str, Any]) -> Report:
         f"Service of the left export, {service['rate']:.0f} requests a second over "
         f"eight connections, client on the same machine: median "
         f"{format_seconds(times['50'])}, 99th percentile "
-        f"{format_seconds(times['99'])}, answers {service['paced_statuses']}.",
+        f"{format_seconds(times['99'])}, answers {service['paced_statuses']}; the "
+        f"service uses {format_seconds(service['cpu_per_request'])} of the processor "
+        "for each.",
         f"{service['requests']:,} requests, of which {service['malformed']:,} "
         f"malformed, as fast as they are answered: {service['throughput']:.0f} a "
         f"second; answers {service['statuses']}; {service['bad_answers']} without the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import random
 import re
 import subprocess
@@ -77,6 +78,13 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
         found = re.search(r"^VmRSS:\s*(\d+) kB", status, re.MULTILINE)
         return 1024 * int(found[1]) if found else 0
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used so far."""
+        status = Path(f"/proc/{self.process.pid}/stat").read_text("utf-8")
+        # Of the user and of the system; the second field may contain spaces.
+        ticks = status.rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager

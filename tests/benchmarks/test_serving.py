@@ -79,6 +79,7 @@ def test_the_report_is_written(
 ) -> None:
     service = {
         "rate": 200.0,
+        "cpu_per_request": 0.002,
         "percentiles": {"50": 0.002, "95": 0.003, "99": 0.004},
         "paced_seconds": [0.001, 0.002],
         "paced_statuses": dict(Counter([200])),
