@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from recbole_kgif.compat.without_ray import INSTALL_RECBOLE
 from tests.docs.page_parser import COMMAND, Block, Command, blocks_of, commands_of
 
 TRAIN, INTERRUPTED, TOGETHER = "train", "interrupted", "together"
+SERVED = "served"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Change:
         options: options that replace those of the same names, or are added.
         having: words that the command must contain for the change to apply.
         mode: "interrupted" sends Ctrl-C after the first epoch; "together" runs the
-            command in parallel with the others of its block.
+            command in parallel with the others of its block; "served" asks the service
+            for its health, and ends it by Ctrl-C.
     """
 
     command: str
@@ -60,6 +64,7 @@ CHANGES = (
     ),
     Change("prepare", ("--source=kgat",), having=("last-fm",)),
     Change("explain", ("--users=2", "--reasons=1"), having=("--evaluate",)),
+    Change("serve", ("--port=0",), mode=SERVED),
     Change("benchmarks/peers.py", ("--rounds=1",)),
     Change("benchmarks/peers.py", ("--source=raw",), having=("lastfm",)),
     Change("benchmarks/growth.py", ("--largest=10000",)),
@@ -180,6 +185,8 @@ def run_block(
         print(f"{command.place}: {shlex.join(words)}", flush=True)
         if INTERRUPTED in modes and "--resume" not in words:
             _interrupt(words, folder, environment)
+        elif SERVED in modes:
+            _ask_for_health(words, folder, environment)
         elif TOGETHER in modes:
             at_once.append(words)
         else:
@@ -244,6 +251,29 @@ def _interrupt(words: list[str], folder: Path, environment: Mapping[str, str]) -
     assert process.returncode == 130, complaints
     assert complaints.endswith("interrupted\n")
     assert not (output / "result.json").exists()
+
+
+def _ask_for_health(
+    words: list[str], folder: Path, environment: Mapping[str, str]
+) -> None:
+    """Start a service, ask for its health, and end it."""
+    process = subprocess.Popen(
+        words,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = re.search(r"http://\S+", process.stdout.readline())
+    if address is not None:
+        with urllib.request.urlopen(f"{address.group()}/health") as answer:
+            assert answer.status == 200
+        process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate()
+    assert process.returncode == 0, complaints
+    assert address is not None
 
 
 def shortened_python(block: Block) -> str:
