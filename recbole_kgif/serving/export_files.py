@@ -98,11 +98,18 @@ def _put_in_place(hidden: Path, folder: Path) -> None:
 
 
 def _remove_left_over(folder: Path) -> None:
-    """Remove what earlier, killed processes have left."""
-    for what in ("unfinished", "replaced"):
+    """Remove what earlier, killed processes have left.
+
+    An export that was moved away for one that never came takes its place again.
+    """
+    for what in ("replaced", "unfinished"):
         for path in folder.parent.glob(f".{folder.name}.*.{what}"):
             process = path.name.split(".")[-2]
-            if process.isdigit() and not _is_running(int(process)):
+            if not process.isdigit() or _is_running(int(process)):
+                continue
+            if what == "replaced" and not folder.exists():
+                path.rename(folder)
+            else:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -220,6 +220,18 @@ def test_an_export_replaces_an_earlier_one_or_nothing(tmp_path: Path) -> None:
             pass
 
 
+def test_an_export_that_was_moved_away_is_not_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    # The process was killed between its two renamings; no process has this number.
+    former = tmp_path / ".export.999999999.replaced"
+    former.mkdir()
+    (former / MANIFEST).write_text("former", "utf-8")
+    with pytest.raises(ValueError), new_export(folder):
+        raise ValueError
+    assert (folder / MANIFEST).read_text("utf-8") == "former"
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
 _KILLED = """
 import os, sys
 from pathlib import Path
