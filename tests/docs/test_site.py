@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,3 +63,14 @@ def test_every_page_is_in_the_navigation() -> None:
     assert len(listed) == len(set(listed))
     pages = {path.name for path in DOCS.glob("*.md")}
     assert set(listed) - {"upstream/README.md"} == pages
+
+
+def test_the_names_of_the_api_reference_exist() -> None:
+    text = (CHECKOUT / "docs" / "api.md").read_text("utf-8")
+    names = re.findall(r"^::: (\S+)$", text, re.M)
+    assert names
+    for name in names:
+        module, _, member = name.rpartition(".")
+        found = importlib.import_module(module)
+        # A package has its modules as members once they are imported.
+        assert hasattr(found, member) or importlib.util.find_spec(name), name
