@@ -4,4 +4,6 @@ import sys
 
 from recbole_kgif.cli import main
 
-sys.exit(main())
+# Processes that a command starts import this file, too.
+if __name__ == "__main__":
+    sys.exit(main())

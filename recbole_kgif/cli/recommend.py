@@ -101,7 +101,9 @@ def _by_export(namespace: argparse.Namespace) -> int:
 
     if is_folder:
         batch = Batch(namespace.export, output, namespace.top_k, asked)
-        n_users = sum(tqdm(write_lists(batch, namespace.jobs or 1), unit="part"))
+        parts = write_lists(batch, namespace.jobs or 1)
+        # disable=None: no bar where nobody watches, as in a file.
+        n_users = sum(tqdm(parts, unit="part", disable=None))
         print(f"{n_users:,} users: {output}")
         return 0
     frame = ExportedModel(namespace.export).recommend(asked, namespace.top_k)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from recbole_kgif.serving import batch as batch_module
 from recbole_kgif.serving.batch import SETTINGS, Batch, write_lists
 from recbole_kgif.serving.export_files import new_export
 from recbole_kgif.serving.pandas_function import RecommendInPandas
+from tests.docs.page_parser import CHECKOUT
 from tests.serving.conftest import Exported
 
 
@@ -91,6 +93,11 @@ def test_several_processes_write_the_same_lists(
     batch = Batch(exported.folder, tmp_path / "lists", 4, users[:3])
     assert list(write_lists(batch, jobs=2)) == [3]
     pd.testing.assert_frame_equal(written(batch.output), wanted(exported, users[:3]))
+
+
+def test_processes_may_import_the_script_that_started_them() -> None:
+    # As a process that is started anew does; it would exit with the help otherwise.
+    runpy.run_path(str(CHECKOUT / "run_recbole_kgif.py"), run_name="__mp_main__")
 
 
 def test_the_pandas_function_gives_the_same_rows(exported: Exported) -> None:
