@@ -30,6 +30,7 @@ from recbole_kgif.experiments.run_store import (
     reset_run,
     unfinished,
 )
+from recbole_kgif.options.item_groups import main_test_metric
 from recbole_kgif.report.packed_records import refuse_packed
 from recbole_kgif.report.run_files import LOG_FILE, RESULT_FILE
 
@@ -222,7 +223,7 @@ def _told(run: RunOutcome) -> str:
     if run.reason:
         return f"failed: {run.reason}"
     record = read_object(run.folder / RESULT_FILE)
-    metric = str(record["configuration"]["valid_metric"])
+    metric = main_test_metric(str(record["configuration"]["valid_metric"]))
     value = record["test"].get(metric.lower())
     return (
         "finished" if value is None else f"finished: {metric} {value:.4f} in the test"

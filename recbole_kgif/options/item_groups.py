@@ -40,6 +40,17 @@ def split_group(metric: str) -> tuple[str, str]:
     return (group, rest) if dash and group in TITLES else ("", metric)
 
 
+def main_test_metric(validation_metric: str) -> str:
+    """The metric of a test to show first, by that which stopped the training.
+
+    Where that is of warm items alone, it is the harmonic mean with new ones.
+    """
+    group, base = split_group(validation_metric)
+    if not group:
+        return base
+    return group_metric(HARMONIC if group == WARM_ONLY else group, base)
+
+
 def harmonic_mean(warm: float, new: float) -> float:
     """The harmonic mean of two values from 0 on; 0 where one is."""
     return 2 * warm * new / (warm + new) if warm + new > 0 else 0.0

@@ -12,12 +12,7 @@ from typing import Any, Optional
 import pandas as pd
 
 from recbole_kgif.options.conditions import CONDITIONS, Condition
-from recbole_kgif.options.item_groups import (
-    HARMONIC,
-    WARM_ONLY,
-    group_metric,
-    split_group,
-)
+from recbole_kgif.options.item_groups import main_test_metric
 from recbole_kgif.options.models import title_of_model
 from recbole_kgif.options.protocols import protocol_of
 from recbole_kgif.report.metric_names import ordered
@@ -180,13 +175,8 @@ class Comparison:
 
     @cached_property
     def main_metric(self) -> str:
-        """The metric that training was stopped by, else the first one there is.
-
-        Where that is of warm items alone, it is the harmonic mean with new ones.
-        """
-        group, base = split_group(self.runs[0].validation_metric)
-        group = HARMONIC if group == WARM_ONLY else group
-        wanted = group_metric(group, base) if group else base
+        """`main_test_metric`, or the first one if it was not computed."""
+        wanted = main_test_metric(self.runs[0].validation_metric)
         return wanted if wanted in self.metrics else self.metrics[0]
 
     @cached_property
