@@ -132,13 +132,17 @@ class KGIF(kgif.KGIF):
     ) -> Any:
         """Load parameters and buffers, and clear what was stored."""
         self.train(self.training)
-        # Checkpoints of 0.1.0 have none.
-        none = {
-            f"new_items.{name}": torch.zeros_like(weights)
-            for name, weights in self.new_items.named_buffers()
-            if "weights" in name
-        }
-        state_dict = {**none, **state_dict}
+        state_dict = dict(state_dict)
+        for name, weights in self.new_items.named_buffers(prefix="new_items"):
+            if not name.endswith("weights"):
+                continue
+            # Checkpoints of 0.1.0 have none, and some later ones no weight of walks.
+            stored = state_dict.get(name, torch.zeros_like(weights))
+            if len(stored) == 2:
+                stored = torch.stack(
+                    [stored[0], torch.zeros_like(stored[0]), stored[1]]
+                )
+            state_dict[name] = stored
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def training_statistics(self) -> TrainingStatistics:
