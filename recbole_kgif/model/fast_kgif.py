@@ -132,17 +132,14 @@ class KGIF(kgif.KGIF):
     ) -> Any:
         """Load parameters and buffers, and clear what was stored."""
         self.train(self.training)
-        state_dict = dict(state_dict)
-        for name, weights in self.new_items.named_buffers(prefix="new_items"):
-            if not name.endswith("weights"):
-                continue
-            # Checkpoints of 0.1.0 have none, and some later ones no weight of walks.
-            stored = state_dict.get(name, torch.zeros_like(weights))
-            if len(stored) == 2:
-                stored = torch.stack(
-                    [stored[0], torch.zeros_like(stored[0]), stored[1]]
-                )
-            state_dict[name] = stored
+        state_dict, name = dict(state_dict), "new_items.weights"
+        # Checkpoints of 0.1.0 have none, and some later ones no weight of walks.
+        weights = state_dict.get(name, torch.zeros_like(self.new_items.weights))
+        if len(weights) == 2:
+            of_facts, offset = weights
+            weights = torch.stack([of_facts, torch.zeros_like(offset), offset])
+        state_dict[name] = weights
+        state_dict.pop("new_items.next_weights", None)
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     def training_statistics(self) -> TrainingStatistics:

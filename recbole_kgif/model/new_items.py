@@ -84,12 +84,10 @@ class NewItems(nn.Module):
 
     Attributes:
         weights: the mixing weights m and n, and the offset c; zeros leave all scores
-        next_weights: those that a trainer tries in its next validation
         is_known: as given
     """
 
     weights: Tensor
-    next_weights: Tensor
     is_known: Tensor
 
     def __init__(
@@ -107,7 +105,6 @@ class NewItems(nn.Module):
         self.n_counted: Optional[int] = None
         self.scale: Optional[float] = None
         self.register_buffer("weights", torch.zeros(3))
-        self.register_buffer("next_weights", torch.zeros(3))
         self.register_buffer("is_known", is_known, persistent=False)
 
     def train(self, mode: bool = True) -> NewItems:

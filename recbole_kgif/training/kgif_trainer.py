@@ -33,6 +33,8 @@ class KGIFTrainer(Trainer):
     _has_begun = False
     _candidate: Optional[_CandidateValidation] = None
     _new_items: Optional[NewItemSearch] = None
+    # Whether a saved model was changed since it was validated.
+    is_changed_after_validation = False
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -86,12 +88,12 @@ class KGIFTrainer(Trainer):
     def _valid_epoch(
         self, valid_data: Any, show_progress: bool = False
     ) -> tuple[float, Any]:
-        """Validate, and choose score weights and, for later, those of new items.
+        """Validate, and choose score weights and those of new items.
 
-        A saved model has the weights by which it was validated.
+        The weights of new items are chosen by the scores of this validation, which
+        itself has those of the last one.
         """
         new_items = self.model.new_items
-        new_items.weights.copy_(new_items.next_weights)
         if has_new_items(valid_data, new_items.is_known):
             metric = str(self.config["valid_metric"]).lower()
             is_of_groups = split_group(metric)[0] in (HARMONIC, WARM_ONLY)
@@ -105,7 +107,8 @@ class KGIFTrainer(Trainer):
                 lambda: search.choose(cost) if search.has_new else None
             )
             if weights is not None:
-                new_items.next_weights[:] = torch.tensor(weights)
+                new_items.weights[:] = torch.tensor(weights)
+                self.is_changed_after_validation = True
         return result
 
     def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
@@ -113,21 +116,31 @@ class KGIFTrainer(Trainer):
         neighbour = candidate_score_weights(self.model)
         if neighbour is None:
             return super()._valid_epoch(valid_data, show_progress)
-        current, candidate = self._validate_both(neighbour, valid_data, show_progress)
+        search = copy.deepcopy(self._new_items)
+        current, candidate = self._validate_both(
+            neighbour, search, valid_data, show_progress
+        )
         if self.valid_metric_bigger:
             is_better = candidate[0] > current[0]
         else:
             is_better = candidate[0] < current[0]
         update_score_weights(self.model, is_better)
+        if is_better:
+            self._new_items = search
         return candidate if is_better else current
 
     def _validate_both(
-        self, neighbour: Tensor, valid_data: Any, show_progress: bool
+        self,
+        neighbour: Tensor,
+        search: Optional[NewItemSearch],
+        valid_data: Any,
+        show_progress: bool,
     ) -> tuple[tuple[float, Any], tuple[float, Any]]:
         """Validate by current and candidate score weights, in one pass over the users.
 
         Args:
             neighbour: the candidate score weights, shape: [2]
+            search: is shown their scores, for the weights of new items.
             valid_data: RecBole's loader of the validation interactions.
             show_progress: whether the pass is shown.
 
@@ -136,7 +149,7 @@ class KGIFTrainer(Trainer):
         """
         # Before a pass, a collector holds nothing but counts of the training data.
         collector = copy.deepcopy(self.eval_collector)
-        self._candidate = _CandidateValidation(neighbour, collector)
+        self._candidate = _CandidateValidation(neighbour, collector, search)
         try:
             current = super()._valid_epoch(valid_data, show_progress)
             result = self.evaluator.evaluate(collector.get_data_struct())
@@ -160,13 +173,14 @@ class KGIFTrainer(Trainer):
         All but the weighted sum is then the same, and the model keeps it.
         """
         evaluated = evaluate_batch(batched_data)
-        if self._new_items is not None and not self._new_items.is_full:
-            self._add_new_items(self._new_items, *evaluated)
+        self._add_new_items(self._new_items, *evaluated)
         if self._candidate is None:
             return evaluated
         current = self.model.balance.clone()
         self.model.balance.copy_(self._candidate.balance)
         interaction, scores, row, item = evaluate_batch(batched_data)
+        search = self._candidate.search
+        self._add_new_items(search, interaction, scores, row, item)
         self.model.balance.copy_(current)
         self._candidate.collector.eval_batch_collect(scores, interaction, row, item)
         self._candidate.n_samples += len(batched_data)  # as RecBole counts them
@@ -174,13 +188,15 @@ class KGIFTrainer(Trainer):
 
     def _add_new_items(
         self,
-        search: NewItemSearch,
+        search: Optional[NewItemSearch],
         interaction: Any,
         masked: Tensor,
         row: Tensor,
         item: Tensor,
     ) -> None:
-        """Show the search a validated batch."""
+        """Show a search a validated batch."""
+        if search is None or search.is_full:
+            return
         user = interaction[self.config["USER_ID_FIELD"]].to(self.device)
         scores = self.model.learned_scores(user)
         new_items = self.model.new_items
@@ -195,6 +211,7 @@ class _CandidateValidation:
 
     balance: Tensor
     collector: Any
+    search: Optional[NewItemSearch]
     n_samples: int = 0
 
 

@@ -270,15 +270,15 @@ class RunTrainer(Trainer):
         """Test the best epoch.
 
         Returns:
-            The metrics in ``test``; where epochs were validated on some of the users,
-            those of all in ``valid``; where lists are ranked, also the values of each
+            The metrics in ``test``; where `_validated_again` has a result, that in
+            ``valid``; where lists are ranked, also the values of each
             user in ``test_per_user``, the hits of each item in ``test_per_item``, and
             the metrics of groups of items in ``test_groups``.
         """
         path = self.folder / CHECKPOINT_FILE
         best = group.from_first(lambda: checkpoint.load(path))
         put_parameters(str(path), self.model, best.state_dict, best.other_parameter)
-        validated = self._validated_on_all()
+        validated = self._validated_again()
         self.evaluator = PerUserEvaluator(self.config)
         hits = ItemHits(self.data.dataset.item_num, self.eval_collector.topk)
         self.eval_collector.item_hits = hits
@@ -309,17 +309,24 @@ class RunTrainer(Trainer):
             tested["test_groups"] = groups.to_record()
         return tested
 
-    def _validated_on_all(self) -> dict[str, Any]:
-        """The validation of all users, where epochs were validated on some of them."""
-        if self.sample is None:
+    def _validated_again(self) -> dict[str, Any]:
+        """The validation of the saved model by all users.
+
+        Empty where that of its epoch was the same: neither by some of the users, nor
+        before the last weights were chosen.
+        """
+        is_changed = getattr(self, "is_changed_after_validation", False)
+        if self.sample is None and not is_changed:
             return {}
         result = self.evaluate(
             self.data.valid,
             load_best_model=False,
             show_progress=self.config["show_progress"],
         )
-        sizes = {"users": len(self.sample.uid_list)}
-        return {"valid": floats(result), "validation_sample": sizes}
+        validated: dict[str, Any] = {"valid": floats(result)}
+        if self.sample is not None:
+            validated["validation_sample"] = {"users": len(self.sample.uid_list)}
+        return validated
 
     def _map_reduce(self, result: Any, _n_samples: int) -> Any:
         """The result of the first process, in place of a mean over processes.

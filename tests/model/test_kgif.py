@@ -280,7 +280,6 @@ def test_the_state_holds_parameters_and_no_graph(
         "next_step",
         "n_failed_steps",
         "new_items.weights",
-        "new_items.next_weights",
     }
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.model.kgif import SpectralFilter
+from recbole_kgif.training import kgif_trainer
 from recbole_kgif.training.kgif_trainer import KGIFTrainer
 from tests.conftest import Loaded
 
@@ -172,7 +173,7 @@ def test_two_balances_are_validated_in_one_pass_as_in_two(
     monkeypatch.setattr(model.walks, "forward", noting)
     model.balance.copy_(balances[0])
     init_seed(0, True)
-    in_one = trainer._validate_both(balances[1], loaded.valid_data, False)
+    in_one = trainer._validate_both(balances[1], None, loaded.valid_data, False)
     assert list(in_one) == in_two
     assert torch.equal(model.balance, balances[0])
     # Nothing of it is left for the next evaluation, and no walk was taken twice.
@@ -186,3 +187,44 @@ def test_two_balances_are_validated_in_one_pass_as_in_two(
 def test_another_learner_is_left_alone(load_tiny: Callable[..., Loaded]) -> None:
     optimizer = trainer_of(load_tiny(learner="sgd")).optimizer
     assert isinstance(optimizer, torch.optim.SGD)
+
+
+class MeanOfScores:
+    """In place of a search for the weights of new items: the mean of all scores."""
+
+    has_new, is_full = True, False
+
+    def __init__(self, *_: Any):
+        self.scores: list[torch.Tensor] = []
+
+    def add(self, scores: torch.Tensor, *_: Any) -> None:
+        self.scores.append(scores.clone())
+
+    def choose(self, _: float) -> tuple[float, float, float]:
+        return 0.0, 0.0, float(torch.cat(self.scores).mean())
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_weights_of_new_items_are_chosen_by_the_scores_that_stay(
+    load_tiny: Callable[..., Loaded], monkeypatch: pytest.MonkeyPatch, is_better: bool
+) -> None:
+    loaded = load_tiny()
+    model = KGIF(loaded.config, loaded.train_data._dataset)
+    trainer = KGIFTrainer(loaded.config, model)
+    trainer.eval_collector.data_collect(loaded.train_data)
+    monkeypatch.setattr(kgif_trainer, "has_new_items", lambda *_: True)
+    monkeypatch.setattr(kgif_trainer, "NewItemSearch", MeanOfScores)
+    validate_both = trainer._validate_both
+
+    def with_a_verdict(*arguments: Any) -> Any:
+        (_, current), (_, candidate) = validate_both(*arguments)
+        return (0.5, current), (1.0 if is_better else 0.0, candidate)
+
+    monkeypatch.setattr(trainer, "_validate_both", with_a_verdict)
+    before = model.balance.clone()
+    trainer._valid_epoch(loaded.valid_data)
+    assert torch.equal(model.balance, before) is not is_better
+    users = loaded.valid_data.uid_list
+    with torch.no_grad():
+        expected = float(model.eval().learned_scores(users).mean())
+    assert model.new_items.weights[2].item() == pytest.approx(expected, rel=1e-5)
