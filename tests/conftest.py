@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser import browser  # noqa: F401
+
 # Before PyTorch is loaded, and for the processes that tests start: where something else
 # is running, threads that spin while they wait make small operations many times slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")

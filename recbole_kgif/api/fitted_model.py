@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 import pandas as pd
 
-from recbole_kgif.common.files import AnyPath
+from recbole_kgif.common.files import AnyPath, new_folder
 from recbole_kgif.data.data_frames import pair_texts
 from recbole_kgif.errors import UserError, suggest
 from recbole_kgif.report.metric_names import title
@@ -323,21 +323,13 @@ class FittedModel:
         from recbole_kgif.training import checkpoint
         from recbole_kgif.training.run_record import write_json
 
-        path = Path(path)
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise UserError(f"{path}: exists and is not an empty folder; name another")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
+        with new_folder(Path(path)) as hidden:
             if self.has_own_data:
-                copy = path / DATA_FOLDER / self.dataset
+                copy = hidden / DATA_FOLDER / self.dataset
                 shutil.copytree(self._restored.folder, copy)
             if self.record:
-                write_json(path / RESULT_FILE, self.record)
-            checkpoint.save(path / CHECKPOINT_FILE, self._restored.checkpoint)
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be written ({error.strerror}); name another folder"
-            ) from None
+                write_json(hidden / RESULT_FILE, self.record)
+            checkpoint.save(hidden / CHECKPOINT_FILE, self._restored.checkpoint)
 
     def __repr__(self) -> str:
         """Model, data set and its size."""

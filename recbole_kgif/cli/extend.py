@@ -18,6 +18,7 @@ from recbole_kgif.cli.plain_files import (
     find_layouts,
     refuse_columns_of_no_file,
 )
+from recbole_kgif.common.files import require_new_folder
 from recbole_kgif.common.process import prepare_process
 from recbole_kgif.errors import UserError
 
@@ -47,10 +48,7 @@ def run(arguments: list[str]) -> int:
         raise UserError("nothing to extend by; give --interactions, --triples or both")
     refuse_columns_of_no_file(namespace, _COLUMNS)
     check_checkpoint(namespace)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise UserError(
-            f"--output {output}: exists and is not an empty folder; name another"
-        )
+    require_new_folder(output, "--output ")
     layouts = find_layouts(namespace, _COLUMNS)
 
     # Only now: loading pandas and PyTorch takes seconds, and mistakes are reported

@@ -110,17 +110,18 @@ def _export_of(namespace: argparse.Namespace) -> Iterator[Path]:
 def _listening(namespace: argparse.Namespace) -> Iterator[Any]:
     """A socket at the address, taken before anything is loaded."""
     host, port = namespace.host, namespace.port
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as listening:
+    with contextlib.ExitStack() as stack:
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
-            yield listening
-    except OSError as error:
-        raise UserError(
-            f"--host {host} --port {port}: cannot be listened at ({error.strerror}); "
-            "give another port, or 0 for a free one"
-        ) from None
+        except OSError as error:
+            raise UserError(
+                f"--host {host} --port {port}: cannot be listened at "
+                f"({error.strerror}); give another port, or 0 for a free one"
+            ) from None
+        yield listening
 
 
 def _port(text: str) -> int:

@@ -1,9 +1,12 @@
-"""Atomic writes, and reading of JSON files."""
+"""Atomic writes of files and folders, and reading of JSON files."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Union
 
@@ -29,6 +32,51 @@ def write_atomic(path: Path, content: Union[bytes, str]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_new_folder(folder: Path, option: str = "") -> None:
+    """Refuse a folder that is there and not empty.
+
+    Args:
+        folder: the folder.
+        option: what names it, with a space, for the message.
+
+    Raises:
+        UserError: it is.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(
+            f"{option}{folder}: exists and is not an empty folder; name another"
+        )
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Write a folder under a hidden name beside it, and rename it once it is complete.
+
+    Args:
+        folder: must not exist, or be empty.
+
+    Yields:
+        The hidden folder, empty.
+
+    Raises:
+        UserError: `require_new_folder` refuses it, or the disk refuses a file.
+    """
+    require_new_folder(folder)
+    hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        hidden.mkdir(parents=True)
+        yield hidden
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        hidden.rename(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); name another folder"
+        ) from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -33,8 +33,8 @@ def split(
         interactions: distinct ones, ordered by user and item, with an index of their
             row numbers; see `NumberedDataset.parts`.
         method: "as-given" keeps the test of the files and takes the validation from
-            their training interactions at random, whole items where the test is of new
-            items, see `_given_validation`; "random" chooses both at random;
+            their training interactions at random, a tenth of the items with all of
+            theirs where the test is of new items; "random" chooses both at random;
             "time" tests the latest, and validates the latest before them; "new-items"
             holds out whole items, see `_new_item_masks`.
         seed: seed of the random choice, from 0 on; for "time" of the order among
@@ -51,9 +51,12 @@ def split(
     generator = np.random.default_rng(seed)
     drawn = interactions.assign(draw=generator.random(len(interactions)))
     order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
+    tests_new_items = method == "as-given" and is_of_new_items(interactions)
     if method == "as-given":
         in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
-        in_valid = _given_validation(drawn, in_test, generator)
+        in_valid = np.zeros(len(interactions), dtype=np.bool_)
+        rest = drawn[~in_test]
+        in_valid[~in_test] = _given_validation(rest, generator, tests_new_items)
     elif method == NEW_ITEMS:
         in_valid, in_test = _new_item_masks(drawn, generator)
     else:
@@ -62,12 +65,12 @@ def split(
         in_test = from_last < test_count
         in_valid = ~in_test & (from_last < test_count + _tenth(total, at_least=3))
     in_train = ~in_test & ~in_valid
-    # Of users without a history no model knows what they like.
-    has_history = interactions["user"].isin(interactions["user"][in_train])
-    if method == NEW_ITEMS:
-        in_valid, in_test = in_valid & has_history, in_test & has_history
-    elif is_of_new_items(interactions):
+    if method == NEW_ITEMS or tests_new_items:
+        # Of users without a history no model knows what they like.
+        has_history = interactions["user"].isin(interactions["user"][in_train])
         in_valid = in_valid & has_history
+        if not tests_new_items:  # a given test stays
+            in_test = in_test & has_history
     masks = (in_train, in_valid, in_test)
     parts = {name: interactions[mask] for name, mask in zip(PARTS, masks)}
     for name, part in parts.items():
@@ -96,28 +99,22 @@ def is_of_new_items(interactions: pd.DataFrame) -> bool:
 
 
 def _given_validation(
-    drawn: pd.DataFrame, in_test: BoolArray, generator: np.random.Generator
+    drawn: pd.DataFrame, generator: np.random.Generator, whole_items: bool
 ) -> BoolArray:
     """Which interactions are for validation, where the files name those of the test.
 
-    The validation resembles the test: a tenth of each user's interactions, or, if the
-    test is of new items, a tenth of the items with all of theirs.
-
     Args:
-        drawn: the interactions with a random number `draw` each, [n].
-        in_test: which are for the test, [n].
+        drawn: the other interactions with a random number `draw` each, [n].
         generator: draws the items.
+        whole_items: whether a tenth of the items is held out with all interactions, in
+            place of a tenth of each user's.
     """
-    in_valid = np.zeros(len(drawn), dtype=np.bool_)
-    rest = drawn[~in_test]
-    if is_of_new_items(drawn):
-        items = generator.permutation(np.unique(rest["item"]))
+    if whole_items:
+        items = generator.permutation(np.unique(drawn["item"]))
         held_out = items[: max(1, len(items) // _VALIDATION_ITEMS)]
-        in_valid[~in_test] = rest["item"].isin(held_out)
-    else:
-        from_last, total = _places_from_last(rest, ["user", "draw"])
-        in_valid[~in_test] = from_last < _tenth(total, at_least=2)
-    return in_valid
+        return drawn["item"].isin(held_out).to_numpy()
+    from_last, total = _places_from_last(drawn, ["user", "draw"])
+    return from_last < _tenth(total, at_least=2)
 
 
 def _new_item_masks(

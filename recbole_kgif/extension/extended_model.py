@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from recbole_kgif.common.files import new_folder
 from recbole_kgif.data.numbered import IntArray
 from recbole_kgif.errors import UserError
 from recbole_kgif.extension.extended_data import extended_data
@@ -129,20 +128,10 @@ def save_extended(extension: Extension, restored: Restored, folder: Path) -> Non
     Raises:
         UserError: it cannot be written.
     """
-    hidden = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        (hidden / DATA_FOLDER).mkdir(parents=True)
+    with new_folder(folder) as hidden:
+        (hidden / DATA_FOLDER).mkdir()
         written = with_files(extension, restored, hidden / DATA_FOLDER)
         checkpoint.save(hidden / CHECKPOINT_FILE, written.checkpoint)
-        if folder.exists():
-            folder.rmdir()  # it is empty
-        hidden.rename(folder)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be written ({error.strerror}); name another folder"
-        ) from None
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _require_extendable(restored: Restored) -> None:

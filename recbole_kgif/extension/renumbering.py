@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recbole_kgif.data.numbered import IntArray, NumberedDataset
+from recbole_kgif.data.numbered import IntArray, NumberedDataset, mask_of
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,5 @@ def renumber(data: NumberedDataset) -> Renumbering:
     items = np.concatenate([items[~is_linked], items[is_linked]])
     ends = np.concatenate([data.triples["head"], data.triples["tail"]])
     entities = pd.unique(ends)
-    is_item = np.zeros(len(data.entities), dtype=np.bool_)
-    is_item[data.links["entity"]] = True
+    is_item = mask_of(len(data.entities), data.links["entity"])
     return Renumbering(users, items, entities[~is_item[entities]], entity_of[items])

@@ -104,11 +104,10 @@ class NodeVectors(NamedTuple):
 def segment_softmax(logits, segment, n_segments):
     """Softmax over the members of each segment, shape: [n_members]."""
     # The largest logit cancels out; it keeps the exponentials in range.
-    largest = logits.new_zeros(n_segments).scatter_reduce(
-        0, segment, logits.detach(), "amax", include_self=False
-    )
+    zeros, known = logits.new_zeros(n_segments), logits.detach()
+    largest = zeros.scatter_reduce(0, segment, known, "amax", include_self=False)
     weight = (logits - largest.index_select(0, segment)).exp()
-    total = weight.new_zeros(n_segments).index_add(0, segment, weight)
+    total = zeros.index_add(0, segment, weight)
     return weight / total.index_select(0, segment)
 
 
@@ -130,10 +129,10 @@ class InformationFusion(nn.Module):
         super().__init__()
         head, relation, _ = graph.triples()
         kept = ~torch.isin(relation, relation.new_tensor(left_out))
-        pairs = head[kept] * graph.n_relations + relation[kept]
-        pairs, count = torch.unique_consecutive(pairs, return_counts=True)
-        node = torch.div(pairs, graph.n_relations, rounding_mode="floor")
-        tokens = torch.stack([node, pairs % graph.n_relations])
+        pairs = torch.stack([head, relation])[:, kept]
+        key = pairs[0] * graph.n_relations + pairs[1]
+        _, count = torch.unique_consecutive(key, return_counts=True)
+        tokens = pairs[:, count.cumsum(0) - 1]  # the last of each
         self.register_buffer("tokens", tokens, persistent=False)
         self.register_buffer("token_count", count.clone(), persistent=False)
         self.query = nn.Linear(embedding_size, embedding_size, bias=False)
@@ -222,9 +221,8 @@ class Propagation(nn.Module):
             reached = self.neighbours(graph, edge_weights, nodes)
             if self.aggregators:
                 by_sum, by_product = self.aggregators[layer].values()
-                total = F.leaky_relu(by_sum(nodes + reached))
-                total = total + F.leaky_relu(by_product(nodes * reached))
-                reached = self.dropout(total)
+                total, product = by_sum(nodes + reached), by_product(nodes * reached)
+                reached = self.dropout(F.leaky_relu(total) + F.leaky_relu(product))
             layers.append(F.normalize(reached) if self.aggregators else reached)
             nodes = reached if self.is_joined else layers[-1]
         if self.is_joined:
@@ -259,8 +257,7 @@ def ridge_filter(product, diagonal, s, degree):
     vector = torch.ones_like(diagonal).unsqueeze(1)
     for _ in range(30):
         vector = product(vector / vector.norm())
-    # Power iterations underestimate the largest eigenvalue.
-    largest = 1.05 * scale * float(vector.norm())
+    largest = 1.05 * scale * float(vector.norm())  # power iterations underestimate it
     wanted = Chebyshev.interpolate(lambda x: (1 + s) / (1 + s * x), 63, [0, largest])
     powers = wanted.truncate(degree + 1).convert(kind=Polynomial).coef
     return SpectralFilter(scale, largest, tuple(powers.tolist()))
@@ -269,9 +266,9 @@ def ridge_filter(product, diagonal, s, degree):
 def shared_neighbours(graph, n_users, n_items, n_counted=None):
     """What items have in common: *neighbours*, pairs of relation and node that at least
     two items reach. Returns user and item of each interaction; item and neighbour of
-    each link, and its value x, the inverse item frequency of the neighbour divided by
-    the norm of those of the item and relation; relation and node of each neighbour.
-    Frequencies are among ``n_counted`` items, by default all."""
+    each link, and its value x, the inverse frequency of the neighbour among the items,
+    or ``n_counted`` of them, divided by the norm of those of the item and relation;
+    relation and node of each neighbour."""
     head, edge_relation, tail = graph.triples()
     is_interaction = head < n_users
     history = torch.stack([head[is_interaction], tail[is_interaction] - n_users])
@@ -286,8 +283,7 @@ def shared_neighbours(graph, n_users, n_items, n_counted=None):
     node = (pairs % graph.n_nodes)[is_shared]
     # The padding item has no edges and is not counted.
     n_linked = count[is_shared].to(graph.normalisation.dtype)
-    inverse_frequency = ((n_counted or n_items) - 1) / n_linked
-    value = inverse_frequency.clamp(min=1).log()[neighbour]
+    value = (((n_counted or n_items) - 1) / n_linked).clamp(min=1).log()[neighbour]
     group = item * graph.n_relations + relation[neighbour]
     squares = value.new_zeros(n_items * graph.n_relations)
     norm = squares.index_add(0, group, value.square()).sqrt()[group]
@@ -307,8 +303,7 @@ class NeighbourWalks(nn.Module):
     where n runs over all neighbours of both j and i: entities, and other users. P is a
     polynomial (`ridge_filter`) of the item kernel, the matrix of the same sums between
     any two items. The relation weights g_r > 0 and the exponent a are learned without
-    P, from leave-one-out scores: an item is no evidence of itself. All this is our
-    choice.
+    P, from leave-one-out scores: an item is no evidence of itself. All of it is ours.
     """
 
     rate = 10.0  # These few numbers may learn faster than embeddings.

@@ -193,7 +193,7 @@ class NewItems(nn.Module):
         """
         position, entry = self._choices.entries_of_rows(user)
         item = self._choices.column.index_select(0, entry)
-        history = self.arrivals.new_zeros(len(user), len(self.is_known))
+        history = self.weights.new_zeros(len(user), len(self.is_known))
         once = history.new_ones(len(item))
         return history.index_put((position, item), once, accumulate=True)
 
@@ -232,8 +232,8 @@ class NewItems(nn.Module):
         """
         stored = self._restore_walked
         if stored is None or not torch.equal(stored[0], user):
-            history = self.history(user).to(self.weights.dtype)
-            stored = self._restore_walked = (user, self.walk_scores(history))
+            walked = self.walk_scores(self.history(user))
+            stored = self._restore_walked = (user, walked)
         return stored[1]
 
     def borrowed_scores(self, scores: Tensor, walked: Optional[Tensor]) -> Tensor:

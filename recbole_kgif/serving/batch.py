@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from typing import Any, Optional
 import numpy as np
 
 from recbole_kgif.common.files import read_object, write_atomic
+from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError
-from recbole_kgif.serving.export_files import MANIFEST, checksum
+from recbole_kgif.serving.export_files import MANIFEST
 from recbole_kgif.serving.exported_model import ExportedModel
 
 SETTINGS = "settings.json"
@@ -44,7 +44,7 @@ class Batch:
         users = None if self.users is None else "\n".join(self.users).encode()
         return {
             "format": "recbole_kgif lists",
-            "export": checksum(self.export / MANIFEST),
+            "export": file_sha256(self.export / MANIFEST),
             "k": self.k,
             "users": None if users is None else hashlib.sha256(users).hexdigest(),
             "users_of_a_part": USERS_OF_A_PART,
@@ -73,17 +73,18 @@ def write_lists(batch: Batch, jobs: int = 1) -> Iterator[int]:
         UserError: the export cannot be read, a user is unknown, or the folder holds
             other lists.
     """
-    rows = _rows(batch, ExportedModel(batch.export))
+    model = ExportedModel(batch.export)
+    rows = _rows(batch, model)
     _prepare(batch)
     numbers = range(-(-len(rows) // USERS_OF_A_PART))
     missing = [number for number in numbers if not batch.part(number).exists()]
     there = set(numbers).difference(missing)
     yield from (len(_of_part(rows, number)) for number in sorted(there))
     if jobs == 1:
-        model = ExportedModel(batch.export)
         for number in missing:
             yield _write_part(model, batch, rows, number)
         return
+    del model  # each process has its own
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         jobs, context, initializer=_begin, initargs=(batch,)
@@ -132,13 +133,9 @@ def _of_part(rows: Sequence[int], number: int) -> Any:
 def _write_part(model: ExportedModel, batch: Batch, rows: Any, number: int) -> int:
     users = _of_part(rows, number)
     ids = [model.user_ids[row] for row in users]
-    frame = model.recommend(ids, batch.k)
-    if "approximate" not in frame:
-        frame["approximate"] = False  # the same columns in every part
-    path = batch.part(number)
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    frame.to_parquet(hidden, engine="pyarrow", index=False)
-    hidden.replace(path)
+    frame = model.parts_of_lists(ids, batch.k)
+    content = frame.to_parquet(engine="pyarrow", index=False)
+    write_atomic(batch.part(number), content)
     return len(ids)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 
+from recbole_kgif.explain.model_adapters import linear_score
 from recbole_kgif.model.new_items import LEAST_ARRIVALS, LEAST_SHARE, SHARPNESS
 from recbole_kgif.recommend import Recommender
 from recbole_kgif.serving.exported_scores import ScoreForm
@@ -54,31 +54,17 @@ def _interactions(model: Any, recommender: Recommender) -> Arrays:
         "history_item": item.astype(np.int32),
     }
     if not model.propagation.aggregators:
-        weights = array_of(model.edge_weights())
-        arrays["history_weight"] = weights[chosen]
-        arrays["item_contribution"] = _contributions(model, weights)
+        # What an item brings to the vector of a user, per weight.
+        score, first = linear_score(model), model.n_users + 1
+        brought = score.brought[first : first + model.n_items - 1]
+        arrays["history_weight"] = score.weight[chosen]
+        arrays["item_contribution"] = brought / (model.n_layers + 1)
         arrays["visitor_weight"] = _visitor_weights(model)
     seen = recommender.seen[1:, 1:].tocsr()
     seen.sort_indices()
     arrays["seen_pointer"] = seen.indptr.astype(np.int64)
     arrays["seen_item"] = seen.indices.astype(np.int32)
     return arrays
-
-
-def _contributions(model: Any, weights: Any) -> Any:
-    """What an item brings to the vector of a user, per weight: [n_items, d].
-
-    With A the matrix of the edge weights and f the fused embeddings it is
-    sum_{l<L} (A^l f)_i / (L + 1).
-    """
-    head, _, tail = (array_of(part) for part in model.graph.triples())
-    matrix = csr_matrix((weights, (head, tail)), shape=(model.graph.n_nodes,) * 2)
-    layer = array_of(model.fused_embeddings())
-    total = np.zeros_like(layer)
-    for _ in range(model.n_layers):
-        total, layer = total + layer, matrix @ layer
-    first = model.n_users + 1
-    return total[first : first + model.n_items - 1] / (model.n_layers + 1)
 
 
 def _visitor_weights(model: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recbole_kgif.common.files import read_object
+from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def read_tensor_file(folder: Path) -> dict[str, Any]:
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     """Write the manifest, with sizes and checksums of all files before it."""
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": checksum(path)}
+        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
         for path in sorted(folder.iterdir())
     }
     manifest = {
@@ -221,9 +221,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _require_undamaged(path: Path, wanted: Any) -> None:
     try:
-        if wanted["bytes"] == path.stat().st_size and wanted["sha256"] == checksum(
-            path
-        ):
+        is_whole = wanted["bytes"] == path.stat().st_size
+        if is_whole and wanted["sha256"] == file_sha256(path):
             return
     except OSError as error:
         raise UserError(
@@ -235,15 +234,6 @@ def _require_undamaged(path: Path, wanted: Any) -> None:
         f"{path}: is not what the manifest says; the export is damaged, or a file was "
         "changed; export the model again"
     )
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def require_libraries(*names: str) -> None:

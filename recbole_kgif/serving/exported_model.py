@@ -162,7 +162,7 @@ class ExportedModel:
             )
         items = np.array(sorted(rows), dtype=np.int64)
         weights = visitor_weights(self.tensors, self.form, items)
-        return Asker(visitor(self.tensors, self.form, items), weights, items)
+        return Asker(visitor(self.tensors, self.form, items, weights), weights, items)
 
     def best_of(self, asker: Asker, k: int) -> tuple[Integers, Floats]:
         """Rows and scores of the best items that are new to somebody, best first."""
@@ -263,6 +263,13 @@ class ExportedModel:
                 [not has_history[row] for row in rows.tolist()],
                 [len(items) for items, _ in found],
             )
+        return frame
+
+    def parts_of_lists(self, users: Iterable[object], k: int) -> pd.DataFrame:
+        """`recommend`, always with the column ``approximate``: parts fit together."""
+        frame = self.recommend(users, k)
+        if "approximate" not in frame:
+            frame["approximate"] = False
         return frame
 
     def _frame(

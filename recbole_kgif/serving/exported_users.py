@@ -104,7 +104,9 @@ class ExportedUsers:
         return scores
 
 
-def visitor(tensors: Mapping[str, Any], form: ScoreForm, items: Integers) -> Askers:
+def visitor(
+    tensors: Mapping[str, Any], form: ScoreForm, items: Integers, weights: Floats
+) -> Askers:
     """Somebody without an account, as a user of the graph who has these items.
 
     The visitor's vector is that of a user without an embedding of its own. The graph
@@ -114,8 +116,8 @@ def visitor(tensors: Mapping[str, Any], form: ScoreForm, items: Integers) -> Ask
         tensors: the arrays of an export.
         form: the numbers of the formula.
         items: distinct rows of the items, shape: [n]
+        weights: their `visitor_weights`, shape: [n]
     """
-    weights = visitor_weights(tensors, form, items)
     history = one_hot_rows([items], len(tensors["item_bias"]))
     return Askers(
         vectors=(weights @ tensors["item_contribution"][items])[None],

@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from recbole_kgif.common.files import AnyPath
-from recbole_kgif.serving.export_files import MANIFEST, checksum
+from recbole_kgif.data.textfiles import file_sha256
+from recbole_kgif.serving.export_files import MANIFEST
 from recbole_kgif.serving.exported_model import ExportedModel
 
 
@@ -44,12 +45,9 @@ class RecommendInPandas:
 
     def __call__(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Lists of the users of each frame, a frame each."""
-        model = _loaded(self._export, checksum(Path(self._export) / MANIFEST))
+        model = _loaded(self._export, file_sha256(Path(self._export) / MANIFEST))
         for frame in frames:
-            lists = model.recommend(frame["user_id"], self._k)
-            if "approximate" not in lists:
-                lists["approximate"] = False
-            yield lists
+            yield model.parts_of_lists(frame["user_id"], self._k)
 
 
 @lru_cache(maxsize=1)

@@ -33,8 +33,11 @@ class KGIFTrainer(Trainer):
     _has_begun = False
     _candidate: Optional[_CandidateValidation] = None
     _new_items: Optional[NewItemSearch] = None
-    # Whether a saved model was changed since it was validated.
-    is_changed_after_validation = False
+
+    @property
+    def is_changed_after_validation(self) -> bool:
+        """Whether weights of the model were chosen by its own validation."""
+        return bool(self.model.new_items.weights.any())
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.
@@ -108,7 +111,6 @@ class KGIFTrainer(Trainer):
             )
             if weights is not None:
                 new_items.weights[:] = torch.tensor(weights)
-                self.is_changed_after_validation = True
         return result
 
     def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.explain.renderings import render_html
+from tests.browser import opened_page
 from tests.explain.sample_explanations import (
     by_attention,
     compared,
@@ -22,25 +22,7 @@ from tests.explain.sample_explanations import (
 
 pytestmark = pytest.mark.browser
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MOST_PRINTED_PAGES = 6
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A Chromium of this machine, driven by Playwright."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed"
-    )
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -49,18 +31,9 @@ def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
     file = tmp_path / "page.html"
     records = [explanation(), compared(), by_attention(), unreached()]
     file.write_text(render_html.render(records, summary()), "utf-8")
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    problems: list[str] = []
-    requests: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text))
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("dialog", lambda dialog: problems.append(dialog.message))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(file.as_uri())
-    yield opened
-    assert problems == []
-    assert requests == [file.as_uri()]
-    opened.close()
+    with opened_page(browser, file.as_uri()) as (opened, requests):
+        yield opened
+        assert requests == [file.as_uri()]
 
 
 def test_the_graph_is_shown_for_the_open_row_alone(page: Any) -> None:

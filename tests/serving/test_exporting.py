@@ -16,13 +16,13 @@ from pyarrow import parquet
 from safetensors.numpy import load_file
 
 from recbole_kgif.cli import main
+from recbole_kgif.data.textfiles import file_sha256
 from recbole_kgif.errors import UserError
 from recbole_kgif.recommend import Recommender
 from recbole_kgif.serving.export_files import (
     MANIFEST,
     TABLES,
     TENSORS,
-    checksum,
     new_export,
 )
 from recbole_kgif.serving.exported_model import ExportedModel
@@ -132,7 +132,7 @@ def test_the_manifest_describes_every_file(exported: Exported) -> None:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     assert {path.name for path in folder.iterdir()} == {*manifest["files"], MANIFEST}
     for name, described in manifest["files"].items():
-        assert described["sha256"] == checksum(folder / name)
+        assert described["sha256"] == file_sha256(folder / name)
     tensors = load_file(folder / TENSORS)
     assert {
         name: {"shape": list(array.shape), "dtype": str(array.dtype)}

@@ -14,7 +14,7 @@ import uvicorn
 from recbole_kgif.serving.model_store import ModelStore
 from recbole_kgif.serving.service import Service
 from recbole_kgif.serving.service_limits import Limits
-from tests.explain.test_browser import browser  # noqa: F401
+from tests.browser import opened_page
 from tests.serving.conftest import Exported
 
 pytestmark = pytest.mark.browser
@@ -36,21 +36,11 @@ def address(exports: dict[str, Exported]) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(address: str, browser: Any) -> Iterator[Any]:  # noqa: F811
+def page(address: str, browser: Any) -> Iterator[Any]:
     """The opened page; problems, and requests to elsewhere, make the test fail."""
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    problems: list[str] = []
-    requests: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text))
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("dialog", lambda dialog: problems.append(dialog.message))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(address)
-    opened.seen_problems = problems
-    yield opened
-    assert problems == []
-    assert all(url.startswith((address, "data:,")) for url in requests)
-    opened.close()
+    with opened_page(browser, address) as (opened, requests):
+        yield opened
+        assert all(url.startswith((address, "data:,")) for url in requests)
 
 
 def choose(page: Any, text: str) -> None:
