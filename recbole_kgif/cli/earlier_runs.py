@@ -98,7 +98,8 @@ def time_in_words(
     if len(runs) == 1:
         (run,) = used
         a_epoch = run.seconds / max(run.epochs, 1)
-        return f"{words}, as {run.folder} took: {run.epochs} epochs of {a_epoch:.1f} s"
+        epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
+        return f"{words}, as {run.folder} took: {epochs} of {a_epoch:.1f} s"
     words += ", if each takes as long as the last one of its model"
     return words + (f"; without {', '.join(missing)}, not known" if missing else "")
 
