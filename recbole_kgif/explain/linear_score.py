@@ -234,13 +234,18 @@ class LinearScore:
 
     def scores(self, user: int) -> Floats:
         """y(u, i) of a user and all items, shape: [n_items]."""
+        scores, history = self.learned_scores(user), self.history(user)
+        return self.with_borrowed(scores[None], history[None])[0]
+
+    def learned_scores(self, user: int) -> Floats:
+        """The scores without what new items get, shape: [n_items]."""
         products = self.propagated_items @ self.propagated[user]
         scores = self.similarity_scale(user, range(self.graph.n_items)) * products
         history = self.history(user)
         for term in self.walks:
             scores = scores + term.scores(user, history)
-        scores = scores + sum(bias.of_items for bias in self.biases)
-        return self.with_borrowed(scores[None], history[None])[0]
+        total: Floats = scores + sum(bias.of_items for bias in self.biases)
+        return total
 
     def with_borrowed(self, scores: Floats, history: Floats) -> Floats:
         """Scores of all items with what new ones get, shape: [n_users, n_items].

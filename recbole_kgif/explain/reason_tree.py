@@ -107,7 +107,7 @@ def score_tree(score: LinearScore, user: int, items: Sequence[int]) -> ScoreTree
 def _borrowed(score: LinearScore, user: int, items: Sequence[int]) -> Floats:
     if score.borrowed is None or not score.borrowed.is_new[list(items)].any():
         return np.zeros(len(items))
-    scores, history = score.scores(user), score.history(user)
+    scores, history = score.learned_scores(user), score.history(user)
     return score.borrowed.parts(scores[None], history[None])[0, list(items)]
 
 

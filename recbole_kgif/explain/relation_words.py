@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 
-from recbole_kgif.explain.path_records import (
-    INTERACTION,
-)
+from recbole_kgif.explain.path_records import INTERACTION
 
 # What a relation without a word is called.
 FACT_WORD = "fact"

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from recbole_kgif.explain.explanation_records import Explanation, Reason, UserSummary
-from recbole_kgif.explain.renderings.numerals import (
-    percentages,
-)
+from recbole_kgif.explain.renderings.numerals import percentages
 from recbole_kgif.explain.renderings.phrases import (
     Row,
     part_phrase,

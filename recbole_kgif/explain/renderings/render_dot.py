@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recbole_kgif.explain.explanation_records import (
-    Explanation,
-)
+from recbole_kgif.explain.explanation_records import Explanation
 from recbole_kgif.explain.path_records import (
     ENTITY,
     ITEM,
     USER,
     Node,
 )
-from recbole_kgif.explain.renderings.numerals import (
-    signed,
-)
+from recbole_kgif.explain.renderings.numerals import signed
 from recbole_kgif.explain.renderings.phrases import (
     headline,
     hop_label,

@@ -12,9 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recbole_kgif.explain.explanation_records import Explanation
-from recbole_kgif.explain.renderings.numerals import (
-    signed,
-)
+from recbole_kgif.explain.renderings.numerals import signed
 from recbole_kgif.explain.renderings.phrases import (
     first_sentence,
     headline,
