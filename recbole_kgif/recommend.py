@@ -148,7 +148,7 @@ class Recommender(TrainedModel):
                 is not KGIF: others cannot be extended.
         """
         _require_positive(k)
-        self._require_kgif("a list of items in place of a user")
+        self._require_kgif("a list of items in place of a user", "give users")
         seen = [self._number("item", item) for item in _distinct(items)]
         if not seen:
             raise UserError("no items are given; name at least one")
@@ -171,7 +171,7 @@ class Recommender(TrainedModel):
             UserError: the item is unknown, `k` is below 1, or the model is not KGIF.
         """
         _require_positive(k)
-        self._require_kgif("the similarity of items")
+        self._require_kgif("the similarity of items", f"give a model of {MODEL}")
         number = self._number("item", item)
         with torch.no_grad():
             embeddings = F.normalize(self._model()[1], dim=-1)
@@ -182,11 +182,11 @@ class Recommender(TrainedModel):
         frame = frame.rename(columns={"score": "cosine"})
         return frame[["rank", "item_id", "name", "cosine"]]
 
-    def _require_kgif(self, what: str) -> None:
+    def _require_kgif(self, what: str, advice: str) -> None:
         if self.model_name != MODEL:
             raise UserError(
-                f"{what} works for {MODEL} alone, and this is {self.model_name}; give "
-                "users"
+                f"{what} works for {MODEL} alone, and this is {self.model_name}; "
+                f"{advice}"
             )
 
     def _frame(
