@@ -13,6 +13,8 @@ from typing import IO, Any, Optional, cast
 from recbole_kgif.errors import UserError
 
 _SHOWN_CHARACTERS = 60
+# As many bytes tell what a file is; a line of a file that is no text may be shorter.
+_START_BYTES = 4096
 _BLOCK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 # What begins with these bytes is no text; each with what to do about it.
@@ -69,7 +71,7 @@ def numbered_lines(
             first = 1
             while block := file.readlines(_BLOCK_BYTES):
                 if first == 1:
-                    _refuse_other_formats(path, block[0])
+                    _refuse_other_formats(path, b"".join(block)[:_START_BYTES])
                     if is_foreign:
                         block[0] = block[0].removeprefix(codecs.BOM_UTF8)
                 content = b"".join(block)
