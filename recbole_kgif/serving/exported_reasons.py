@@ -20,8 +20,8 @@ from recbole_kgif.serving.exported_scores import (
     Floats,
     Integers,
     ItemScores,
-    Walks,
 )
+from recbole_kgif.serving.exported_walks import Walks
 
 
 @dataclass(frozen=True, eq=False)

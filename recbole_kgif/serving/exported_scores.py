@@ -28,11 +28,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from recbole_kgif.serving.exported_walks import Floats, Integers, Walks
 
-# Numbers in double precision that a processor's cache holds.
-_CACHED = 2**18
+# Blocks of scores, for each item of a list, whose maxima bound what is listed.
+_BLOCKS_OF_A_LIST = 4
+_SMALLEST_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -75,49 +75,6 @@ class ScoreForm:
 
 
 @dataclass(frozen=True, eq=False)
-class Walks:
-    """The walk term.
-
-    Attributes:
-        matrix: X, shape: [n_items, n_neighbours]
-        polynomial: c_0, c_1, ...
-    """
-
-    matrix: csr_matrix
-    polynomial: tuple[float, ...]
-
-    @property
-    def n_at_once(self) -> int:
-        """How many askers at a time, so that their values stay in a cache."""
-        return min(16, max(1, _CACHED // max(1, self.matrix.shape[1])))
-
-    @cached_property
-    def transposed(self) -> csr_matrix:
-        """X', shape: [n_neighbours, n_items]."""
-        return self.matrix.T.tocsr()
-
-    def filtered(self, of_items: Floats) -> Floats:
-        """P(K) times values of all items, shape: [n_items] or [n_items, n]."""
-        *others, last = self.polynomial
-        total: Floats = last * of_items
-        for coefficient in reversed(others):
-            product = self.matrix @ (self.transposed @ total)
-            total = product + coefficient * of_items
-        return total
-
-    def scores(self, reached: Floats) -> Floats:
-        """W by what users reach, without the factors of the users.
-
-        Args:
-            reached: r, shape: [n_neighbours, n_users]
-
-        Returns:
-            Shape: [n_items, n_users]
-        """
-        return self.filtered(self.matrix @ reached)
-
-
-@dataclass(frozen=True, eq=False)
 class Askers:
     """Those whose items are scored: users of the export, or visitors.
 
@@ -137,21 +94,37 @@ class Askers:
         """How many there are."""
         return len(self.vectors)
 
-    def rows(self, chosen: slice) -> Askers:
-        """Some of them."""
-        return Askers(
-            self.vectors[chosen],
-            self.history[chosen],
-            self.walk_factor[chosen],
-            self.own_neighbour[chosen],
-        )
 
-    def reached(self, walks: Walks) -> Floats:
-        """R, shape: [n_neighbours, n]."""
-        reached = np.asarray((self.history @ walks.matrix).todense()).T.copy()
-        column = np.flatnonzero(self.own_neighbour >= 0)
-        reached[self.own_neighbour[column], column] = 0
-        return reached
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The weights a, without the known and the new items for which all are zero.
+
+    Attributes:
+        known: positions among the known items, shape: [n_rows]
+        new: positions among the new items, shape: [n_columns]
+        weights: shape: [n_rows, n_columns]
+        n_new: how many new items there are.
+    """
+
+    known: Integers
+    new: Integers
+    weights: Floats
+    n_new: int
+
+    @classmethod
+    def of(cls, weights: npt.NDArray[Any]) -> Regression:
+        """By all weights, shape: [n_known, n_new]."""
+        known = np.flatnonzero(weights.any(axis=1))
+        new = np.flatnonzero(weights.any(axis=0))
+        # Converted once, and not in each product.
+        kept = weights[np.ix_(known, new)].astype(np.float64)
+        return cls(known, new, kept, weights.shape[1])
+
+    def predicted(self, of_known: Floats) -> Floats:
+        """Values of known items times a: [n, n_known] -> [n, n_new]."""
+        predicted = np.zeros((len(of_known), self.n_new))
+        predicted[:, self.new] = of_known[:, self.known] @ self.weights
+        return predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +137,7 @@ class ItemScores:
         bias: b, shape: [n_items]
         is_new: whether each item has no training interactions, shape: [n_items]
         walks: the walk term; None where the model has none.
-        regression: a, shape: [n_known, n_new]; None where nothing is predicted.
+        regression: a; None where nothing is predicted.
         arrivals: r, shape: [n_items, n_new]; None where random walks have no weight.
     """
 
@@ -173,8 +146,8 @@ class ItemScores:
     bias: Floats
     is_new: npt.NDArray[np.bool_]
     walks: Optional[Walks] = None
-    regression: Optional[Floats] = None
-    arrivals: Optional[Floats] = None
+    regression: Optional[Regression] = None
+    arrivals: Optional[npt.NDArray[Any]] = None
 
     @classmethod
     def of(
@@ -187,13 +160,15 @@ class ItemScores:
             parts = (tensors[f"walk_{name}"] for name in ("value", "column", "pointer"))
             shape = (len(vectors), n_neighbours)
             walks = Walks(csr_matrix(tuple(parts), shape=shape), form.walk_polynomial)
+            walks.prepare()
+        regression = tensors.get("new_item_regression")
         return cls(
             form=form,
             vectors=vectors,
             bias=tensors["item_bias"],
             is_new=tensors["item_is_new"].astype(bool),
             walks=walks,
-            regression=tensors.get("new_item_regression"),
+            regression=None if regression is None else Regression.of(regression),
             arrivals=tensors.get("new_item_arrivals"),
         )
 
@@ -215,12 +190,9 @@ class ItemScores:
         scores: Floats = self.compared(askers.vectors) @ self.scaled_vectors.T
         scores += self.bias
         if self.walks is not None:
-            step = self.walks.n_at_once
-            for start in range(0, len(askers), step):
-                some = askers.rows(slice(start, start + step))
-                factor = self.form.walk_weight * some.walk_factor
-                of_walks = self.walks.scores(some.reached(self.walks)) * factor
-                scores[start : start + step] += of_walks.T
+            of_walks = self.walks.scores(askers.history, askers.own_neighbour)
+            of_walks *= (self.form.walk_weight * askers.walk_factor)[:, None]
+            scores += of_walks
         return scores
 
     def with_new_items(self, scores: Floats, askers: Askers) -> Floats:
@@ -245,8 +217,11 @@ class ItemScores:
     def walk_scores(self, askers: Askers) -> Floats:
         """W, the scores of new items by random walks: [n_askers, n_new]."""
         assert self.arrivals is not None
-        n_chosen = np.asarray(askers.history.sum(axis=1)).clip(min=1)
-        mean: Floats = (askers.history @ self.arrivals) / n_chosen
+        history = askers.history
+        chosen = np.split(history.indices, history.indptr[1:-1])
+        sums = [self.arrivals[items].sum(axis=0, dtype=np.float64) for items in chosen]
+        n_chosen = np.diff(history.indptr)[:, None].clip(min=1)
+        mean: Floats = np.array(sums) / n_chosen
         return np.log(mean.clip(min=self.form.new_item_least_arrivals))
 
     def expected_scores(self, of_known: Floats) -> Floats:
@@ -257,7 +232,7 @@ class ItemScores:
         powers = np.exp(sharpness * of_known - largest)
         total = powers.sum(axis=1, keepdims=True)
         least = self.form.new_item_least_share
-        share = (powers / total @ self.regression).clip(min=least)
+        share = self.regression.predicted(powers / total).clip(min=least)
         predicted: Floats = (np.log(share * total) + largest) / sharpness
         return predicted
 
@@ -277,7 +252,7 @@ def best(scores: Floats, k: int) -> Integers:
         scores: minus infinity for what is not ranked, shape: [n]
         k: how many, or fewer where fewer are ranked.
     """
-    ranked = np.flatnonzero(scores > -np.inf)
+    ranked = np.flatnonzero(scores >= _lower_bound(scores, k))
     values = scores[ranked]
     if k < len(values):
         # All that are as large as the last one, so that ties are broken by order.
@@ -286,6 +261,20 @@ def best(scores: Floats, k: int) -> Integers:
         values = scores[ranked]
     order = np.argsort(-values, kind="stable")[:k]
     return ranked[order].astype(np.int64)
+
+
+def _lower_bound(scores: Floats, k: int) -> float:
+    """At least k scores are as large, unless fewer are ranked: it is fast, not tight.
+
+    Each of the k largest among the maxima of blocks is such a score.
+    """
+    n_blocks = _BLOCKS_OF_A_LIST * k
+    size = len(scores) // n_blocks if k else 0
+    if size < _SMALLEST_BLOCK:
+        return float(np.finfo(np.float64).min)
+    maxima = scores[: n_blocks * size].reshape(n_blocks, size).max(axis=1)
+    least = np.partition(maxima, n_blocks - k)[n_blocks - k]
+    return max(float(least), float(np.finfo(np.float64).min))
 
 
 def one_hot_rows(rows: Sequence[npt.NDArray[Any]], n_columns: int) -> csr_matrix:
