@@ -172,8 +172,8 @@ def _build(
     from recbole_kgif.data.cleaning import LOST_TEST, Step, clean, table
     from recbole_kgif.data.splitting import (
         hash_parts,
-        is_of_new_items,
         split,
+        validates_new_items,
         without_given_split,
     )
     from recbole_kgif.data.writer import counts_of, write_dataset, write_options
@@ -199,7 +199,12 @@ def _build(
     counted = [f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items()]
     print(f"\n  {', '.join(counted)}")
     print(f"  split {method}, seed {seed}, hash {split_hash}")
-    if method == "as-given" and is_of_new_items(data.interactions):
+    if counts["relations"] == 1:
+        print(
+            "  all triples have one relation: the graph says which item and entity "
+            "belong together, not how"
+        )
+    if method == "as-given" and validates_new_items(data.interactions):
         print(
             "  the test is of items without any other interaction; the validation is a "
             "tenth of the other items with all of theirs"

@@ -138,9 +138,11 @@ def canonical_order(ids: Sequence[str]) -> tuple[list[str], IntArray]:
 def _without_repetitions(interactions: pd.DataFrame, steps: list[Step]) -> pd.DataFrame:
     """Order by user and item, and keep of each pair the latest, then highest rated.
 
-    Of a pair that the files have in training and test, the one of the test is kept.
+    Of a pair that the files have in training and test, the one of the test is kept, and
+    likewise that of the validation.
     """
-    pair = [name for name in ("user", "item", "in_test") if name in interactions]
+    names = ("user", "item", "in_test", "in_valid")
+    pair = [name for name in names if name in interactions]
     latest = [name for name in ("time", "rating") if name in interactions]
     ascending = [True] * len(pair) + [False] * len(latest)
     ordered = interactions.sort_values([*pair, *latest], ascending=ascending)
@@ -150,6 +152,8 @@ def _without_repetitions(interactions: pd.DataFrame, steps: list[Step]) -> pd.Da
         return kept
     alone = kept.drop_duplicates(["user", "item"], keep="last")
     what = "interactions: of training, but in the test"
+    if "in_valid" in kept:
+        what += " or validation"
     steps.append(Step(what, len(kept), len(alone)))
     return alone
 

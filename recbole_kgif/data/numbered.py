@@ -38,7 +38,7 @@ class NumberedDataset:
         relations: Ids of the relations.
         parts: Interactions of each part, `WHOLE` being the one of an unsplit data set:
             columns `user` and `item`; where the files have them also `rating`, `time`
-            (seconds since 1970, or any other measure) and `in_test`.
+            (seconds since 1970, or any other measure), `in_test` and `in_valid`.
         triples: Columns `head`, `relation` and `tail`.
         links: Columns `item` and `entity`, each number at most once.
         names: Names by id of some "user", "item" and "entity".

@@ -32,11 +32,11 @@ def split(
     Args:
         interactions: distinct ones, ordered by user and item, with an index of their
             row numbers; see `NumberedDataset.parts`.
-        method: "as-given" keeps the test of the files and takes the validation from
-            their training interactions at random, a tenth of the items with all of
-            theirs where the test is of new items; "random" chooses both at random;
-            "time" tests the latest, and validates the latest before them; "new-items"
-            holds out whole items, see `_new_item_masks`.
+        method: "as-given" keeps the test of the files and their validation; where they
+            have none, it is taken from their training interactions at random, a tenth
+            of the items with all of theirs where the test is of new items; "random"
+            chooses both at random; "time" tests the latest, and validates the latest
+            before them; "new-items" holds out whole items, see `_new_item_masks`.
         seed: seed of the random choice, from 0 on; for "time" of the order among
             simultaneous interactions.
 
@@ -51,12 +51,16 @@ def split(
     generator = np.random.default_rng(seed)
     drawn = interactions.assign(draw=generator.random(len(interactions)))
     order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
-    tests_new_items = method == "as-given" and is_of_new_items(interactions)
+    tests_new_items = method == "as-given" and validates_new_items(interactions)
     if method == "as-given":
         in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
         in_valid = np.zeros(len(interactions), dtype=np.bool_)
         rest = drawn[~in_test]
-        in_valid[~in_test] = _given_validation(rest, generator, tests_new_items)
+        in_valid[~in_test] = (
+            rest["in_valid"]
+            if "in_valid" in rest
+            else _drawn_validation(rest, generator, tests_new_items)
+        )
     elif method == NEW_ITEMS:
         in_valid, in_test = _new_item_masks(drawn, generator)
     else:
@@ -82,23 +86,23 @@ def split(
     return parts
 
 
-def is_of_new_items(interactions: pd.DataFrame) -> bool:
-    """Whether files give a test of new items.
+def validates_new_items(interactions: pd.DataFrame) -> bool:
+    """Whether files give a test of new items, and no validation.
 
     Args:
         interactions: where files split them, with a column "in_test".
 
     Returns:
-        Whether most of its interactions are with items without any other.
+        Whether most interactions of the test are with items without any other.
     """
-    if "in_test" not in interactions:
+    if "in_test" not in interactions or "in_valid" in interactions:
         return False
     in_test = interactions["in_test"].astype(bool)
     known = interactions["item"][~in_test]
     return float((~interactions["item"][in_test].isin(known)).mean()) > 0.5
 
 
-def _given_validation(
+def _drawn_validation(
     drawn: pd.DataFrame, generator: np.random.Generator, whole_items: bool
 ) -> BoolArray:
     """Which interactions are for validation, where the files name those of the test.
@@ -158,7 +162,8 @@ def _new_item_masks(
 
 def without_given_split(data: NumberedDataset) -> NumberedDataset:
     """The same data set as if its files did not split it."""
-    interactions = data.interactions.drop(columns="in_test", errors="ignore")
+    given = ["in_test", "in_valid"]
+    interactions = data.interactions.drop(columns=given, errors="ignore")
     return data.with_interactions(interactions)
 
 

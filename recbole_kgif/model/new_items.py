@@ -28,7 +28,7 @@ from .sparse_pattern import SparsePattern
 
 # m and n, unless a validation shows others to be better beyond chance.
 MIXING = (0.25, 0.125)
-OTHER_MIXINGS = ((0.25, 0.25), (0.0, 0.5), (0.0, 0.75), (0.0, 1.0))
+OTHER_MIXINGS = ((0.25, 0.25), (0.125, 0.5), (0.0, 0.5), (0.0, 0.75), (0.0, 1.0))
 # The penalty of the regression, and s.
 PENALTY = 0.3
 SHARPNESS = 1.5

@@ -22,7 +22,8 @@ from torch import Tensor
 from recbole_kgif.model.new_items import MIXING, OTHER_MIXINGS
 from recbole_kgif.options.item_groups import harmonic_mean
 
-OFFSETS = tuple(step / 2 for step in range(-8, 49))
+# Half steps, and then large ones, which put every new item before all others.
+OFFSETS = (*(step / 2 for step in range(-8, 49)), 28.0, 32.0, 40.0, 48.0)
 # Users of whom the ranked lists are kept: enough for the choice of one value.
 MOST_USERS = 4000
 # The least share of the validation interactions that have to be with new items.
@@ -186,7 +187,10 @@ class NewItemSearch:
 
         least = (1 - largest_cost) * by_offset(unchanged, 0)[1]
         values = {offset: by_offset(new, offset) for offset in OFFSETS}
-        allowed = [offset for offset in OFFSETS if values[offset][1] >= least]
+        # Of equal ones the least, but the largest where all that is chosen is new: some
+        # users need it who are not in the validation.
+        offsets = OFFSETS if of_warm_users else OFFSETS[::-1]
+        allowed = [offset for offset in offsets if values[offset][1] >= least]
         best = max(allowed or OFFSETS[:1], key=lambda offset: values[offset][0])
         return (*MIXINGS[number], best)
 

@@ -76,6 +76,23 @@ def test_the_test_keeps_what_training_has_too() -> None:
     ] == [("9", "z", True), ("10", "x", True), ("10", "z", False)]
 
 
+def test_the_validation_keeps_what_training_has_and_the_test_all() -> None:
+    interactions = pd.DataFrame(
+        {
+            "user": [0, 0, 1, 1],
+            "item": [0, 0, 2, 2],
+            "in_test": [False, False, False, True],
+            "in_valid": [True, False, True, False],
+        }
+    )
+    kept = clean(content(interactions), None)[0].interactions
+    # User "10" is after user "9".
+    assert kept[["in_test", "in_valid"]].to_numpy().tolist() == [
+        [True, False],
+        [False, True],
+    ]
+
+
 def test_nothing_left_is_refused() -> None:
     with pytest.raises(UserError, match="check that all files use the same ids"):
         clean(content(pd.DataFrame({"user": [0], "item": [1]})), None)

@@ -21,13 +21,24 @@ NEEDED_REAL_DATA = {
     "book-crossing-split": "book-crossing-split",
 }
 
+# Published in the KGAT format, but not to be downloaded.
+PUBLISHED = [
+    "amazon-book-without-relations",
+    "new-amazon-book-without-relations",
+    "new-last-fm-without-relations",
+    "lfm1m",
+]
 
-def test_one_file_for_each_built_in_data_set() -> None:
-    names = sorted(path.name for path in CONFIGS.iterdir())
-    assert names == sorted(f"{name}.yaml" for name in BUILT_IN_NAMES)
+
+def test_one_file_for_each_data_set() -> None:
+    names = sorted(path.stem for path in CONFIGS.iterdir())
+    assert names == sorted([*BUILT_IN_NAMES, *PUBLISHED])
+    documented = (CONFIGS.parent / "docs/datasets.md").read_text("utf-8")
+    for name in PUBLISHED:
+        assert f"`{name}`" in documented
 
 
-@pytest.mark.parametrize("name", BUILT_IN_NAMES)
+@pytest.mark.parametrize("name", [*BUILT_IN_NAMES, *PUBLISHED])
 def test_every_key_is_explained(name: str) -> None:
     for line in (CONFIGS / f"{name}.yaml").read_text().splitlines():
         if line and not line.startswith("#"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recbole_kgif.data.splitting import PARTS, is_of_new_items, split
+from recbole_kgif.data.splitting import PARTS, split, validates_new_items
 from recbole_kgif.errors import UserError
 
 
@@ -71,6 +71,17 @@ def test_a_given_test_stays() -> None:
     assert again["valid"]["item"].tolist() == parts["valid"]["item"].tolist()
 
 
+def test_a_given_validation_stays() -> None:
+    interactions = interactions_of([3, 4, 23], test=1)
+    interactions["in_valid"] = interactions["item"] == 1
+    parts = split(interactions, "as-given", seed=0)
+    assert parts["valid"]["item"].tolist() == [1, 1, 1]
+    assert parts["test"].equals(interactions[interactions["in_test"]])
+    of_new_items = interactions.assign(in_test=interactions["item"] % 5 == 0)
+    given = split(of_new_items, "as-given", seed=0)["valid"]
+    assert given.equals(of_new_items[of_new_items["in_valid"]])
+
+
 def test_a_given_test_of_new_items_is_validated_on_others() -> None:
     interactions = many_interactions(3)
     interactions["in_test"] = interactions["item"] % 5 == 0
@@ -97,7 +108,7 @@ def test_a_given_test_with_some_new_items_is_validated_as_usual() -> None:
     interactions["in_test"] = interactions["item"] % 5 == 0
     also = interactions["user"] % 2 == 0
     interactions.loc[also & (interactions["item"] % 5 > 0), "in_test"] = True
-    assert not is_of_new_items(interactions)
+    assert not validates_new_items(interactions)
     parts = split(interactions, "as-given", 0)
     assert set(parts["valid"]["item"]) & set(parts["train"]["item"])
 

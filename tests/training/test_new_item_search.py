@@ -111,6 +111,14 @@ def test_the_offset_is_the_best_by_brute_force(
     assert values[offset] == pytest.approx(max(values.values()))
 
 
+def test_where_all_that_is_chosen_is_new_new_items_precede_all_others() -> None:
+    scores, expected, walked, candidates, row, item = data()
+    is_new = ~IS_KNOWN[item]
+    only_new = (scores, expected, walked, candidates, row[is_new], item[is_new])
+    for separately in (True, False):
+        assert searched(only_new, separately).choose(0.2)[2] == max(OFFSETS)
+
+
 def test_a_limit_of_the_cost_of_warm_items_is_kept() -> None:
     of = data()
     free, bound = (searched(of, True).choose(cost)[2] for cost in (1, 0.01))

@@ -1,7 +1,8 @@
 """Reading the KGAT format.
 
-`train.txt` and `test.txt` hold a user and the user's items in a line, `kg_final.txt`
-head, relation and tail. All are numbers from 0 on; an item's number is its entity's.
+`train.txt`, `test.txt` and, where there is one, `valid.txt` hold a user and the user's
+items in a line, `kg_final.txt` head, relation and tail. All are numbers from 0 on; an
+item's number is its entity's.
 The lists `*_list.txt` hold the names that belong to the numbers.
 """
 
@@ -29,6 +30,7 @@ from recbole_kgif.data.recipes.kgat_files import (
     TRAIN,
     TRIPLES,
     USERS,
+    VALID,
 )
 from recbole_kgif.data.textfiles import lines_with_progress, numbered_lines, shown
 from recbole_kgif.data.vocabulary import Vocabulary, plain_token, whole_number
@@ -44,7 +46,8 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
         files: the file of each name of `kgat_files`; lists may be missing.
 
     Returns:
-        The data set, its interactions marked as those of `train.txt` or `test.txt`.
+        The data set, its interactions marked as those of `train.txt`, `test.txt` or
+        `valid.txt`.
 
     Raises:
         UserError: a file cannot be read or holds a bad line.
@@ -52,7 +55,7 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
     users = Vocabulary("user", whole_number)
     items = Vocabulary("item", whole_number)
     entities = Vocabulary("entity", whole_number)
-    interactions = _read_interactions(files[TRAIN], files[TEST], users, items)
+    interactions = _read_interactions(files, users, items)
     names_of = _read_relations(files[RELATIONS]) if RELATIONS in files else None
 
     def relation_number(text: str) -> str:
@@ -85,11 +88,12 @@ def read_kgat(files: Mapping[str, Path]) -> NumberedDataset:
 
 
 def _read_interactions(
-    train: Path, test: Path, users: Vocabulary, items: Vocabulary
+    files: Mapping[str, Path], users: Vocabulary, items: Vocabulary
 ) -> pd.DataFrame:
     user_numbers, item_numbers = array("i"), array("i")
+    names = [name for name in (TRAIN, VALID, TEST) if name in files]
     lengths = []
-    for path in (train, test):
+    for path in map(files.__getitem__, names):
         before = len(item_numbers)
         for line, fields in _fields(path):
             user = users.number(fields[0], path, line)
@@ -99,14 +103,14 @@ def _read_interactions(
         lengths.append(len(item_numbers) - before)
         if lengths[-1] == 0:
             raise UserError(f"{path} holds no interaction; get the whole file")
-    in_test = np.repeat([False, True], lengths)
-    return pd.DataFrame(
-        {
-            "user": np.array(user_numbers),
-            "item": np.array(item_numbers),
-            "in_test": in_test,
-        }
+    table = pd.DataFrame(
+        {"user": np.array(user_numbers), "item": np.array(item_numbers)}
     )
+    of_file = np.repeat(names, lengths)
+    table["in_test"] = of_file == TEST
+    if VALID in files:
+        table["in_valid"] = of_file == VALID
+    return table
 
 
 def _triple_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,7 +9,8 @@ from recbole_kgif.data.download import Expected, download, extract
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 
-TRAIN, TEST, TRIPLES = "train.txt", "test.txt", "kg_final.txt"
+TRAIN, VALID, TEST = "train.txt", "valid.txt", "test.txt"
+TRIPLES = "kg_final.txt"
 USERS, ITEMS = "user_list.txt", "item_list.txt"
 ENTITIES, RELATIONS = "entity_list.txt", "relation_list.txt"
 ARCHIVE = f"{TRIPLES}.zip"
@@ -47,7 +48,7 @@ def find_files(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: a file that every data set has is missing.
     """
-    names = (*REQUIRED, *LISTS, ARCHIVE)
+    names = (*REQUIRED, VALID, *LISTS, ARCHIVE)
     found = {name: folder / name for name in names if (folder / name).exists()}
     if TRIPLES in found:
         found.pop(ARCHIVE, None)

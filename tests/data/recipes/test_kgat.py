@@ -56,6 +56,18 @@ def test_relation_names_are_not_taken_for_numbers(here: Path) -> None:
     assert "0\t0\t9" in triples
 
 
+def test_a_given_validation_is_kept(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = (here / "kgat/train.txt").read_text("utf-8").splitlines()
+    user, *items = train[0].split()
+    (here / "kgat/valid.txt").write_text(f"{user} {items[0]}\n", "utf-8")
+    assert main(["prepare", "--kgat=kgat", "--name=recipes"]) == 0
+    valid = (here / "dataset/recipes/recipes.valid.inter").read_text("utf-8")
+    assert valid.splitlines()[1:] == [f"{user}\t{items[0]}"]
+    assert "of training, but in the test or validation" in capsys.readouterr().out
+
+
 def published(monkeypatch: pytest.MonkeyPatch, server: LocalServer) -> dict[str, bytes]:
     """Let a server publish the recipes in place of `amazon-book`."""
     files = {name: content.encode() for name, content in KGAT_FILES.items()}
