@@ -44,6 +44,7 @@ def summarise(record: Mapping[str, Any], folder: Path, is_verbose: bool = False)
         *_candidates(record, folder),
         f"  cost        {_cost(record)}",
         f"  origin      {_origin(record)}",
+        *_refit(record),
         *(details if is_verbose else ()),
         f"  files       {folder}",
         "",
@@ -110,6 +111,17 @@ def _origin(record: Mapping[str, Any]) -> str:
         f"seed {record['seed']}, split {record['split_hash'][:12]}, "
         f"{processes}{record['device']}, {record['threads']} threads"
     )
+
+
+def _refit(record: Mapping[str, Any]) -> list[str]:
+    """What was fitted anew; no line where nothing was."""
+    refit = record.get("refit")
+    if refit is None:
+        return []
+    return [
+        f"  refit       {refit['epochs']} epochs on {refit['training_interactions']:,} "
+        "interactions, those of the validation among them; tested and saved"
+    ]
 
 
 def _one_line(record: Mapping[str, Any]) -> str:

@@ -53,14 +53,7 @@ def split(
     order = ["user", "time", "draw"] if method == "time" else ["user", "draw"]
     tests_new_items = method == "as-given" and validates_new_items(interactions)
     if method == "as-given":
-        in_test = interactions["in_test"].to_numpy(dtype=np.bool_)
-        in_valid = np.zeros(len(interactions), dtype=np.bool_)
-        rest = drawn[~in_test]
-        in_valid[~in_test] = (
-            rest["in_valid"]
-            if "in_valid" in rest
-            else _drawn_validation(rest, generator, tests_new_items)
-        )
+        in_valid, in_test = _given_masks(drawn, generator, tests_new_items)
     elif method == NEW_ITEMS:
         in_valid, in_test = _new_item_masks(drawn, generator)
     else:
@@ -100,6 +93,25 @@ def validates_new_items(interactions: pd.DataFrame) -> bool:
     in_test = interactions["in_test"].astype(bool)
     known = interactions["item"][~in_test]
     return float((~interactions["item"][in_test].isin(known)).mean()) > 0.5
+
+
+def _given_masks(
+    drawn: pd.DataFrame, generator: np.random.Generator, whole_items: bool
+) -> tuple[BoolArray, BoolArray]:
+    """Which interactions are for validation, and which for the test of the files.
+
+    Args:
+        drawn: the interactions, see `split`, with a random number `draw` each, [n].
+        generator: see `_drawn_validation`.
+        whole_items: see there.
+    """
+    in_test = drawn["in_test"].to_numpy(dtype=np.bool_)
+    if "in_valid" in drawn:
+        return drawn["in_valid"].to_numpy(dtype=np.bool_) & ~in_test, in_test
+    in_valid = np.zeros(len(drawn), dtype=np.bool_)
+    rest = drawn[~in_test]
+    in_valid[~in_test] = _drawn_validation(rest, generator, whole_items)
+    return in_valid, in_test
 
 
 def _drawn_validation(

@@ -154,6 +154,10 @@ class NewItems(nn.Module):
         """
         self.n_counted, self.scale = n_counted, scale
         self.is_known = is_known.to(self.is_known.device)
+        self.clear()
+
+    def clear(self) -> None:
+        """Clear what was computed; it will be computed again when used."""
         self._regression = self._arrivals = None
         self._restore_expected = self._restore_walked = None
 

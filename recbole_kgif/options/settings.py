@@ -38,8 +38,15 @@ _UNLISTED_OPTIONS = frozenset(
 # also the others of the `.item` file.
 CANDIDATES = "candidates"
 LINKED, CATALOGUE = "linked", "catalogue"
+# Whether what is tested and saved is fitted anew, with the validation set too.
+REFIT = "refit"
 # Options of this package's own, with their defaults.
-_OWN_OPTIONS = {"unlinked_items": None, CANDIDATES: None, "log_mlflow": False}
+_OWN_OPTIONS = {
+    "unlinked_items": None,
+    CANDIDATES: None,
+    REFIT: False,
+    "log_mlflow": False,
+}
 
 # RecBole's files of defaults for a family of models.
 _FAMILY_FILES = {

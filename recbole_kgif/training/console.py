@@ -24,14 +24,18 @@ class EpochLines:
     epoch that ends a minute after the last line has one, too.
     """
 
-    def __init__(self, metric: str, *, epochs: int, is_larger_better: bool):
+    def __init__(
+        self, metric: str, *, epochs: int, is_larger_better: bool, name: str = "epoch"
+    ):
         """Begin before the first epoch.
 
         Args:
             metric: the validation metric, as RecBole's option names it.
             epochs: how many there are at most.
             is_larger_better: whether a larger value of the metric is.
+            name: what an epoch is called.
         """
+        self._name = name
         self._metric = metric
         self._width = len(str(epochs))
         self._epochs = epochs
@@ -56,7 +60,7 @@ class EpochLines:
             return
         self._shown, self._time = number, time.monotonic()
         seconds = epoch["training_seconds"] + epoch.get("validation_seconds", 0.0)
-        parts = [f"epoch {number:{self._width}}/{self._epochs}"]
+        parts = [f"{self._name} {number:{self._width}}/{self._epochs}"]
         parts.append(f"loss {_total(epoch['loss']):.4f}")
         if value is not None:
             parts.append(f"{self._metric} {value:.4f}{' *' if is_best else '  '}")

@@ -12,6 +12,7 @@ from recbole.utils import KGDataLoaderState, calculate_valid_score
 from torch import Tensor
 
 from recbole_kgif.model.cuda_graphs import capture_training_step
+from recbole_kgif.model.fast_kgif import KGIF
 from recbole_kgif.model.score_weights import (
     candidate_score_weights,
     update_score_weights,
@@ -38,6 +39,15 @@ class KGIFTrainer(Trainer):
     def is_changed_after_validation(self) -> bool:
         """Whether weights of the model were chosen by its own validation."""
         return bool(self.model.new_items.weights.any())
+
+    def keep_choices(self, model: KGIF) -> None:
+        """Score with the weights that another model's validations have chosen.
+
+        What the other one has stored of new items is cleared: the memory is needed.
+        """
+        self.model.balance.copy_(model.balance)
+        self.model.new_items.weights.copy_(model.new_items.weights)
+        model.new_items.clear()
 
     def _build_optimizer(self, **kwargs: Any) -> torch.optim.Optimizer:
         """RecBole's optimiser, Adam in its fused form where this torch has it.

@@ -25,6 +25,7 @@ from recbole_kgif.training.empty_graph import (
 from recbole_kgif.training.fingerprint import fingerprint
 from recbole_kgif.training.labels import check_labels
 from recbole_kgif.training.new_items_split import hold_out_items, require_new_items
+from recbole_kgif.training.refit_data import with_validation
 from recbole_kgif.training.refusals import refused_as_user_error
 from recbole_kgif.training.specs import DataSpec
 
@@ -73,6 +74,7 @@ def load_data(
     *,
     size_evaluation_batches: bool = False,
     size_training_batches: bool = False,
+    join_validation: bool = False,
 ) -> LoadedData:
     """Load and split a data set; equal arguments give equal splits.
 
@@ -83,6 +85,8 @@ def load_data(
         size_evaluation_batches: whether to set ``eval_batch_size`` by what the model
             holds at once.
         size_training_batches: whether to set ``train_batch_size`` by the data.
+        join_validation: whether the training loader yields the validation interactions
+            too.
 
     Raises:
         UserError: RecBole refuses the data, lists are asked for that are longer than
@@ -122,6 +126,10 @@ def load_data(
     if config[PROTOCOL] == NEW_ITEMS:
         require_new_items(*(loader._dataset for loader in parts))
     check_labels(config, dict(zip(("valid", "test"), parts[1:])))
+    if join_validation:
+        parts = refused_as_user_error(
+            f"data set {name}", with_validation, config, parts
+        )
     if is_emptied:
         parts = without_triples(dataset, parts)
     return LoadedData(dataset, *parts)

@@ -22,6 +22,7 @@ from recbole_kgif.options.models import (
 from recbole_kgif.options.settings import (
     CANDIDATES,
     CATALOGUE,
+    REFIT,
     check_loaded_columns,
     check_option,
     default_options,
@@ -180,7 +181,7 @@ def _load(location: DatasetLocation, checkpoint: Checkpoint) -> tuple[Any, Loade
         config = make_config(
             checkpoint.model, location.name, options, are_resolved=True
         )
-        return config, load_data(config, spec)
+        return config, load_data(config, spec, join_validation=bool(config[REFIT]))
 
 
 def _check_options(path: Path, model: str, options: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from recbole.utils import init_logger, init_seed
 from recbole_kgif.common.files import AnyPath
 from recbole_kgif.options import protocols
 from recbole_kgif.options.gpus import warn_of_missing_gpu
+from recbole_kgif.options.settings import REFIT
 from recbole_kgif.training import preflight
 from recbole_kgif.training.checkpoint import portable_options
 from recbole_kgif.training.configuration import make_config
@@ -76,7 +78,7 @@ def run_experiment(
                 trainer.resume()
                 with trainer.tracked():
                     valid_result = trainer.train()
-                    tested = trainer.test() if spec.evaluate_test else {}
+                    tested = _tested(trainer, config, spec)
             record = record_of(trainer, valid_result, tested)
     triples = spec.data.triples
     record[protocols.OPTION] = protocols.protocol_of(options)
@@ -88,6 +90,27 @@ def run_experiment(
     write_json(output / RESULT_FILE, record)
     (output / LAST_FILE).unlink(missing_ok=True)
     return record
+
+
+def _tested(trainer: Any, config: Config, spec: RunSpec) -> dict[str, Any]:
+    """What the tests of the best epoch, or of a model fitted anew, have shown."""
+    if not spec.evaluate_test:
+        return {}
+    validated = trainer.validate_best()
+    if not config[REFIT]:
+        return {**validated, **trainer.test()}
+    data = load_data(config, spec.data, join_validation=True)
+    again = _new_trainer(config, data, dataclasses.replace(spec, resumable=False))
+    again.refit(trainer)
+    tested = again.test()
+    again.save_last()
+    seconds = [epoch["training_seconds"] for epoch in again.history]
+    refit = {
+        "training_interactions": len(data.train._dataset),
+        "epochs": len(seconds),
+        "training_seconds": sum(seconds),
+    }
+    return {**validated, **tested, REFIT: refit}
 
 
 def _with_whole_paths(spec: RunSpec, output: Path) -> dict[str, Any]:

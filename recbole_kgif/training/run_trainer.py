@@ -15,6 +15,7 @@ from recbole.trainer import Trainer
 from recbole.utils import get_trainer
 
 from recbole_kgif.common.files import write_atomic
+from recbole_kgif.errors import UserError
 from recbole_kgif.options.protocols import NEW_ITEMS
 from recbole_kgif.options.protocols import OPTION as PROTOCOL
 from recbole_kgif.training import checkpoint
@@ -80,7 +81,12 @@ class RunTrainer(Trainer):
             RecBole's log does.
         mlflow: the run of MLflow; None where it is not asked for.
         sample: loader of the validated users where these are not all; else None.
+        is_refit: whether the model learns from the validation interactions too.
+        best_epoch: number of the best epoch, from 0 on, after `validate_best`.
     """
+
+    is_refit = False
+    best_epoch = 0
 
     def __init__(self, config: Any, model: Any, data: LoadedData, spec: RunSpec):
         is_single = config["single_spec"]
@@ -95,13 +101,7 @@ class RunTrainer(Trainer):
         self.environment = environment(config["device"])
         self.history: list[dict[str, Any]] = []
         self.n_resumed = 0
-        self.epoch_lines: Optional[EpochLines] = None
-        if spec.console == EPOCHS and group.rank() == 0:
-            self.epoch_lines = EpochLines(
-                str(config["valid_metric"]),
-                epochs=self.epochs,
-                is_larger_better=self.valid_metric_bigger,
-            )
+        self.epoch_lines = self._new_epoch_lines("epoch")
         self.mlflow: Optional[MlflowRun] = None
         self.item_groups = ItemGroups.of(
             *(loader._dataset for loader in (data.train, data.valid, data.test))
@@ -120,6 +120,16 @@ class RunTrainer(Trainer):
             sharing.share_loaders(data, config["seed"])
             shared = sharing.share_gradients(model, self.device)
             self.model, self.distributed_model = shared
+
+    def _new_epoch_lines(self, name: str) -> Optional[EpochLines]:
+        if self.spec.console != EPOCHS or group.rank() > 0:
+            return None
+        return EpochLines(
+            str(self.config["valid_metric"]),
+            epochs=self.epochs,
+            is_larger_better=self.valid_metric_bigger,
+            name=name,
+        )
 
     # --- training -------------------------------------------------------------------
 
@@ -158,6 +168,29 @@ class RunTrainer(Trainer):
         best: dict[str, Any] = valid_result
         return best
 
+    def refit(self, first: RunTrainer) -> None:
+        """Train without validation, as long as the best epoch of another model took.
+
+        The weights that are chosen in validation are those of the other model.
+
+        Args:
+            first: its trainer, after `validate_best`.
+        """
+        self.is_refit = True
+        self.mlflow = first.mlflow
+        self.epochs = first.best_epoch + 1
+        self.epoch_lines = self._new_epoch_lines("refit")
+        if hasattr(self, "keep_choices"):
+            self.keep_choices(first.model)
+        with contextlib.closing(self.tensorboard):
+            refused_as_user_error(
+                self.config["model"],
+                self.fit,
+                self.data.train,
+                saved=False,
+                show_progress=self.config["show_progress"],
+            )
+
     @contextlib.contextmanager
     def tracked(self) -> Iterator[None]:
         """Keep the trackers that the configuration asks for, and end their runs."""
@@ -192,7 +225,10 @@ class RunTrainer(Trainer):
         self.history.append(
             {"epoch": epoch_idx, "training_seconds": seconds, "loss": loss}
         )
-        if (epoch_idx + 1) % self.eval_step != 0:
+        if self.is_refit:
+            if self.epoch_lines is not None:
+                self.epoch_lines.show(self.history[-1])
+        elif (epoch_idx + 1) % self.eval_step != 0:
             self._write_epoch()
             self._save_state(epoch_idx)
         return loss
@@ -215,6 +251,10 @@ class RunTrainer(Trainer):
             self.mlflow.log_epoch(self.history[-1])
         with (self.folder / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(_line(self.history[-1]))
+
+    def save_last(self) -> None:
+        """Save the last epoch in place of the best one."""
+        self._save_checkpoint(self.epochs - 1)
 
     def _save_checkpoint(self, epoch: int, **_: Any) -> None:
         """Save the best epoch so far, in place of RecBole's pickle."""
@@ -266,19 +306,34 @@ class RunTrainer(Trainer):
 
     # --- testing --------------------------------------------------------------------
 
-    def test(self) -> dict[str, Any]:
-        """Test the best epoch.
+    def validate_best(self) -> dict[str, Any]:
+        """Return to the best epoch, and validate it where it has to be.
 
         Returns:
-            The metrics in ``test``; where `_validated_again` has a result, that in
-            ``valid``; where lists are ranked, also the values of each
-            user in ``test_per_user``, the hits of each item in ``test_per_item``, and
-            the metrics of groups of items in ``test_groups``.
+            See `_validated_again`.
+
+        Raises:
+            UserError: the run was ended while a refitted model was saved.
         """
         path = self.folder / CHECKPOINT_FILE
         best = group.from_first(lambda: checkpoint.load(path))
+        if best.data != self.data.fingerprint:
+            raise UserError(
+                f"{path}: already fitted to the validation set, which now says nothing "
+                "of it; train into another folder"
+            )
         put_parameters(str(path), self.model, best.state_dict, best.other_parameter)
-        validated = self._validated_again()
+        self.best_epoch = best.epoch
+        return self._validated_again()
+
+    def test(self) -> dict[str, Any]:
+        """Test the model as it is.
+
+        Returns:
+            The metrics in ``test``; where lists are ranked, also the values of each
+            user in ``test_per_user``, the hits of each item in ``test_per_item``, and
+            the metrics of groups of items in ``test_groups``.
+        """
         self.evaluator = PerUserEvaluator(self.config)
         hits = ItemHits(self.data.dataset.item_num, self.eval_collector.topk)
         self.eval_collector.item_hits = hits
@@ -291,7 +346,7 @@ class RunTrainer(Trainer):
         )
         hits.interactions = group.total(hits.interactions)
         hits.hits = group.total(hits.hits)
-        tested: dict[str, Any] = {**validated, "test": floats(result)}
+        tested: dict[str, Any] = {"test": floats(result)}
         if self.mlflow is not None:
             self.mlflow.log_test(tested["test"])
         users = evaluated_users(self.data.test)

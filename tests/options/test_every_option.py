@@ -92,6 +92,7 @@ ACTING: Mapping[str, Any] = {
     "metric_decimal_place": 1,
     "enable_amp": True,
     "save_dataset": True,
+    "refit": True,
     "rm_dup_inter": "first",
     "val_interval": {"rating": "[3,inf)"},
     "user_inter_num_interval": "[5,inf)",
