@@ -94,12 +94,12 @@ def load_data(
             evaluated by, or the model cannot learn from the changed graph.
     """
     logger = logging.getLogger()
-    name = config["dataset"]
+    what = f"data set {config['dataset']}"
     # Loading and splitting draw from this one; the model begins with its own.
     seed = config["seed"] if spec.split_seed is None else spec.split_seed
     init_seed(seed, config["reproducibility"])
     dataset = refused_as_user_error(
-        f"data set {name}",
+        what,
         load_items,
         config,
         linked_items_only=spec.linked_items_only,
@@ -119,20 +119,25 @@ def load_data(
         check_runs_without_triples(config["model"])
     elif triples is not None:
         change_knowledge_graph(dataset, triples)
+    parts = _prepare_parts(config, dataset, seed)
+    if join_validation:
+        parts = refused_as_user_error(what, with_validation, config, parts)
+    if is_emptied:
+        parts = without_triples(dataset, parts)
+    return LoadedData(dataset, *parts)
+
+
+def _prepare_parts(config: Config, dataset: Any, seed: int) -> tuple[Any, Any, Any]:
+    """Split a data set by the protocol of the run, and check the parts."""
     if config[PROTOCOL] == NEW_ITEMS:
         hold_out_items(dataset, seed)
-    parts = refused_as_user_error(f"data set {name}", data_preparation, config, dataset)
+    what = f"data set {config['dataset']}"
+    parts = refused_as_user_error(what, data_preparation, config, dataset)
     _require_interactions(config, parts)
     if config[PROTOCOL] == NEW_ITEMS:
         require_new_items(*(loader._dataset for loader in parts))
     check_labels(config, dict(zip(("valid", "test"), parts[1:])))
-    if join_validation:
-        parts = refused_as_user_error(
-            f"data set {name}", with_validation, config, parts
-        )
-    if is_emptied:
-        parts = without_triples(dataset, parts)
-    return LoadedData(dataset, *parts)
+    return parts
 
 
 def _require_items(config: Config, dataset: Any) -> None:
