@@ -29,7 +29,8 @@ from recbole_kgif.serving.export_files import (
 )
 
 _DIMENSIONS = 64
-_TEMPERATURE = 0.2
+# As in models that were trained on real data.
+_BIAS, _SIMILARITY_WEIGHT, _WALK_WEIGHT = 0.05, 2.5, 2.0
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,14 +45,13 @@ def write_random_export(folder: Path, counts: Counts, seed: int = 0) -> None:
     """
     random = np.random.default_rng(seed)
     data = generate(counts, seed)
+    matrix, node = _walk_matrix(data, random)
     tensors: Arrays = {
-        "user_vectors": random.normal(size=(counts.users, _DIMENSIONS)),
-        "item_vectors": random.normal(size=(counts.items, _DIMENSIONS)),
-        "item_bias": random.normal(size=counts.items),
+        "item_bias": random.normal(scale=_BIAS, size=counts.items),
         "item_is_new": np.zeros(counts.items, dtype=np.uint8),
         **_interactions(data),
     }
-    matrix, node = _walk_matrix(data, random)
+    tensors.update(_vectors(counts, tensors, matrix, random))
     is_user = np.flatnonzero(node < 0)
     own = np.full(counts.users, -1)
     own[-node[is_user] - 1] = is_user
@@ -67,6 +67,21 @@ def write_random_export(folder: Path, counts: Counts, seed: int = 0) -> None:
         write_tensor_file(hidden, tensors)
         _write_tables(hidden, counts, node)
         write_manifest(hidden, _manifest(counts, matrix))
+
+
+def _vectors(
+    counts: Counts, tensors: Arrays, matrix: csr_matrix, random: Any
+) -> Arrays:
+    """Random vectors, propagated: of neighbours to items, and of items to users."""
+    of_neighbours = random.normal(size=(matrix.shape[1], _DIMENSIONS))
+    items = matrix @ of_neighbours + random.normal(size=(counts.items, _DIMENSIONS))
+    history, pointer = tensors["history_item"], tensors["history_pointer"]
+    shape = (counts.users, counts.items)
+    chosen = csr_matrix((np.ones(len(history)), history, pointer), shape=shape)
+    lengths = np.diff(pointer)[:, None].clip(min=1)
+    users = chosen @ items / lengths**0.5
+    users += random.normal(size=users.shape)
+    return {"user_vectors": users, "item_vectors": items}
 
 
 def _interactions(data: SyntheticData) -> Arrays:
@@ -146,8 +161,8 @@ def _manifest(counts: Counts, matrix: csr_matrix) -> dict[str, Any]:
         "dataset": "random",
         "score": {
             "similarity": "cosine",
-            "similarity_weight": 1 / _TEMPERATURE,
-            "walk_weight": 1.0,
+            "similarity_weight": _SIMILARITY_WEIGHT,
+            "walk_weight": _WALK_WEIGHT,
             "walk_polynomial": polynomial,
             "walk_exponent": 0.5,
             "visitor_normalisation": "root",

@@ -41,7 +41,8 @@ def run(arguments: list[str]) -> int:
     from recbole_kgif.training.restore import restore
 
     restored = restore(**loading_options(namespace))
-    loss = export_model(restored, namespace.output, namespace.precision)
+    output, precision = namespace.output, namespace.precision
+    loss = export_model(restored, output, precision, with_index=namespace.index)
     if loss is not None:
         print(_report(loss, namespace.precision))
     print(namespace.output)
@@ -80,5 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         default="float64",
         help="of the vectors (default: float64, which keeps all scores exact); what a "
         "lower one changes is measured, printed and written into the manifest",
+    )
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="add an index, by which serve and recommend list the items of a large "
+        "catalogue faster and nearly exactly",
     )
     return parser

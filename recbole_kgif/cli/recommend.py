@@ -47,8 +47,9 @@ def run(arguments: list[str]) -> int:
     namespace = _parser().parse_args(arguments)
     if namespace.export is not None:
         return _by_export(namespace)
-    if namespace.jobs is not None:
-        raise UserError("--jobs: needs --export; leave it out")
+    for option in ("jobs", "index"):
+        if getattr(namespace, option):
+            raise UserError(f"--{option}: needs --export; leave it out")
     to_bytes = _form_of(namespace.output)
     check_restoring(namespace)
     users = None if namespace.users is None else read_users(namespace.users)
@@ -100,13 +101,14 @@ def _by_export(namespace: argparse.Namespace) -> int:
     from recbole_kgif.serving.exported_model import ExportedModel
 
     if is_folder:
-        batch = Batch(namespace.export, output, namespace.top_k, asked)
+        batch = Batch(namespace.export, output, namespace.top_k, asked, namespace.index)
         parts = write_lists(batch, namespace.jobs or 1)
         # disable=None: no bar where nobody watches, as in a file.
         n_users = sum(tqdm(parts, unit="part", disable=None))
         print(f"{n_users:,} users: {output}")
         return 0
-    frame = ExportedModel(namespace.export).recommend(asked, namespace.top_k)
+    model = ExportedModel(namespace.export, by_index=namespace.index)
+    frame = model.recommend(asked, namespace.top_k)
     _show(frame, output, to_bytes)
     return 0
 
@@ -262,5 +264,10 @@ def _parser() -> argparse.ArgumentParser:
         type=at_least_one,
         metavar="COUNT",
         help="with --export and a folder: processes that compute (default: 1)",
+    )
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="with --export: list items by its index: faster, and nearly exact",
     )
     return parser

@@ -58,7 +58,7 @@ def _serve(namespace: argparse.Namespace, folder: Path, listening: Any) -> None:
     from recbole_kgif.serving.service import Service
     from recbole_kgif.serving.service_limits import Limits
 
-    store = ModelStore(folder)
+    store = ModelStore(folder, by_index=namespace.index)
     limits = Limits(workers=namespace.workers, seconds=namespace.time_limit)
     config = uvicorn.Config(
         Service(store, limits).app(),
@@ -102,7 +102,8 @@ def _export_of(namespace: argparse.Namespace) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "export"
-        export_model(restore(**loading_options(namespace)), exported)
+        restored = restore(**loading_options(namespace))
+        export_model(restored, exported, with_index=namespace.index)
         yield exported
 
 
@@ -140,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
         parser,
         "folder that export has written; a newer export in its place is served within "
         "seconds",
+    )
+    parser.add_argument(
+        "--index",
+        action="store_true",
+        help="list items by the index of the export: faster, and nearly exact",
     )
     parser.add_argument(
         "--host",

@@ -29,7 +29,8 @@ def recommendations(
         k: how many items.
         n_reasons: how many of the asker's items are named as reasons of each.
     """
-    rows, scores = model.best_of(asker, k)
+    # Reasons add up to exact scores alone.
+    rows, scores = model.best_of(asker, k, exactly=n_reasons > 0)
     answers = [
         {"rank": rank, **named(model, row), "score": score}
         for rank, (row, score) in enumerate(zip(rows.tolist(), scores.tolist()), 1)

@@ -32,12 +32,18 @@ class Batch:
         output: folder that gets a Parquet file for each part of the users.
         k: how many items a user gets.
         users: ids; None for all users.
+        by_index: whether lists are made by the index of the export.
     """
 
     export: Path
     output: Path
     k: int
     users: Optional[tuple[str, ...]] = None
+    by_index: bool = False
+
+    def model(self) -> ExportedModel:
+        """What makes the lists."""
+        return ExportedModel(self.export, by_index=self.by_index)
 
     def settings(self) -> dict[str, Any]:
         """What all parts of the output have in common."""
@@ -46,6 +52,7 @@ class Batch:
             "format": "recbole_kgif lists",
             "export": file_sha256(self.export / MANIFEST),
             "k": self.k,
+            "by_index": self.by_index,
             "users": None if users is None else hashlib.sha256(users).hexdigest(),
             "users_of_a_part": USERS_OF_A_PART,
         }
@@ -73,7 +80,7 @@ def write_lists(batch: Batch, jobs: int = 1) -> Iterator[int]:
         UserError: the export cannot be read, a user is unknown, or the folder holds
             other lists.
     """
-    model = ExportedModel(batch.export)
+    model = batch.model()
     rows = _rows(batch, model)
     _prepare(batch)
     numbers = range(-(-len(rows) // USERS_OF_A_PART))
@@ -119,8 +126,8 @@ def _prepare(batch: Batch) -> None:
         return
     if read_object(path) != settings:
         raise UserError(
-            f"--output {batch.output}: holds lists of another export, of other users "
-            "or of another length; name a new folder"
+            f"--output {batch.output}: holds lists of another export, of other users, "
+            "of another length or made with or without --index; name a new folder"
         )
     for left_over in batch.output.glob(".part-*"):
         left_over.unlink()
@@ -144,7 +151,7 @@ _worker: dict[str, Any] = {}
 
 def _begin(batch: Batch) -> None:
     """Load the export in a process that will write parts."""
-    model = ExportedModel(batch.export)
+    model = batch.model()
     _worker.update(model=model, batch=batch, rows=_rows(batch, model))
 
 

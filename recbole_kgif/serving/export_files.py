@@ -23,6 +23,7 @@ FORMAT_VERSION = 1
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
+INDEX = "index.safetensors"
 USERS, ITEMS = "users.parquet", "items.parquet"
 ENTITIES, NEIGHBOURS = "entities.parquet", "neighbours.parquet"
 TABLES = (USERS, ITEMS, ENTITIES, NEIGHBOURS)
@@ -152,23 +153,23 @@ def read_table(folder: Path, name: str, columns: list[str]) -> pyarrow.Table:
 
 
 def write_tensor_file(
-    folder: Path, tensors: Mapping[str, np.ndarray[Any, Any]]
+    folder: Path, tensors: Mapping[str, np.ndarray[Any, Any]], name: str = TENSORS
 ) -> None:
-    """Write the tensors as safetensors."""
+    """Write tensors as safetensors."""
     import numpy as np
     from safetensors.numpy import save_file
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    save_file(whole, folder / TENSORS)
+    save_file(whole, folder / name)
     # It is written for the owner alone.
-    (folder / TENSORS).chmod(folder.stat().st_mode & 0o666)
+    (folder / name).chmod(folder.stat().st_mode & 0o666)
 
 
-def read_tensor_file(folder: Path) -> dict[str, Any]:
-    """Read all tensors."""
+def read_tensor_file(folder: Path, name: str = TENSORS) -> dict[str, Any]:
+    """Read all tensors of a file."""
     from safetensors.numpy import load_file
 
-    tensors: dict[str, Any] = load_file(folder / TENSORS)
+    tensors: dict[str, Any] = load_file(folder / name)
     return tensors
 
 

@@ -17,6 +17,7 @@ from recbole_kgif.data.names import advise_ids
 from recbole_kgif.data.textfiles import shown
 from recbole_kgif.errors import UserError
 from recbole_kgif.serving.export_files import (
+    INDEX,
     ITEMS,
     NEIGHBOURS,
     USERS,
@@ -36,6 +37,7 @@ from recbole_kgif.serving.exported_scores import (
     normalised,
 )
 from recbole_kgif.serving.exported_users import ExportedUsers, visitor, visitor_weights
+from recbole_kgif.serving.spectral_index import DIRECTIONS, EIGENVALUES, SpectralIndex
 
 # About 64 MiB of scores at a time.
 _CELLS = 2**23
@@ -79,6 +81,7 @@ class ExportedModel:
 
     Args:
         folder: the folder that `export` has written.
+        by_index: whether lists are made by the index of the export.
 
     Attributes:
         manifest: what ``manifest.json`` holds.
@@ -88,12 +91,14 @@ class ExportedModel:
         names: name of each item, empty where it has none.
         items: what scores are made of.
         users: vectors and interactions of the users.
+        index: what makes the lists; None where they are exact.
 
     Raises:
-        UserError: there is no export, it is damaged, or a library is missing.
+        UserError: there is no export or no index, a file is damaged, or a library is
+            missing.
     """
 
-    def __init__(self, folder: AnyPath):
+    def __init__(self, folder: AnyPath, *, by_index: bool = False):
         require_libraries("pyarrow", "safetensors")
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
@@ -103,6 +108,7 @@ class ExportedModel:
         self.items = ItemScores.of(
             self.form, self.tensors, self.manifest["counts"]["neighbours"]
         )
+        self.index = self._read_index() if by_index else None
         items = read_table(self.folder, ITEMS, ["item_id", "name"])
         self.item_ids: list[str] = items["item_id"].to_pylist()
         self.names: list[str] = items["name"].to_pylist()
@@ -114,6 +120,17 @@ class ExportedModel:
             kind: {token: row for row, token in enumerate(tokens)}
             for kind, tokens in (("user", self.user_ids), ("item", self.item_ids))
         }
+
+    def _read_index(self) -> SpectralIndex:
+        if INDEX not in self.manifest["files"]:
+            raise UserError(
+                f"{self.folder}: holds no index; export the model with --index, or ask "
+                "without it"
+            )
+        read = read_tensor_file(self.folder, INDEX)
+        index = SpectralIndex(self.items, read[DIRECTIONS], read[EIGENVALUES])
+        index.prepare()
+        return index
 
     @property
     def dataset(self) -> str:
@@ -164,8 +181,18 @@ class ExportedModel:
         weights = visitor_weights(self.tensors, self.form, items)
         return Asker(visitor(self.tensors, self.form, items, weights), weights, items)
 
-    def best_of(self, asker: Asker, k: int) -> tuple[Integers, Floats]:
-        """Rows and scores of the best items that are new to somebody, best first."""
+    def best_of(
+        self, asker: Asker, k: int, *, exactly: bool = False
+    ) -> tuple[Integers, Floats]:
+        """Rows and scores of the best items that are new to somebody, best first.
+
+        Args:
+            asker: a user or a visitor.
+            k: how many items.
+            exactly: whether to do without the index.
+        """
+        if self.index is not None and not exactly:
+            return next(self.index.lists(asker.scored, [asker.seen], k))
         scores = self.items.scores(asker.scored)[0]
         scores[asker.seen] = -np.inf
         rows = best(scores, k)
@@ -230,6 +257,11 @@ class ExportedModel:
         step = max(1, _CELLS // max(1, len(self.item_ids)))
         for start in range(0, len(users), step):
             batch = users[start : start + step]
+            if self.index is not None:
+                askers = self.users.askers(batch, len(self.item_ids))
+                seen = [self.users.seen.of(user) for user in batch]
+                yield from self.index.lists(askers, seen, k)
+                continue
             for scores in self.users.ranked_scores(self.items, batch):
                 items = best(scores, k)
                 yield items, scores[items]

@@ -73,6 +73,11 @@ class ScoreForm:
         """Weight of y of a new item in y'."""
         return 1 - self.new_item_mixing - self.new_item_walk_mixing
 
+    @property
+    def mixes_new_items(self) -> bool:
+        """Whether y' of a new item is another number than y."""
+        return self.new_item_own != 1 or self.new_item_offset != 0
+
 
 @dataclass(frozen=True, eq=False)
 class Askers:
@@ -198,7 +203,7 @@ class ItemScores:
     def with_new_items(self, scores: Floats, askers: Askers) -> Floats:
         """Y' by y, shape of both: [n_askers, n_items]."""
         form = self.form
-        if form.new_item_own == 1 and form.new_item_offset == 0:
+        if not form.mixes_new_items:
             return scores
         borrowed = self.borrowed_scores(scores[:, ~self.is_new], askers)
         own = form.new_item_own * scores[:, self.is_new]

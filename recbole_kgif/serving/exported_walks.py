@@ -72,16 +72,20 @@ class Walks:
         seldom = self.matrix[:, np.flatnonzero(is_rare)]
         return often, often.T.tocsr(), (seldom @ seldom.T).tocsr()
 
+    def kernel(self, of_items: Floats) -> Floats:
+        """K times values of all items, shape: [n_items] or [n_items, n]."""
+        often, often_transposed, rest = self._factors
+        product: Floats = often @ (often_transposed @ of_items)
+        product += rest @ of_items
+        return product
+
     def filtered(self, of_items: Floats) -> Floats:
         """P(K) times values of all items, shape: [n_items] or [n_items, n]."""
-        often, often_transposed, rest = self._factors
         *others, last = self.polynomial
         total: Floats = last * of_items
         for coefficient in reversed(others):
-            product = often @ (often_transposed @ total)
-            product += rest @ total
-            product += coefficient * of_items
-            total = product
+            total = self.kernel(total)
+            total += coefficient * of_items
         return total
 
     def reached(self, history: csr_matrix, own_neighbour: Integers) -> csr_matrix:
@@ -95,6 +99,23 @@ class Walks:
         of_row = np.repeat(own_neighbour, np.diff(reached.indptr))
         reached.data[reached.indices == of_row] = 0
         return reached
+
+    def direct(self, reached: csr_matrix) -> Floats:
+        """X r of one user, who reaches few of the neighbours: [n_items]."""
+        near = self.transposed[reached.indices]
+        direct: Floats = near.T @ reached.data
+        return direct
+
+    def returning(self, history: csr_matrix, own_neighbour: Integers) -> csr_matrix:
+        """What users would reach through themselves, by the arguments of `reached`.
+
+        It is in X X' h and not in X r, shape: [n, n_items]
+        """
+        links = self.transposed[own_neighbour.clip(min=0)]
+        times = np.asarray(links.multiply(history).sum(axis=1)).ravel()
+        times[own_neighbour < 0] = 0
+        links.data *= np.repeat(times, np.diff(links.indptr))
+        return links
 
     def scores(self, history: csr_matrix, own_neighbour: Integers) -> Floats:
         """W by the arguments of `reached`, shape: [n, n_items]."""
@@ -114,19 +135,13 @@ class Walks:
     def _by_products(self, reached: csr_matrix) -> Floats:
         if reached.shape[0] > 1:
             return self.filtered(self.matrix @ reached.toarray().T).T
-        # A user reaches few of the neighbours.
-        near = self.transposed[reached.indices]
-        return self.filtered(near.T @ reached.data)[None]
+        return self.filtered(self.direct(reached))[None]
 
     def _by_tables(self, history: csr_matrix, own_neighbour: Integers) -> Floats:
         """P K h, less P times what users reach through themselves."""
         assert self.tables is not None
         polynomial, by_kernel = self.tables
         scores: Floats = history @ by_kernel
-        themselves = np.flatnonzero(own_neighbour >= 0)
-        if len(themselves):
-            links = self.transposed[own_neighbour[themselves]]
-            times = links.multiply(history[themselves]).sum(axis=1)
-            links.data *= np.repeat(np.asarray(times).ravel(), np.diff(links.indptr))
-            scores[themselves] -= links @ polynomial
+        if (own_neighbour >= 0).any():
+            scores -= self.returning(history, own_neighbour) @ polynomial
         return scores

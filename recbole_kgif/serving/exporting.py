@@ -24,6 +24,7 @@ from recbole_kgif.serving.export_arrays import (
 )
 from recbole_kgif.serving.export_files import (
     ENTITIES,
+    INDEX,
     ITEMS,
     NEIGHBOURS,
     TENSORS,
@@ -33,8 +34,9 @@ from recbole_kgif.serving.export_files import (
     write_table,
     write_tensor_file,
 )
-from recbole_kgif.serving.exported_scores import ScoreForm
+from recbole_kgif.serving.exported_scores import ItemScores, ScoreForm
 from recbole_kgif.serving.precision import Loss, measure_loss
+from recbole_kgif.serving.spectral_index import index_of
 from recbole_kgif.training.restore import Restored
 
 PRECISIONS = ("float64", "float32", "float16")
@@ -46,7 +48,11 @@ _FORMULA = (
 
 
 def export_model(
-    restored: Restored, folder: Path, precision: str = "float64"
+    restored: Restored,
+    folder: Path,
+    precision: str = "float64",
+    *,
+    with_index: bool = False,
 ) -> Optional[Loss]:
     """Write a trained model as files that need no PyTorch.
 
@@ -54,12 +60,14 @@ def export_model(
         restored: the checkpoint and its data.
         folder: gets the files; an earlier export there is replaced.
         precision: of the vectors of users, items and entities, one of `PRECISIONS`.
+        with_index: whether to write what `SpectralIndex` needs as well.
 
     Returns:
         What a lower precision than float64 changes.
 
     Raises:
-        UserError: the model is not KGIF, or the folder cannot be written.
+        UserError: the model is not KGIF, an index would not help it, or the folder
+            cannot be written.
     """
     recommender = Recommender(restored)
     if recommender.model_name != "KGIF":
@@ -71,6 +79,9 @@ def export_model(
     with torch.no_grad(), new_export(folder) as hidden:
         tensors = tensors_of(model, recommender)
         form = form_of(model)
+        if with_index:
+            items = ItemScores.of(form, tensors, _counts(tensors)["neighbours"])
+            write_tensor_file(hidden, index_of(items), INDEX)
         loss = None
         if precision != "float64":
             exact = dict(tensors)

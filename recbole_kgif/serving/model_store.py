@@ -40,6 +40,7 @@ class ModelStore:
 
     Args:
         folder: the export.
+        by_index: whether lists are made by the index of the export.
 
     Attributes:
         current: the model for the next request.
@@ -48,8 +49,8 @@ class ModelStore:
         UserError: there is no export that can be read.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, *, by_index: bool = False):
+        self._folder, self._by_index = folder, by_index
         self._lock = threading.Lock()
         self._refused: Optional[Signature] = None
         self.current = self._read()
@@ -79,7 +80,7 @@ class ModelStore:
         for _ in range(_MOST_READINGS):
             signature = _signature(self._folder)
             try:
-                model = ExportedModel(self._folder)
+                model = ExportedModel(self._folder, by_index=self._by_index)
             except UserError:
                 if signature == _signature(self._folder):
                     raise

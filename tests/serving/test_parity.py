@@ -55,6 +55,34 @@ def trained(request: Any, workplace: Path) -> Any:
     return restored
 
 
+def test_lists_by_the_index_are_nearly_those_of_recommend(
+    trained: Any, workplace: Path
+) -> None:
+    # An index is for models that do not mix the scores of new items.
+    weights = trained.model.new_items.weights
+    mixed = weights.clone()
+    weights[:] = 0
+    try:
+        folder = workplace / "indexed"
+        shutil.rmtree(folder, ignore_errors=True)
+        export_model(trained, folder, with_index=True)
+    finally:
+        weights[:] = mixed
+    exact, by_index = (ExportedModel(folder, by_index=each) for each in (False, True))
+    rows = np.linspace(0, len(exact.user_ids) - 1, 500).astype(np.int64)
+    recalls, differences = [], []
+    for row in np.unique(rows).tolist():
+        asker = exact.user(row)
+        scores = exact.items.scores(asker.scored)[0]
+        wanted, found = (model.best_of(asker, K) for model in (exact, by_index))
+        recalls.append(np.isin(wanted[0], found[0]).mean())
+        differences.append(np.abs(found[1] - scores[found[0]]).max())
+        # Candidates are ranked by their scores, as the exact list ranks all items.
+        assert found[0].tolist() == found[0][best(found[1], K)].tolist()
+    assert np.mean(recalls) >= 0.99
+    assert np.median(differences) < 0.02 and max(differences) < 0.2
+
+
 def by_extension(restored: Any) -> Any:
     """The model with a new user and a new item."""
     fitted = FittedModel(restored, {}, False)
