@@ -23,6 +23,7 @@ from recbole_kgif.experiments.search_spaces import space_of
 from recbole_kgif.options.argument_types import FIRST_SEED, at_least_one, seed_number
 from recbole_kgif.options.models import ALL_MODELS, parse_models, with_preset
 from recbole_kgif.options.protocols import add_protocol_argument
+from recbole_kgif.options.settings import REFIT
 
 if TYPE_CHECKING:
     from recbole_kgif.experiments.trial_requests import ModelPlan
@@ -53,6 +54,11 @@ def run(arguments: list[str]) -> int:
         otherwise="leave it out, or tune the models that take it by themselves",
     )
     refuse_reserved(given)
+    if given.common.get(REFIT):
+        raise UserError(
+            f"{REFIT}=True: tune tests nothing, so nothing is fitted anew; leave it out "
+            "here, and give it to the run or compare that follows"
+        )
     for model in models:
         space_of(model, given.common)
     dataset = find(namespace, given, models)

@@ -16,7 +16,6 @@ from recbole_kgif.options.models import base_model
 from recbole_kgif.options.protocols import OPTION as PROTOCOL_OPTION
 from recbole_kgif.options.settings import (
     LARGEST_SEED,
-    REFIT,
     check_option,
     default_options,
     in_one_line,
@@ -124,12 +123,6 @@ class RunSpec:
         known = {**default_options(self.model), PROTOCOL_OPTION: None}
         for name, value in self.options.items():
             check_option(f"{name}={in_one_line(value)}", name, value, known)
-        if self.options.get(REFIT) and not self.evaluate_test:
-            raise UserError(
-                f"{REFIT}=True: where options are chosen nothing is tested, so nothing "
-                "is fitted anew; leave it out here, and give it to the run or compare "
-                "that follows"
-            )
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON values."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import recbole_kgif as rk
+from recbole_kgif.cli import main
 from recbole_kgif.errors import UserError
 from recbole_kgif.training import run
 from recbole_kgif.training.loading import loaders_of
@@ -121,7 +122,11 @@ def test_a_run_ended_after_the_model_was_saved_is_not_continued(
         run_experiment(spec, tmp_path)
 
 
-def test_a_tuning_refuses_it(data_path: Path) -> None:
-    options = {**TINY_OPTIONS, "data_path": str(data_path), "refit": True}
-    with pytest.raises(UserError, match="nothing is tested"):
-        spec_of("KGIF", "tiny", options, evaluate_test=False)
+def test_a_tuning_refuses_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "tuned"
+    given = ["--dataset=ml-100k", "--models=BPR", "--refit=True", f"--output={output}"]
+    assert main(["tune", *given]) == 2
+    assert "refit=True: tune tests nothing" in capsys.readouterr().err
+    assert not output.exists()
