@@ -56,8 +56,8 @@ def run(arguments: list[str]) -> int:
     refuse_reserved(given)
     if given.common.get(REFIT):
         raise UserError(
-            f"{REFIT}=True: tune tests nothing, so nothing is fitted anew; leave it out "
-            "here, and give it to the run or compare that follows"
+            f"{REFIT}=True: tune tests nothing, so nothing is fitted anew; leave it "
+            "out, and give it to the run or compare that follows"
         )
     for model in models:
         space_of(model, given.common)
