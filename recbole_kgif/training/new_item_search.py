@@ -24,8 +24,10 @@ from recbole_kgif.options.item_groups import harmonic_mean
 
 # Half steps, and then large ones, which put every new item before all others.
 OFFSETS = (*(step / 2 for step in range(-8, 49)), 28.0, 32.0, 40.0, 48.0)
-# Users of whom the ranked lists are kept: enough for the choice of one value.
+# Users of whom the ranked lists are kept, and scores of new items that are computed for
+# them: enough for the choice of one value.
 MOST_USERS = 4000
+MOST_SCORES = 2 * 10**7
 # The least share of the validation interactions that have to be with new items.
 LEAST_SHARE = 0.01
 # Standard errors by which other mixing weights have to lead.
@@ -108,7 +110,8 @@ class NewItemSearch:
     @property
     def is_full(self) -> bool:
         """Whether the lists of enough users are kept."""
-        return self._n_users >= MOST_USERS
+        n_new = int((~self.is_known).sum())
+        return self._n_users >= min(MOST_USERS, MOST_SCORES // n_new)
 
     def add(
         self,

@@ -171,7 +171,11 @@ def test_gains_of_items_add_up_to_the_sum_of_ndcg() -> None:
 def test_lists_of_enough_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     search = searched(data(), False)
     assert not search.is_full
-    monkeypatch.setattr(new_item_search, "MOST_USERS", N_USERS)
+    with monkeypatch.context() as patch:
+        patch.setattr(new_item_search, "MOST_USERS", N_USERS)
+        assert search.is_full
+    n_new = int((~IS_KNOWN).sum())
+    monkeypatch.setattr(new_item_search, "MOST_SCORES", N_USERS * n_new)
     assert search.is_full
 
 
