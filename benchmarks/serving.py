@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from benchmark_report import (
 from matplotlib.axes import Axes
 from measurement import current_memory, environment, peak_memory, run_in_fresh_process
 from serving_exports import write_random_export
+from serving_index import measure_index
 from serving_load import (
     MALFORMED,
     Load,
@@ -50,33 +51,35 @@ _ASKED = 100
 _RATE, _PACED = 200.0, 4_000
 _REQUESTS, _EVERY = 10_000, 10
 _KILLS = 20
+# Users of the plain matrix product, whose result has to fit in memory.
+_PRODUCT_USERS = 500
 
 
-def measure_lists(folder: Path, n_users: int) -> dict[str, Any]:
+def measure_lists(folder: Path, n_users: int, by_index: bool = False) -> dict[str, Any]:
     """Load an export, rank items for users one by one, and for all of them together.
 
     Args:
         folder: of the export.
         n_users: how many users get lists.
+        by_index: whether lists are made by the index of the export.
     """
     start = time.perf_counter()
-    model = ExportedModel(folder)
+    model = ExportedModel(folder, by_index=by_index)
     load_seconds = time.perf_counter() - start
     users = np.linspace(0, len(model.user_ids) - 1, n_users).astype(np.int64)
+    asked = users[np.linspace(0, n_users - 1, _ASKED).astype(np.int64)]
     single = [
-        _seconds(lambda u=u: list(model.ranked(np.array([u]), _K)))
-        for u in users[:_ASKED]
+        _seconds(lambda u=u: list(model.ranked(np.array([u]), _K))) for u in asked
     ]
     vectors = model.items.scaled_vectors
-    of_vectors = [
-        _seconds(lambda u=u: vectors @ model.users.vectors[u]) for u in users[:_ASKED]
-    ]
+    of_vectors = [_seconds(lambda u=u: vectors @ model.users.vectors[u]) for u in asked]
     half = len(users) // 2
     first = _seconds(lambda: _lists(model, users[:half]))
     memory_half = current_memory()
     second = _seconds(lambda: _lists(model, users[half:]))
     memory, peak = current_memory(), peak_memory()
-    product = _seconds(lambda: model.users.vectors[users] @ vectors.T)
+    some = users[:_PRODUCT_USERS]
+    product = _seconds(lambda: model.users.vectors[some] @ vectors.T)
     return {
         "load_seconds": load_seconds,
         "users": len(users),
@@ -88,9 +91,9 @@ def measure_lists(folder: Path, n_users: int) -> dict[str, Any]:
         "single_cpu": float(np.median([cpu for cpu, _ in single])),
         "single_wall": float(np.median([wall for _, wall in single])),
         "vectors_cpu": float(np.median([cpu for cpu, _ in of_vectors])),
-        "lists_cpu": first[0] + second[0],
-        "lists_wall": first[1] + second[1],
-        "product_cpu": product[0],
+        "lists_cpu": (first[0] + second[0]) / len(users),
+        "lists_wall": (first[1] + second[1]) / len(users),
+        "product_cpu": product[0] / len(some),
         "memory_half": memory_half,
         "memory": memory,
         "peak_memory": peak,
@@ -172,10 +175,13 @@ def run() -> None:
             }
             | {"relations": _LARGE.relations}
         )
-        write_random_export(folder / "large", counts)
-        values["large"] = run_in_fresh_process(
-            measure_lists, folder / "large", arguments.users
+        large = folder / "large"
+        write_random_export(large, counts)
+        values["large"] = run_in_fresh_process(measure_lists, large, arguments.users)
+        values["by_index"] = run_in_fresh_process(
+            measure_lists, large, arguments.users_by_index, True
         )
+        values["index"] = run_in_fresh_process(measure_index, large, _ASKED)
     write_report(output, _report(values), lambda axes: _draw(axes, values))
 
 
@@ -183,27 +189,19 @@ def _report(values: dict[str, Any]) -> Report:
     small, large, service = values["small"], values["large"], values["service"]
     times = service["percentiles"]
     killed, exports = values["killed_services"], values["killed_exports"]
+    columns = small, large, values["by_index"]
     rows = [
-        ("load", *(format_seconds(each["load_seconds"]) for each in (small, large))),
-        ("20 items for a user", *_of(small, large, "single_cpu")),
-        ("of which the product of the vectors", *_of(small, large, "vectors_cpu")),
-        (
-            "20 items for a user, many together",
-            *(
-                format_seconds(each["lists_cpu"] / each["users"])
-                for each in (small, large)
-            ),
-        ),
+        ("load", *_seconds_of(columns, "load_seconds")),
+        ("20 items for a user", *_seconds_of(columns, "single_cpu")),
+        ("the product of the vectors alone", *_seconds_of(columns, "vectors_cpu")),
+        ("20 items for a user, many together", *_seconds_of(columns, "lists_cpu")),
         (
             "times the plain matrix product of the vectors",
-            *(
-                f"{each['lists_cpu'] / each['product_cpu']:.0f}"
-                for each in (small, large)
-            ),
+            *(f"{each['lists_cpu'] / each['product_cpu']:.1f}" for each in columns),
         ),
-        ("memory after half of the lists", *_memory(small, large, "memory_half")),
-        ("memory after all of them", *_memory(small, large, "memory")),
-        ("peak memory", *_memory(small, large, "peak_memory")),
+        ("memory after half of the lists", *_memory(columns, "memory_half")),
+        ("memory after all of them", *_memory(columns, "memory")),
+        ("peak memory", *_memory(columns, "peak_memory")),
     ]
     notes = (
         f"Service of the left export, {service['rate']:.0f} requests a second over "
@@ -224,18 +222,19 @@ def _report(values: dict[str, Any]) -> Report:
         f"written {exports['times']} times: {exports['valid']} times a valid export "
         f"was there, {exports['none']} times none, {exports['broken']} times a broken "
         "one.",
+        *_index_notes(values["index"]),
     )
     header = tuple(
-        f"{each['items']:,} items, {each['walk_entries']:,} entries of X, lists of "
-        f"{each['users']:,} users"
-        for each in (small, large)
+        f"{each['items']:,} items, {each['walk_entries']:,} entries of X, "
+        f"{kind} lists of {each['users']:,} users"
+        for each, kind in zip(columns, ("exact", "exact", "by the index"))
     )
     return Report(
         name="serving",
         title="From an export: lists, service, all users",
         introduction="Lists of 20 by NumPy and SciPy on one core, medians of "
-        f"{_ASKED} users; seconds of the processor, load by the wall. The right column "
-        "is a random graph of 3 million triples (times `--scale`).",
+        f"{_ASKED} users; seconds of the processor, load by the wall. The columns on "
+        "the right are a random graph of 3 million triples (times `--scale`).",
         header=("", *header),
         rows=rows,
         notes=notes,
@@ -243,12 +242,37 @@ def _report(values: dict[str, Any]) -> Report:
     )
 
 
-def _of(small: Any, large: Any, name: str) -> tuple[str, str]:
-    return format_seconds(small[name]), format_seconds(large[name])
+def _index_notes(index: dict[str, Any]) -> tuple[str, ...]:
+    """What the index changes, and what libraries for near vectors would find."""
+    libraries = (
+        f"{each['library']} {each['version']}: {format_seconds(each['search_cpu'])}, "
+        f"{each['recall_at_best']:.1%}, built in "
+        f"{format_seconds(each['build_seconds'])}"
+        for each in index["libraries"]
+    )
+    return (
+        f"The index beside exact lists of the same {index['users']} users: recall@20 "
+        f"{index['recall']:.4f}, {index['same_lists']:.0%} of the lists the same in "
+        "the same order, scores that differ by "
+        f"{index['median_difference']:.1g} (median of the largest of a list) and "
+        f"{index['largest_difference']:.1g} at most; a list takes "
+        f"{format_seconds(index['index_cpu'])} in place of "
+        f"{format_seconds(index['exact_cpu'])}, together with others "
+        f"{format_seconds(index['together_cpu'])}. Its product that screens all items "
+        f"takes {format_seconds(index['screening_cpu'])} of that.",
+        f"What libraries take to find the {index['found']:,} largest products of the "
+        "vectors, bias included, and how many items of the exact lists these have, "
+        f"joined with the {index['found']:,} items of the strongest direct walks: "
+        f"{'; '.join(libraries) or 'none is installed'}.",
+    )
 
 
-def _memory(small: Any, large: Any, name: str) -> tuple[str, str]:
-    return format_bytes(small[name]), format_bytes(large[name])
+def _seconds_of(columns: Sequence[dict[str, Any]], name: str) -> Iterator[str]:
+    return (format_seconds(each[name]) for each in columns)
+
+
+def _memory(columns: Sequence[dict[str, Any]], name: str) -> Iterator[str]:
+    return (format_bytes(each[name]) for each in columns)
 
 
 def _draw(axes: Sequence[Axes], values: dict[str, Any]) -> None:
@@ -281,7 +305,14 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=200,
         metavar="COUNT",
-        help="users of the random graph that get lists (default: 200)",
+        help="users of the random graph that get exact lists (default: 200)",
+    )
+    parser.add_argument(
+        "--users-by-index",
+        type=int,
+        default=2_000,
+        metavar="COUNT",
+        help="users of the random graph that get lists by its index (default: 2,000)",
     )
     add_output_argument(parser)
     return parser

@@ -2,7 +2,8 @@
 
 The graph is that of `synthetic.py`. Vectors, biases and relation weights are random,
 and nothing is trained: the lists mean nothing, and cost what lists of a trained model
-of this size cost. The walk matrix is made of the graph as the model makes its own.
+of this size cost. The walk matrix is made of the graph as the model makes its own, and
+vectors are propagated over it, so that similar items are near the same users.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from synthetic import Counts, SyntheticData, generate
 from recbole_kgif.model.kgif import NeighbourWalks, ridge_filter
 from recbole_kgif.serving.export_files import (
     ENTITIES,
+    INDEX,
     ITEMS,
     NEIGHBOURS,
     USERS,
@@ -27,6 +29,8 @@ from recbole_kgif.serving.export_files import (
     write_table,
     write_tensor_file,
 )
+from recbole_kgif.serving.exported_walks import Walks
+from recbole_kgif.serving.spectral_index import strongest_directions
 
 _DIMENSIONS = 64
 # As in models that were trained on real data.
@@ -63,10 +67,13 @@ def write_random_export(folder: Path, counts: Counts, seed: int = 0) -> None:
         walk_factor=lengths.clip(min=1) ** -0.5,
         own_neighbour=own,
     )
+    manifest = _manifest(counts, matrix)
+    walks = Walks(matrix, tuple(manifest["score"]["walk_polynomial"]))
     with new_export(folder) as hidden:
         write_tensor_file(hidden, tensors)
+        write_tensor_file(hidden, strongest_directions(walks), INDEX)
         _write_tables(hidden, counts, node)
-        write_manifest(hidden, _manifest(counts, matrix))
+        write_manifest(hidden, manifest)
 
 
 def _vectors(

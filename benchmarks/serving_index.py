@@ -24,7 +24,7 @@ _K = 20
 # Candidates by vectors, and as many by walks.
 _FOUND = 3_000
 _LINKS, _BUILDING = 16, 100  # of the graphs of HNSW
-_LISTS, _PROBES = 1_024, 96  # of an inverted file
+_LISTS, _PROBES = 1_024, 256  # of an inverted file
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -135,14 +135,14 @@ def _near(walks: Any, asker: Any) -> Rows:
 
 def _inverted_file(faiss: Any, vectors: Vectors) -> Search:
     faiss.omp_set_num_threads(1)
-    n_lists = min(_LISTS, len(vectors) // 40)
+    n_lists = min(_LISTS, max(1, len(vectors) // 40))
     index = faiss.index_factory(
         vectors.shape[1], f"IVF{n_lists},Flat", faiss.METRIC_INNER_PRODUCT
     )
     index.train(vectors)
     index.add(vectors)
     index.nprobe = _PROBES
-    return lambda query: index.search(query, _FOUND)[1][0]
+    return _search_of(index)
 
 
 def _faiss_graph(faiss: Any, vectors: Vectors) -> Search:
@@ -152,6 +152,10 @@ def _faiss_graph(faiss: Any, vectors: Vectors) -> Search:
     )
     index.hnsw.efConstruction, index.hnsw.efSearch = _BUILDING, _FOUND
     index.add(vectors)
+    return _search_of(index)
+
+
+def _search_of(index: Any) -> Search:
     return lambda query: index.search(query, _FOUND)[1][0]
 
 

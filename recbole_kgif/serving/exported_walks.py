@@ -111,11 +111,22 @@ class Walks:
 
         It is in X X' h and not in X r, shape: [n, n_items]
         """
-        links = self.transposed[own_neighbour.clip(min=0)]
-        times = np.asarray(links.multiply(history).sum(axis=1)).ravel()
-        times[own_neighbour < 0] = 0
-        links.data *= np.repeat(times, np.diff(links.indptr))
-        return links
+        links = self.transposed
+        is_chosen = np.zeros(history.shape[1], dtype=bool)
+        parts = []
+        # For one user, products of sparse matrices would take longer.
+        for row, column in enumerate(own_neighbour.tolist()):
+            of_column = slice(links.indptr[column], links.indptr[column + 1])
+            entries = of_column if column >= 0 else slice(0)
+            items, values = links.indices[entries], links.data[entries]
+            chosen = history.indices[history.indptr[row] : history.indptr[row + 1]]
+            is_chosen[chosen] = True
+            times = values[is_chosen[items]].sum()
+            is_chosen[chosen] = False
+            parts.append((items, times * values))
+        items, values = (np.concatenate(each) for each in zip(*parts))
+        pointer = np.cumsum([0, *(len(each) for each, _ in parts)])
+        return csr_matrix((values, items, pointer), shape=history.shape)
 
     def scores(self, history: csr_matrix, own_neighbour: Integers) -> Floats:
         """W by the arguments of `reached`, shape: [n, n_items]."""

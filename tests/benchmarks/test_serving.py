@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import serving
+import serving_index
 from serving_exports import write_random_export
 from serving_load import MALFORMED, _is_good, _state
 from synthetic import Counts
@@ -46,6 +47,23 @@ def test_lists_are_measured(random_export: Path) -> None:
     assert (measured["users"], measured["items"]) == (10, COUNTS.items)
     assert measured["vectors_cpu"] > 0 and measured["memory"] > 0
     assert measured["lists_cpu"] > 0 and measured["single_wall"] > 0
+
+
+def by_sorting(_library: Any, vectors: Any) -> Any:
+    """In place of a library, a search that misses nothing."""
+    return lambda query: np.argsort(-(vectors @ query[0]))[:30]
+
+
+def test_an_index_is_measured(
+    random_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = {"numpy (sorted)": by_sorting, "missing_library": by_sorting}
+    monkeypatch.setattr(serving_index, "_LIBRARIES", libraries)
+    measured = serving_index.measure_index(random_export, 5)
+    assert measured["recall"] == 1  # so few items are all scored
+    assert 0 <= measured["median_difference"] <= measured["largest_difference"] < 0.1
+    (library,) = measured["libraries"]
+    assert library["recall_at_best"] == 1 and library["candidates"] == COUNTS.items
 
 
 def test_the_state_of_an_export_is_seen(random_export: Path, tmp_path: Path) -> None:
@@ -94,9 +112,11 @@ def test_the_report_is_written(
     monkeypatch.setattr(serving, "kill_exports", lambda *_arguments: exports)
     monkeypatch.setattr(serving, "_LARGE", COUNTS)
     monkeypatch.setattr(serving, "run_in_fresh_process", lambda f, *given: f(*given))
-    words = [f"--export={random_export}", "--users=4", f"--output={tmp_path / 'out'}"]
-    monkeypatch.setattr("sys.argv", ["serving.py", *words])
+    monkeypatch.setattr(serving_index, "_LIBRARIES", {"numpy (sorted)": by_sorting})
+    words = ["--users=4", "--users-by-index=6", f"--output={tmp_path / 'out'}"]
+    monkeypatch.setattr("sys.argv", ["serving.py", f"--export={random_export}", *words])
     serving.run()
     table = (tmp_path / "out/serving.md").read_text("utf-8")
     assert "| 20 items for a user |" in table and "99th percentile 4 ms" in table
+    assert "by the index lists of 6 users" in table and "numpy (sorted) " in table
     assert len(MALFORMED) == 10
