@@ -30,6 +30,7 @@ class RecommendInPandas:
     Args:
         export: folder of the export, where every process of the engine can read it.
         k: how many items a user gets.
+        by_index: whether lists are made by the index of the export.
 
     Raises:
         UserError: when it is called, if the export cannot be read or a user is unknown.
@@ -40,17 +41,18 @@ class RecommendInPandas:
         "approximate boolean"
     )
 
-    def __init__(self, export: AnyPath, k: int = 20):
-        self._export, self._k = str(export), k
+    def __init__(self, export: AnyPath, k: int = 20, *, by_index: bool = False):
+        self._export, self._k, self._by_index = str(export), k, by_index
 
     def __call__(self, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         """Lists of the users of each frame, a frame each."""
-        model = _loaded(self._export, file_sha256(Path(self._export) / MANIFEST))
+        checksum = file_sha256(Path(self._export) / MANIFEST)
+        model = _loaded(self._export, checksum, self._by_index)
         for frame in frames:
             yield model.parts_of_lists(frame["user_id"], self._k)
 
 
 @lru_cache(maxsize=1)
-def _loaded(export: str, _checksum: str) -> Any:
+def _loaded(export: str, _checksum: str, by_index: bool) -> Any:
     """The export, read again where another one has taken its place."""
-    return ExportedModel(export)
+    return ExportedModel(export, by_index=by_index)

@@ -18,6 +18,7 @@ from recbole_kgif.serving.exported_model import ExportedModel
 from recbole_kgif.serving.exported_scores import Askers, ItemScores, best
 from recbole_kgif.serving.exported_walks import Walks
 from recbole_kgif.serving.model_store import ModelStore
+from recbole_kgif.serving.pandas_function import RecommendInPandas
 from recbole_kgif.serving.service import Service
 from recbole_kgif.serving.service_limits import Limits
 from recbole_kgif.serving.spectral_index import (
@@ -137,6 +138,9 @@ def test_all_commands_list_by_the_index(
     pd.testing.assert_frame_equal(written, found)
     part = pd.read_parquet(tmp_path / "lists" / "part-00000.parquet")
     pd.testing.assert_frame_equal(part[found.columns], found)
+    function = RecommendInPandas(indexed, 3, by_index=True)
+    (frame,) = function(iter([pd.DataFrame({"user_id": by_index.user_ids})]))
+    pd.testing.assert_frame_equal(frame[found.columns], found)
     # Lists of both kinds are not mixed.
     words.remove("--index")
     assert main([*words, f"--output={tmp_path / 'lists'}"]) == 2
