@@ -161,25 +161,22 @@ class SpectralIndex:
         factors = self.items.form.walk_weight * askers.walk_factor
         reached = self.walks.reached(askers.history, askers.own_neighbour)
         along = self._along(askers)
-        constant, line = self._constant, self._line
-        strongest = self.eigenvalues[:_N_SCREENING]
-        filtered = along[:, :_N_SCREENING] * (self._polynomial(strongest) - constant)
+        filtered = self._polynomial(self.eigenvalues)
+        parts = along[:, :_N_SCREENING] * (filtered[:_N_SCREENING] - self._constant)
         ones = np.ones((len(vectors), 1))
-        asked = np.hstack([vectors, ones, factors[:, None] * filtered])
+        asked = np.hstack([vectors, ones, factors[:, None] * parts])
         screened = asked.astype(np.float32) @ self.screened.T
-        by_line = polyval(self.eigenvalues, line)
-        along *= self._polynomial(self.eigenvalues) - by_line
-        for row, scores in enumerate(screened):
+        along *= filtered - polyval(self.eigenvalues, self._line)
+        for row, screening in enumerate(screened):
             direct = self.walks.direct(reached[row])
-            scores += (factors[row] * constant * direct).astype(np.float32)
-            scores[seen[row]] = -np.inf
-            rows = np.sort(best(scores, max(_FEWEST_SCORED, _SCORED * k)))
-            of_walks = self.directions[rows] @ along[row]
-            of_walks += line[0] * direct[rows] + line[1] * self._indirect(rows, direct)
-            exact = self.items.scaled_vectors[rows] @ vectors[row]
-            exact += self.items.bias[rows] + factors[row] * of_walks
-            chosen = best(exact, k)
-            yield rows[chosen], exact[chosen]
+            screening += (factors[row] * self._constant * direct).astype(np.float32)
+            screening[seen[row]] = -np.inf
+            rows = np.sort(best(screening, max(_FEWEST_SCORED, _SCORED * k)))
+            scores = self.items.scaled_vectors[rows] @ vectors[row]
+            scores += self.items.bias[rows]
+            scores += factors[row] * self._walks_of(rows, direct, along[row])
+            chosen = best(scores, k)
+            yield rows[chosen], scores[chosen]
 
     def _along(self, askers: Askers) -> Floats:
         """U' v, from the items of each asker, shape: [n_askers, n]."""
@@ -198,13 +195,20 @@ class SpectralIndex:
         ]
         return np.array(parts, dtype=np.float64)
 
-    def _indirect(self, rows: Integers, direct: Floats) -> Floats:
-        """K v of some items, shape: [n_rows]."""
+    def _walks_of(self, rows: Integers, direct: Floats, along: Floats) -> Floats:
+        """P(K) v of some items.
+
+        Args:
+            rows: the items, shape: [n_rows]
+            direct: v, shape: [n_items]
+            along: (P(L) - c_0 - c_1 L) U' v, shape: [n]
+        """
         links = self.walks.matrix[rows]
         columns, position = np.unique(links.indices, return_inverse=True)
-        values = self.walks.transposed[columns] @ direct
+        reached = self.walks.transposed[columns] @ direct
         shape = (len(rows), len(columns))
-        product: Floats = csr_matrix((links.data, position, links.indptr), shape) @ (
-            values
-        )
-        return product
+        near = csr_matrix((links.data, position, links.indptr), shape=shape)
+        constant, slope = self._line
+        walks: Floats = self.directions[rows] @ along
+        walks += constant * direct[rows] + slope * (near @ reached)
+        return walks
