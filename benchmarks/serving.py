@@ -52,7 +52,7 @@ _RATE, _PACED = 200.0, 4_000
 _REQUESTS, _EVERY = 10_000, 10
 _KILLS = 20
 # Users of the plain matrix product, whose result has to fit in memory.
-_PRODUCT_USERS = 500
+_PRODUCT_USERS = 100
 
 
 def measure_lists(folder: Path, n_users: int, by_index: bool = False) -> dict[str, Any]:
