@@ -53,10 +53,12 @@ class Walks:
         kernel: Floats = (self.matrix @ self.transposed).toarray()
         *others, last = self.polynomial
         polynomial: Floats = last * np.eye(n_items)
+        by_kernel = last * kernel
         for coefficient in reversed(others):
-            polynomial = polynomial @ kernel
+            polynomial = by_kernel
             polynomial.flat[:: n_items + 1] += coefficient
-        return polynomial, polynomial @ kernel
+            by_kernel = polynomial @ kernel
+        return polynomial, by_kernel
 
     @cached_property
     def _factors(self) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
