@@ -92,8 +92,9 @@ def _check_distinct(
         key = json.dumps(settings, sort_keys=True)
         if key in seen:
             same = ", ".join(f"{k}={v}" for k, v in options[request.variant].items())
+            reason = f", as {same} is given already" if same else ""
             raise UserError(
-                f"{request.variant}: is the same as {seen[key]}, as {same} is given "
-                "already; leave one of them out, by --variants"
+                f"{request.variant}: is the same as {seen[key]}{reason}; leave one of "
+                "them out, by --variants"
             )
         seen[key] = request.variant

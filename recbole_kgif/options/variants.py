@@ -9,6 +9,7 @@ from typing import Any
 from recbole_kgif.errors import UserError, suggest
 
 FULL = "full"
+PAPER = "paper"
 LIGHTGCN = "lightgcn"
 
 
@@ -73,6 +74,11 @@ ABLATION: tuple[Variant, ...] = (
         options={"loss": "bpr"},
     ),
     Variant(
+        PAPER,
+        "KGIF in the form of the paper's text, with defaults of its own",
+        model=f"KGIF-{PAPER}",
+    ),
+    Variant(
         LIGHTGCN,
         "LightGCN with the objective of KGIF: KGIF without triples, attention, fusion, "
         "walks and knowledge loss",
@@ -129,13 +135,16 @@ def variants_of_preset(
         preset: the preset's options.
 
     Returns:
-        Those whose options are not all the preset's own. Where the preset leaves the
-        attention to the knowledge loss, a variant without that loss differentiates it,
-        and LightGCN's variant has the aggregation of LightGCN.
+        Those whose options are not all the preset's own, without the preset itself.
+        Where the preset leaves the attention to the knowledge loss, a variant without
+        that loss differentiates it, and LightGCN's variant has the aggregation of
+        LightGCN.
     """
     found = []
     for variant in variants:
         own = dict(variant.options)
+        if preset and variant.name == PAPER:
+            continue
         if own and own.items() <= {name: preset.get(name) for name in own}.items():
             continue
         if own.get("knowledge_weight") == 0 and "attention_update" in preset:

@@ -10,7 +10,13 @@ import pandas as pd
 from recbole_kgif.errors import UserError
 from recbole_kgif.options.models import base_model, title_of_model
 from recbole_kgif.options.settings import preset_options
-from recbole_kgif.options.variants import ABLATION, FULL, Variant, variants_of_preset
+from recbole_kgif.options.variants import (
+    ABLATION,
+    FULL,
+    PAPER,
+    Variant,
+    variants_of_preset,
+)
 from recbole_kgif.report.metric_names import MetricTable, by_table, title
 from recbole_kgif.report.rendering import Table
 from recbole_kgif.report.run_provenance import provenance
@@ -90,7 +96,8 @@ class Ablation:
 
     def _model(self) -> str:
         """KGIF or the preset of it whose components are taken away."""
-        models = [str(run.request["model"]) for run in self.comparison.runs]
+        runs = [run for run in self.comparison.runs if run.label != PAPER]
+        models = [str(run.request["model"]) for run in runs]
         return next((m for m in models if base_model(m) == "KGIF"), "KGIF")
 
     def _tests(self, metric: str) -> pd.DataFrame:

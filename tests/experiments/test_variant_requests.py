@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -141,6 +142,21 @@ def test_the_change_of_the_graph_has_to_agree() -> None:
     assert told.startswith("triples={'kept': 0.5")
 
 
+def test_the_form_of_the_paper_has_its_own_defaults() -> None:
+    requests = by_variant(plan("full,paper"))
+    paper = requests["paper"]
+    assert paper.model == "KGIF-paper"
+    assert paper.options == requests["full"].options
+    assert paper.defaults["loss"] == "bpr"
+    assert requests["full"].defaults["loss"] == "softmax"
+
+
+def test_a_variant_that_equals_another_is_refused() -> None:
+    twice = [replace(v, model="KGIF-paper") for v in parse_variants("full,paper")]
+    with pytest.raises(UserError, match="paper: is the same as full; leave one"):
+        plan_study(twice, 1, planned(**METRIC), GivenOptions())
+
+
 def test_names_of_variants_and_conditions() -> None:
     assert [v.name for v in parse_variants("bpr, full")] == ["full", "bpr"]
     assert [c.words for c in parse_conditions("all")] == [
@@ -158,7 +174,7 @@ def test_variants_of_a_preset_differ_from_it_and_can_be_trained() -> None:
         "layer_sizes": [8],
     }
     found = {v.name: dict(v.options) for v in variants_of_preset(ABLATION, preset)}
-    left_out = {"without-walks", "bpr"}
+    left_out = {"without-walks", "bpr", "paper"}
     assert list(found) == [v.name for v in ABLATION if v.name not in left_out]
     assert found["without-fusion"] == {"fusion": False}
     # Nothing else would train the attention.
