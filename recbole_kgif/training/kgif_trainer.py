@@ -23,11 +23,6 @@ from recbole_kgif.training.epoch_time import EpochTimeEstimator
 from recbole_kgif.training.new_item_search import NewItemSearch, has_new_items
 from recbole_kgif.training.training_batches import TrainingBatches
 
-# How many first validations choose the weights of new items, and the interval of those
-# that do later. Where all items are valued together the choice settles soon, and it
-# takes as long as the rest of a validation.
-_FIRST_CHOICES = _CHOICE_INTERVAL = 4
-
 
 class KGIFTrainer(Trainer):
     """Trains both losses of KGIF in one step, and samples no triples in vain.
@@ -37,7 +32,6 @@ class KGIFTrainer(Trainer):
     """
 
     _has_begun = False
-    _epoch = 0
     _candidate: Optional[_CandidateValidation] = None
     _new_items: Optional[NewItemSearch] = None
 
@@ -75,7 +69,6 @@ class KGIFTrainer(Trainer):
         show_progress: bool = False,
     ) -> Union[float, tuple[float, ...]]:
         """Train one epoch on interactions, joined or followed by triples."""
-        self._epoch = epoch_idx
         if not self.config["single_spec"]:
             train_data.knowledge_shuffle(epoch_idx)
         learns_triples = self.model.knowledge_weight > 0
@@ -111,13 +104,12 @@ class KGIFTrainer(Trainer):
         """Validate, and choose score weights and those of new items.
 
         The weights of new items are chosen by the scores of this validation, which
-        itself has those of the last choice.
+        itself has those of the last one.
         """
         new_items = self.model.new_items
-        metric = str(self.config["valid_metric"]).lower()
-        is_of_groups = split_group(metric)[0] in (HARMONIC, WARM_ONLY)
-        is_due = is_of_groups or self._chooses_at(self._epoch)
-        if is_due and has_new_items(valid_data, new_items.is_known):
+        if has_new_items(valid_data, new_items.is_known):
+            metric = str(self.config["valid_metric"]).lower()
+            is_of_groups = split_group(metric)[0] in (HARMONIC, WARM_ONLY)
             k = max(self.config["topk"])
             self._new_items = NewItemSearch(new_items.is_known, k, is_of_groups)
         result = self._validate(valid_data, show_progress)
@@ -130,11 +122,6 @@ class KGIFTrainer(Trainer):
             if weights is not None:
                 new_items.weights[:] = torch.tensor(weights)
         return result
-
-    def _chooses_at(self, epoch: int) -> bool:
-        """Whether the validation after an epoch chooses, if all items count alike."""
-        number = (epoch + 1) // self.eval_step
-        return number <= _FIRST_CHOICES or number % _CHOICE_INTERVAL == 0
 
     def _validate(self, valid_data: Any, show_progress: bool) -> tuple[float, Any]:
         """Validate, and keep the score weights that do better."""

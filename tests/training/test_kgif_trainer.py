@@ -228,39 +228,3 @@ def test_weights_of_new_items_are_chosen_by_the_scores_that_stay(
     with torch.no_grad():
         expected = float(model.eval().learned_scores(users).mean())
     assert model.new_items.weights[2].item() == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("options", "epochs"),
-    [
-        ({"eval_step": 1}, [1, 2, 3, 4, 8, 12]),
-        ({"eval_step": 2}, [2, 4, 6, 8]),
-        ({"eval_step": 1, "valid_metric": "harmonic-NDCG@2"}, list(range(1, 13))),
-    ],
-    ids=["every epoch", "every second", "old and new items apart"],
-)
-def test_validations_that_choose_the_weights_of_new_items(
-    load_tiny: Callable[..., Loaded],
-    monkeypatch: pytest.MonkeyPatch,
-    options: dict[str, Any],
-    epochs: list[int],
-) -> None:
-    loaded = load_tiny(**options)
-    trainer = trainer_of(loaded)
-    trainer.eval_collector.data_collect(loaded.train_data)
-    chosen: list[int] = []
-    monkeypatch.setattr(kgif_trainer, "has_new_items", lambda *_: True)
-    monkeypatch.setattr(kgif_trainer, "NewItemSearch", MeanOfScores)
-
-    def validated(*_: Any) -> tuple[float, dict[str, float]]:
-        if trainer._new_items is not None:
-            chosen.append(trainer._epoch + 1)
-        trainer._new_items = None
-        return 0.0, {}
-
-    monkeypatch.setattr(trainer, "_validate", validated)
-    for epoch in range(12):
-        trainer._train_epoch(loaded.train_data, epoch)
-        if (epoch + 1) % trainer.eval_step == 0:
-            trainer._valid_epoch(loaded.valid_data)
-    assert chosen == epochs
