@@ -98,7 +98,7 @@ def test_a_training_is_short_and_its_log_whole(
                 "2020, 2021, 2022",
             ],
         ),
-        (["ablate", "--seeds=7,8"], ["would start 21 runs on tiny", "without-walks"]),
+        (["ablate", "--seeds=7,8"], ["would start 23 runs on tiny", "without-walks"]),
         (
             ["robustness", "-m", "KGIF", "--seeds=1"],
             ["would start 7 runs on tiny", "KGIF-removed-25", "runs/robustness/tiny"],
