@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+from scipy import sparse
 
 from recbole_kgif.baselines.item_features import unit_rows, weighted_features
+from recbole_kgif.baselines.item_matrices import inner_products, inverse
 from recbole_kgif.baselines.solved import Scores, SolvedRecommender
 
 
@@ -21,7 +22,7 @@ class EntityEASE(SolvedRecommender):
     weighted by its inverse item frequency, an item's rows of unit length, and all
     multiplied by ``feature_weight`` (the collective form of Jeunen et al., "Closed-Form
     Models for Collaborative Filtering with Side-Information", RecSys 2020). It takes
-    the memory of a matrix items x items.
+    the memory of one matrix items x items of single precision.
 
     Args:
         config: RecBole's configuration, with ``reg_weight`` and ``feature_weight``.
@@ -32,13 +33,12 @@ class EntityEASE(SolvedRecommender):
         super().__init__(config, dataset)
         history = (dataset.inter_matrix(form="csr") > 0).astype(np.float32)
         features = config["feature_weight"] * unit_rows(weighted_features(dataset))
-        gram = (history.T @ history + features @ features.T).toarray().astype(float)
-        gram[np.diag_indices_from(gram)] += config["reg_weight"]
-        inverse = linalg.inv(gram, overwrite_a=True)
-        weights = inverse / -np.diag(inverse)
+        rows = sparse.vstack([history, features.T]).T.tocsr()
+        weights = inverse(inner_products(rows, rows, config["reg_weight"]))
+        weights /= -np.diag(weights).copy()
         np.fill_diagonal(weights, 0)
         self.history = history
-        self.weights = weights.astype(np.float32)
+        self.weights = weights
         self.other_parameter_name = ["history", "weights"]
 
     def scores_of(self, users: npt.NDArray[np.int64]) -> Scores:

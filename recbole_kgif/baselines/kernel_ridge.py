@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from recbole_kgif.baselines.item_features import weighted_features
+from recbole_kgif.baselines.item_matrices import inner_products
 from recbole_kgif.baselines.solved import Scores, SolvedRecommender
 
 
@@ -20,7 +21,8 @@ class KernelRidge(SolvedRecommender):
     user's training items and to 0 for the other ones with a training interaction. Items
     without one have a score by their features, too. The solution is closed: with the
     kernel K of inner products and the user's row x, the scores are
-    K (K_trained + ridge I)^-1 x. It takes the memory of a matrix items x items.
+    K (K_trained + ridge I)^-1 x. It takes the memory of two matrices items x items of
+    single precision.
 
     Args:
         config: RecBole's configuration, with the option ``ridge``.
@@ -32,12 +34,14 @@ class KernelRidge(SolvedRecommender):
         history = (dataset.inter_matrix(form="csr") > 0).astype(np.float32)
         trained = np.flatnonzero(history.getnnz(axis=0))
         features = weighted_features(dataset)
-        kernel = (features[trained] @ features.T).toarray()
-        within = kernel[:, trained]
-        within[np.diag_indices_from(within)] += config["ridge"]
-        solved = linalg.solve(within, kernel, assume_a="pos", overwrite_a=True)
+        within = inner_products(features[trained], features[trained], config["ridge"])
+        kernel = inner_products(features[trained], features)
+        factor = linalg.cho_factor(within, overwrite_a=True, check_finite=False)
+        solved = linalg.cho_solve(factor, kernel, overwrite_b=True, check_finite=False)
         self.history = history[:, trained]
-        self.weights = solved.astype(np.float32)
+        del within, factor
+        # in the order of rows, by which sparse matrices multiply
+        self.weights = np.ascontiguousarray(solved)
         self.other_parameter_name = ["history", "weights"]
 
     def scores_of(self, users: npt.NDArray[np.int64]) -> Scores:

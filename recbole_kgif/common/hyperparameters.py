@@ -1,4 +1,4 @@
-"""The values that the hyper-parameters of KGIF may have, checked without PyTorch."""
+"""The values that hyper-parameters may have, checked without PyTorch."""
 
 from __future__ import annotations
 
@@ -48,6 +48,26 @@ OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "knowledge_update": _one_of("joint", "alternate"),
     "new_items_cost": (lambda v: _is_number(v) and 0 <= v <= 1, "a number in [0, 1]"),
     "initial_std": (lambda v: _is_number(v) and v > 0, "a number above 0"),
+}
+
+_ABOVE_ZERO = (lambda v: _is_number(v) and v > 0, "a number above 0")
+
+# The same of models that are solved. Their systems have a row of zeros, that of the
+# padding item, and no solution without a regularisation.
+SOLVED_OPTIONS: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "EASE": {"reg_weight": _ABOVE_ZERO},
+    "EntityEASE": {
+        "reg_weight": _ABOVE_ZERO,
+        "feature_weight": (
+            lambda v: _is_number(v) and v >= 0,
+            "a number, 0 or above",
+        ),
+    },
+    "KernelRidge": {"ridge": _ABOVE_ZERO},
+    "PageRank": {
+        "restart": (lambda v: _is_number(v) and 0 < v < 1, "a number in (0, 1)"),
+        "n_iterations": (lambda v: _is_integer(v) and v > 0, "an integer above 0"),
+    },
 }
 
 

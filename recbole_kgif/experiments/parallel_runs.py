@@ -196,7 +196,8 @@ class _Run:
             return None
         code = self.process.returncode
         if code < 0:
-            return f"killed by signal {-code} ({signal.Signals(-code).name})"
+            why = ", as where memory is short" if code == -signal.SIGKILL else ""
+            return f"killed by signal {-code} ({signal.Signals(-code).name}){why}"
         return last_line(self.folder / LOG_FILE) or f"ended with exit code {code}"
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from recbole_kgif.common.hyperparameters import OPTIONS
+from recbole_kgif.common.hyperparameters import OPTIONS, SOLVED_OPTIONS
 from recbole_kgif.errors import UserError
 
 # Training, validation and test.
@@ -105,7 +105,7 @@ def check_value(where: str, name: str, value: Any) -> None:
 
 
 def check_hyperparameter(where: str, model: str, name: str, value: Any) -> None:
-    """Refuse a value that KGIF itself would refuse once the data are loaded.
+    """Refuse a value that the model itself would refuse once the data are loaded.
 
     Args:
         where: where it is given, with its value, for the message.
@@ -116,9 +116,10 @@ def check_hyperparameter(where: str, model: str, name: str, value: Any) -> None:
     Raises:
         UserError: it is such a value.
     """
-    if not model.startswith("KGIF") or name not in OPTIONS:
+    of_model = OPTIONS if model.startswith("KGIF") else SOLVED_OPTIONS.get(model, {})
+    if name not in of_model:
         return
-    is_allowed, allowed = OPTIONS[name]
+    is_allowed, allowed = of_model[name]
     if not is_allowed(value):
         raise UserError(
             f"{where}: {name}={value!r} is not allowed; it must be {allowed}"

@@ -159,7 +159,7 @@ def test_trials_that_fail_count_and_stop_nothing(
     out = tune(*arguments, "--output=out")
     reasons = {
         "BPR-0000": "MemoryError: not enough of it",
-        "BPR-0001": "killed by signal 9 (SIGKILL)",
+        "BPR-0001": "killed by signal 9 (SIGKILL), as where memory is short",
     }
     for name, reason in reasons.items():
         assert f"{name} failed: {reason}" in out

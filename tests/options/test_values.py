@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from recbole_kgif.errors import UserError
-from recbole_kgif.options.values import check_value
+from recbole_kgif.options.values import check_hyperparameter, check_value
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,26 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="needs the package wandb; run pip install"):
         check_value("here", "log_wandb", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value", "allowed"),
+    [
+        ("EASE", "reg_weight", 0, "a number above 0"),
+        ("EntityEASE", "reg_weight", -1.0, "a number above 0"),
+        ("EntityEASE", "feature_weight", -0.5, "a number, 0 or above"),
+        ("KernelRidge", "ridge", 0.0, "a number above 0"),
+        ("PageRank", "restart", 1, "a number in (0, 1)"),
+        ("PageRank", "n_iterations", 2.5, "an integer above 0"),
+    ],
+)
+def test_options_of_solved_models_are_checked(
+    model: str, name: str, value: float, allowed: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        check_hyperparameter("--option", model, name, value)
+    assert str(raised.value) == (
+        f"--option: {name}={value!r} is not allowed; it must be {allowed}"
+    )
+    # Another model's option of this name is its own affair.
+    check_hyperparameter("--option", "BPR", name, value)
