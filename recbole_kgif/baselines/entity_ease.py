@@ -22,7 +22,8 @@ class EntityEASE(SolvedRecommender):
     weighted by its inverse item frequency, an item's rows of unit length, and all
     multiplied by ``feature_weight`` (the collective form of Jeunen et al., "Closed-Form
     Models for Collaborative Filtering with Side-Information", RecSys 2020). It takes
-    the memory of one matrix items x items of single precision.
+    the memory of one matrix items x items of double precision, and of a copy in single
+    precision.
 
     Args:
         config: RecBole's configuration, with ``reg_weight`` and ``feature_weight``.
@@ -38,7 +39,7 @@ class EntityEASE(SolvedRecommender):
         weights /= -np.diag(weights).copy()
         np.fill_diagonal(weights, 0)
         self.history = history
-        self.weights = weights
+        self.weights = weights.astype(np.float32)
         self.other_parameter_name = ["history", "weights"]
 
     def scores_of(self, users: npt.NDArray[np.int64]) -> Scores:

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-Matrix = npt.NDArray[np.float32]
+# Double precision, so that items with equal features have equal scores in single one.
+Matrix = npt.NDArray[np.float64]
 
 # Rows that are multiplied at once: their sparse products take more than dense ones.
 _ROWS_AT_ONCE = 512
@@ -26,7 +27,7 @@ def inner_products(
         The products, in the order of columns that LAPACK overwrites, shape: [n_left,
         n_right]
     """
-    products = np.empty((left.shape[0], right.shape[0]), dtype=np.float32, order="F")
+    products = np.empty((left.shape[0], right.shape[0]), dtype=np.float64, order="F")
     to_columns = right.T.tocsr()
     for first in range(0, left.shape[0], _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)

@@ -22,7 +22,7 @@ class KernelRidge(SolvedRecommender):
     without one have a score by their features, too. The solution is closed: with the
     kernel K of inner products and the user's row x, the scores are
     K (K_trained + ridge I)^-1 x. It takes the memory of two matrices items x items of
-    single precision.
+    double precision.
 
     Args:
         config: RecBole's configuration, with the option ``ridge``.
@@ -41,7 +41,7 @@ class KernelRidge(SolvedRecommender):
         self.history = history[:, trained]
         del within, factor
         # in the order of rows, by which sparse matrices multiply
-        self.weights = np.ascontiguousarray(solved)
+        self.weights = np.ascontiguousarray(solved, dtype=np.float32)
         self.other_parameter_name = ["history", "weights"]
 
     def scores_of(self, users: npt.NDArray[np.int64]) -> Scores:
