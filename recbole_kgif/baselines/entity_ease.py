@@ -35,7 +35,9 @@ class EntityEASE(SolvedRecommender):
         history = (dataset.inter_matrix(form="csr") > 0).astype(np.float32)
         features = config["feature_weight"] * unit_rows(weighted_features(dataset))
         rows = sparse.vstack([history, features.T]).T.tocsr()
-        weights = inverse(inner_products(rows, rows, config["reg_weight"]))
+        gram = inner_products(rows, rows)
+        gram[np.diag_indices_from(gram)] += config["reg_weight"]
+        weights = inverse(gram)
         weights /= -np.diag(weights).copy()
         np.fill_diagonal(weights, 0)
         self.history = history

@@ -13,15 +13,12 @@ Matrix = npt.NDArray[np.float64]
 _ROWS_AT_ONCE = 512
 
 
-def inner_products(
-    left: sparse.csr_matrix, right: sparse.csr_matrix, ridge: float = 0.0
-) -> Matrix:
+def inner_products(left: sparse.csr_matrix, right: sparse.csr_matrix) -> Matrix:
     """The inner products of two sets of sparse rows.
 
     Args:
         left: shape: [n_left, n_columns]
         right: shape: [n_right, n_columns]
-        ridge: what is added to the diagonal.
 
     Returns:
         The products, in the order of columns that LAPACK overwrites, shape: [n_left,
@@ -32,7 +29,6 @@ def inner_products(
     for first in range(0, left.shape[0], _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
         products[rows] = (left[rows] @ to_columns).toarray()
-    products[np.diag_indices(min(products.shape))] += ridge
     return products
 
 

@@ -34,8 +34,9 @@ class KernelRidge(SolvedRecommender):
         history = (dataset.inter_matrix(form="csr") > 0).astype(np.float32)
         trained = np.flatnonzero(history.getnnz(axis=0))
         features = weighted_features(dataset)
-        within = inner_products(features[trained], features[trained], config["ridge"])
         kernel = inner_products(features[trained], features)
+        within = kernel.T[trained].T  # in the order of columns, too
+        within[np.diag_indices_from(within)] += config["ridge"]
         factor = linalg.cho_factor(within, overwrite_a=True, check_finite=False)
         solved = linalg.cho_solve(factor, kernel, overwrite_b=True, check_finite=False)
         self.history = history[:, trained]
